@@ -1,0 +1,75 @@
+"""Serve arrays whose first axis counts the samples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ovquant.datasets.indexing import position
+from ovquant.errors import DataError
+from ovquant.protocols import Array, Sample
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Samples from arrays: one for the only input or a mapping by input name, and targets or none.
+
+    Axis 0 of every array is the sample axis, and samples come without it.
+    """
+
+    inputs: Array | Mapping[str, Array]
+    targets: Array | Sequence[Any] | None = None
+    name: str = "the data"
+
+    def __post_init__(self) -> None:
+        """Check that every array has one entry per sample; raise DataError naming two that differ."""
+        arrays: dict[str, Any] = dict(self.inputs) if isinstance(self.inputs, Mapping) else {"inputs": self.inputs}
+        if not arrays:
+            raise DataError(f"{self.name} has targets but no inputs. Add an array per model input.")
+        if self.targets is not None:
+            arrays["targets"] = self.targets
+        check_lengths(arrays, self.name)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        first = next(iter(self.inputs.values())) if isinstance(self.inputs, Mapping) else self.inputs
+        return len(first)
+
+    def __getitem__(self, index: int, /) -> Sample:
+        """Return copies of one sample's arrays, so that nothing writes into the data."""
+        row = position(index, len(self))
+        target = None if self.targets is None else plain(self.targets[row])
+        if isinstance(self.inputs, Mapping):
+            return Sample({name: np.array(array[row], order="C") for name, array in self.inputs.items()}, target)
+        return Sample(np.array(self.inputs[row], order="C"), target)
+
+
+def check_lengths(arrays: Mapping[str, Any], name: str) -> None:
+    """Raise DataError unless all arrays have a sample axis of the same, non-zero length."""
+    lengths = {key: _length(array, f"'{key}' of {name}") for key, array in arrays.items()}
+    first, *others = lengths
+    for other in others:
+        if lengths[first] != lengths[other]:
+            raise DataError(
+                f"'{first}' of {name} has {lengths[first]} samples but '{other}' has {lengths[other]}. "
+                "Axis 0 must be the sample axis of both."
+            )
+    if lengths[first] == 0:
+        raise DataError(f"{name} is empty: '{first}' has no samples.")
+
+
+def _length(array: Any, what: str) -> int:
+    try:
+        return len(array)
+    except TypeError as error:  # an array without axes
+        raise DataError(f"{what} is a single value. Give it a first axis with one entry per sample.") from error
+
+
+def plain(value: Any) -> Any:
+    """Return a target as a Python value when it is a single one, or else as a copy of its array."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.item() if value.ndim == 0 else np.array(value)
+    return value

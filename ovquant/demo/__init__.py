@@ -1,0 +1,1 @@
+"""The demonstration: a real trained recogniser, and words rendered for it with exact labels."""

@@ -1,0 +1,48 @@
+"""The exceptions that ovquant raises on purpose.
+
+OvquantError                 anything below; the command line prints its message and exits with 1
+├── UsageError               an option, name or value that cannot be used as given
+│   └── UnknownPluginError   a plugin name that nothing registers
+├── PluginError              a plugin that is registered but broken, or registered twice
+├── ModelError               a model that cannot be read, used or built
+├── DataError                data that cannot be read, split or fed to the model
+├── MetricError              a metric that fails or gives something that is no score
+├── DeviceError              a device that is missing or refuses the model
+└── OutputError              a folder or file that cannot be written as asked
+"""
+
+
+class OvquantError(Exception):
+    """Root of every error that ovquant raises on purpose."""
+
+
+class UsageError(OvquantError):
+    """An option, name or value that cannot be used as given."""
+
+
+class UnknownPluginError(UsageError):
+    """A plugin name that nothing registers."""
+
+
+class PluginError(OvquantError):
+    """A plugin that is registered but broken, or registered twice."""
+
+
+class ModelError(OvquantError):
+    """A model that cannot be read, used or built."""
+
+
+class DataError(OvquantError):
+    """Data that cannot be read, split or fed to the model."""
+
+
+class MetricError(OvquantError):
+    """A metric that fails or gives something that is no score."""
+
+
+class DeviceError(OvquantError):
+    """A device that is missing or refuses the model."""
+
+
+class OutputError(OvquantError):
+    """A folder or file that cannot be written as asked."""

@@ -1,0 +1,211 @@
+"""Model, data and metric to a score, with one item per sample where the metric has them."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+
+from ovquant.errors import MetricError, OvquantError
+from ovquant.protocols import Array, Dataset, Metric, Outputs
+from ovquant.runtime import Block, infer, names_of
+
+Step = Callable[[int, int], None]
+"""Called with the samples done and the samples in all."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A score; `items` holds one number per sample where the score is their mean, else None."""
+
+    score: float
+    samples: int
+    items: tuple[float, ...] | None = None
+
+
+def evaluate(
+    compiled: openvino.CompiledModel,
+    dataset: Dataset,
+    *,
+    metric: Any,
+    reference: openvino.CompiledModel | None = None,
+    step: Step | None = None,
+) -> Evaluation:
+    """Score a compiled model on a dataset.
+
+    metric: fits protocols.Metric, or has `score_all(outputs, targets)` for all samples at once. reference: the float
+    model, for metrics that compare with its outputs. Raises MetricError when targets are missing, or when the metric
+    raises or gives something that is no number.
+    """
+    blocks = _paired_blocks(compiled, dataset, metric, reference, step)
+    if hasattr(metric, "score_all"):
+        return _whole(blocks, metric, names_of(compiled.outputs), len(dataset))
+    return _by_block(blocks, metric, len(dataset))
+
+
+def _by_block(blocks: Iterator[Block], metric: Metric, samples: int) -> Evaluation:
+    items: list[Any] = []
+    for block in blocks:
+        measured = _guarded(metric, lambda block=block: metric.measure(block.stacked(), block.targets))
+        if len(measured) != len(block.indices):
+            raise MetricError(
+                f"The metric {name_of(metric)} gave {len(measured)} items for {len(block.indices)} samples; "
+                "it must give one per sample."
+            )
+        items += list(measured)
+    if metric.is_mean:
+        _forbid_strange(metric, items)
+    score = float(_guarded(metric, lambda: metric.aggregate(items)))
+    _forbid_strange(metric, [score])
+    return Evaluation(score, samples, tuple(float(item) for item in items) if metric.is_mean else None)
+
+
+def _whole(blocks: Iterator[Block], metric: Any, names: Sequence[str], samples: int) -> Evaluation:
+    with tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
+        stores = {name: Store(Path(folder) / f"{position}.bin") for position, name in enumerate(names)}
+        targets: list[Any] = []
+        for block in blocks:
+            for outputs in block.outputs:
+                for name, array in outputs.items():
+                    stores[name].append(array)
+            targets += block.targets
+        columns = {name: store.read() for name, store in stores.items()}
+        outputs: Outputs = columns[names[0]] if len(names) == 1 else columns
+        score, items = _guarded(metric, lambda: metric.score_all(outputs, targets))
+        _forbid_strange(metric, [score] if items is None else items)
+        return Evaluation(float(score), samples, None if items is None else tuple(float(item) for item in items))
+
+
+class Store:
+    """Arrays of one output on disk, so that memory does not grow with the number of samples."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("wb")
+        self._shapes: list[tuple[int, ...]] = []
+        self._dtype = np.dtype(np.float32)
+
+    def append(self, array: Array) -> None:
+        """Write one sample's array."""
+        self._dtype = array.dtype
+        self._shapes.append(array.shape)
+        self._file.write(np.ascontiguousarray(array).tobytes())
+
+    def read(self) -> Array | list[Array]:
+        """Return the memory-mapped arrays: stacked along the batch axis, or a list when shapes differ."""
+        self._file.close()
+        flat = np.memmap(self._path, dtype=self._dtype, mode="r")
+        first = self._shapes[0]
+        if first and first[0] == 1 and all(shape == first for shape in self._shapes):
+            return flat.reshape(len(self._shapes), *first[1:])
+        ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
+        return [flat[end - int(np.prod(shape)) : end].reshape(shape) for shape, end in zip(self._shapes, ends, strict=True)]
+
+
+def divergence(compiled: openvino.CompiledModel, dataset: Dataset, expected: Sequence[dict[str, Array]]) -> float:
+    """Return the mean over samples and outputs of the relative squared error against expected outputs.
+
+    Zero is equal; one is as far off as an output of zeros. Outputs of integers count the share that differs.
+    """
+    errors = [
+        _relative_error(outputs[name], truth[name])
+        for block in infer(compiled, dataset, stop=len(expected))
+        for index, outputs in zip(block.indices, block.outputs, strict=True)
+        for truth in (expected[index],)
+        for name in truth
+    ]
+    return float(np.mean(errors))
+
+
+def _relative_error(outputs: Array, truth: Array) -> float:
+    if outputs.shape != truth.shape:
+        return 1.0
+    if truth.dtype.kind not in "fc":
+        return float(np.mean(outputs != truth)) if truth.size else 0.0
+    error = float(np.square(outputs.astype(np.float64) - truth).sum())
+    power = float(np.square(truth.astype(np.float64)).sum())
+    if not np.isfinite(error):
+        return 1e6
+    return error / power if power > 0 else float(error > 0)
+
+
+def outputs_of(compiled: openvino.CompiledModel, dataset: Dataset, *, count: int, most_bytes: int) -> list[dict[str, Array]]:
+    """Return the outputs of the first samples: `count` of them, or fewer (four at least) to stay under a size."""
+    kept: list[dict[str, Array]] = []
+    size = 0
+    for block in infer(compiled, dataset, stop=count):
+        for outputs in block.outputs:
+            size += sum(array.nbytes for array in outputs.values())
+            if len(kept) >= 4 and size > most_bytes:
+                return kept
+            kept.append(outputs)
+    return kept
+
+
+def name_of(metric: Any) -> str:
+    """Return what a metric is called in messages and tables."""
+    function = getattr(metric, "function", None)
+    return str(getattr(function, "__name__", "") or type(metric).__name__.lower())
+
+
+def _paired_blocks(
+    compiled: openvino.CompiledModel,
+    dataset: Dataset,
+    metric: Any,
+    reference: openvino.CompiledModel | None,
+    step: Step | None,
+) -> Iterator[Block]:
+    against_float = getattr(metric, "against", "targets") == "float"
+    if against_float and reference is None:
+        raise MetricError(f"The metric {name_of(metric)} compares with the float model: give it with --reference.")
+    others = infer(reference, dataset) if against_float and reference is not None else None
+    for block in infer(compiled, dataset):
+        if others is not None:
+            truth = _regrouped(others, block)
+            block = Block(block.indices, block.outputs, truth)
+        else:
+            _require_targets(metric, block)
+        yield block
+        if step is not None:
+            step(block.indices[-1] + 1, len(dataset))
+
+
+def _regrouped(others: Iterator[Block], block: Block) -> list[Any]:
+    """Return the float model's outputs for the samples of a block; both walk the same data in the same order."""
+    other = next(others)
+    if other.indices != block.indices:
+        raise MetricError("The float model takes another batch size than the model that is compared with it.")
+    return [next(iter(outputs.values())) if len(outputs) == 1 else outputs for outputs in other.outputs]
+
+
+def _require_targets(metric: Any, block: Block) -> None:
+    missing = [index for index, target in zip(block.indices, block.targets, strict=True) if target is None]
+    if missing:
+        raise MetricError(
+            f"The metric {name_of(metric)} needs targets and sample {missing[0]} has none. Add targets to the data, or "
+            "use the label-free metric fidelity, which compares with the float model."
+        )
+
+
+def _guarded(metric: Any, call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except OvquantError:
+        raise
+    except Exception as error:
+        cause = str(error).strip().partition("\n")[0]
+        raise MetricError(f"The metric {name_of(metric)} raised {type(error).__name__}: {cause}") from error
+
+
+def _forbid_strange(metric: Any, values: Sequence[Any]) -> None:
+    strange = [value for value in values if not np.isfinite(np.asarray(value, dtype=np.float64)).all()]
+    if strange:
+        raise MetricError(
+            f"The metric {name_of(metric)} gave {strange[0]} for {len(strange)} of {len(values)} values; a score must be "
+            "a finite number. Check the metric, the targets and the model's outputs."
+        )
+
+

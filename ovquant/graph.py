@@ -1,0 +1,35 @@
+"""Read an openvino.Model: its fingerprint and its operation types."""
+
+from collections import Counter
+from hashlib import sha256
+
+import openvino
+
+
+def fingerprint(model: openvino.Model) -> str:
+    """Return a hash of what a model computes: operations, attributes, wiring and constants."""
+    hasher = sha256()
+    numbers: dict[str, int] = {}
+    for position, operation in enumerate(model.get_ordered_ops()):
+        numbers[operation.get_name()] = position
+        kind = operation.get_type_name()
+        sources = [(numbers.get(source.get_node().get_name(), -1), source.get_index()) for source in operation.input_values()]
+        hasher.update(f"{kind}{sources}{[str(port.get_partial_shape()) for port in operation.outputs()]}".encode())
+        if kind == "Constant":
+            hasher.update(operation.get_element_type().get_type_name().encode())
+            hasher.update(operation.data.tobytes())
+        else:
+            hasher.update(_attributes(operation).encode())
+    return hasher.hexdigest()[:16]
+
+
+def _attributes(operation: openvino.Node) -> str:
+    # Parameters and results are named by the tensor; variables by an id that is new at each conversion.
+    if operation.get_type_name() in ("Parameter", "Result", "ReadValue", "Assign"):
+        return ""
+    return str(sorted((name, str(value)) for name, value in operation.get_attributes().items()))
+
+
+def operation_types(model: openvino.Model) -> dict[str, int]:
+    """Count the operations of each type."""
+    return dict(Counter(operation.get_type_name() for operation in model.get_ops()))

@@ -1,0 +1,6 @@
+"""Turn a file, folder or object into an `openvino.Model`, through the registered loaders."""
+
+from ovquant.loaders.loading import load_model
+from ovquant.loaders.shapes import parse_shapes, set_shapes
+
+__all__ = ["load_model", "parse_shapes", "set_shapes"]

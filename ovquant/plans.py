@@ -1,0 +1,123 @@
+"""The plan: everything needed to build a model again, as a small JSON file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+from ovquant.errors import UsageError
+
+PLAN_SCHEMA = 1
+FLOAT = "float"
+"""The name of the plan that quantizes nothing."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of the quantization algorithm.
+
+    `smooth_*` are SmoothQuant's alpha (0 to 1), or None for the algorithm's own choice. `keep_float_types` and
+    `keep_float_names` are operation types and names that are not quantized. `calibration_size` counts samples.
+    """
+
+    algorithm: Literal["post-training", "accuracy-control", "weights"] = "post-training"
+    preset: Literal["performance", "mixed"] = "performance"
+    model_type: Literal["any", "transformer"] = "any"
+    bias_correction: Literal["fast", "accurate", "none"] = "fast"
+    activation_range: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "default"
+    smooth_convolution: float | None = None
+    smooth_matmul: float | None = None
+    keep_float_types: tuple[str, ...] = ()
+    keep_float_names: tuple[str, ...] = ()
+    calibration_size: int = 300
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Read what `to_json` wrote; an unknown setting is an error."""
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UsageError(f"The plan's recipe has unknown settings: {', '.join(unknown)}.")
+        tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **tuples})
+
+    @property
+    def key(self) -> str:
+        """Return a short fingerprint of the settings."""
+        return _digest(self.to_json())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe, the precision of the layers that differ from it, and the properties to compile with.
+
+    `recipe` is None for the float model. `layers` maps a layer's name to its precision, for the layers that were
+    put back ("f32"); all others have the precision that the recipe gives them.
+    """
+
+    name: str = FLOAT
+    recipe: Recipe | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    compress_to_fp16: bool = False
+
+    @property
+    def is_float(self) -> bool:
+        """Tell whether nothing is quantized."""
+        return self.recipe is None
+
+    @property
+    def key(self) -> str:
+        """Return a short fingerprint of what is built and served, its name aside."""
+        return _digest({**self.to_json(), "name": ""})
+
+    def renamed(self, name: str) -> "Plan":
+        """Return the same plan under another name."""
+        return replace(self, name=name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "schema": PLAN_SCHEMA,
+            "name": self.name,
+            "recipe": None if self.recipe is None else self.recipe.to_json(),
+            "layers": dict(sorted(self.layers.items())),
+            "properties": dict(sorted(self.properties.items())),
+            "compress_to_fp16": self.compress_to_fp16,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Plan":
+        """Read what `to_json` wrote."""
+        if values.get("schema") != PLAN_SCHEMA:
+            raise UsageError(f"This plan has schema {values.get('schema')}; this version reads schema {PLAN_SCHEMA}.")
+        recipe = values["recipe"]
+        return cls(
+            name=values["name"],
+            recipe=None if recipe is None else Recipe.from_json(recipe),
+            layers=dict(values["layers"]),
+            properties=dict(values["properties"]),
+            compress_to_fp16=values["compress_to_fp16"],
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the plan as JSON."""
+        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Plan":
+        """Read a plan file; raises UsageError when it is missing or no plan."""
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"'{path}' is no plan file: {error}. Give the plan.json of a result.") from error
+
+
+def _digest(values: Any) -> str:
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

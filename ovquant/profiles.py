@@ -1,0 +1,78 @@
+"""The profile: everything measured on the way, append-only on disk.
+
+Each line is one measurement under a key made of all that it depends on. Whoever needs a measurement asks the
+profile first, so a stopped run goes on where it was and a new budget measures nothing again.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ovquant.errors import UsageError
+
+PROFILE_SCHEMA = 1
+
+
+class Profile:
+    """Measurements by kind and key, kept in memory and, where a path is given, appended to a file."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._values: dict[tuple[str, str], Any] = {}
+        self._keys: dict[tuple[str, str], Mapping[str, Any]] = {}
+        if path is not None and path.exists():
+            self._read(path)
+
+    def measured(self, kind: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
+        """Return the value recorded under a key, or measure it, record it and return it; values are plain JSON."""
+        slot = (kind, _digest(key))
+        if slot not in self._values:
+            self.record(kind, key, measure())
+        return self._values[slot]
+
+    def record(self, kind: str, key: Mapping[str, Any], value: Any) -> None:
+        """Keep a value, replacing what was recorded under the same key."""
+        slot = (kind, _digest(key))
+        self._values[slot], self._keys[slot] = value, key
+        if self.path is not None:
+            line = {"schema": PROFILE_SCHEMA, "kind": kind, "key": key, "value": value}
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+    def recall(self, kind: str, key: Mapping[str, Any]) -> Any | None:
+        """Return the value recorded under a key, or None."""
+        return self._values.get((kind, _digest(key)))
+
+    def entries(self, kind: str) -> Iterator[tuple[Mapping[str, Any], Any]]:
+        """Yield the key and value of every measurement of a kind, oldest first."""
+        for slot, value in self._values.items():
+            if slot[0] == kind:
+                yield self._keys[slot], value
+
+    def _read(self, path: Path) -> None:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
+            try:
+                entry = json.loads(line)
+                schema, slot = entry["schema"], (entry["kind"], _digest(entry["key"]))
+            except (ValueError, KeyError, TypeError) as error:
+                if number == len(lines):
+                    self._cut_torn_line(path, lines[:-1])
+                    return
+                raise UsageError(f"Line {number} of '{path}' is no profile entry: {error}.") from error
+            if schema != PROFILE_SCHEMA:
+                raise UsageError(f"'{path}' has profile schema {schema}; this version reads {PROFILE_SCHEMA}.")
+            self._values[slot], self._keys[slot] = entry["value"], entry["key"]
+
+    def _cut_torn_line(self, path: Path, whole: list[str]) -> None:
+        """Drop a last line that a killed run left half written."""
+        path.write_text("".join(line + "\n" for line in whole), encoding="utf-8")
+
+
+def _digest(key: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,45 @@
+"""Recipes for how activation ranges are found: how many samples, and which estimator."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from ovquant.plans import Recipe
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Estimate the range of activations by another rule than the smallest and largest values seen."""
+
+    rank: ClassVar[int] = 50
+    estimator: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "mean-quantile"
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this estimator."""
+        return replace(recipe, activation_range=self.estimator)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer the mean of the samples' quantiles, which cuts outliers off."""
+        return [""]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Draw ranges from another number of samples: more catch outliers, fewer leave them out."""
+
+    rank: ClassVar[int] = 55
+    size: int = 100
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size is {self.size}; it counts samples and is at least 1")
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this calibration size."""
+        return replace(recipe, calibration_size=self.size)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer a third of the default."""
+        return ["size=100"]

@@ -1,0 +1,175 @@
+"""The result: the model to serve, its plan, the verdict and everything that was tried."""
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ovquant.budgets import Budget
+from ovquant.errors import OutputError, UsageError
+from ovquant.plans import Plan
+from ovquant.trials import Trial, Verdict
+
+if TYPE_CHECKING:
+    import openvino
+
+RESULT_SCHEMA = 1
+PACKAGES = ("ovquant", "openvino", "nncf", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Data:
+    """The samples of one role, by count and fingerprint."""
+
+    samples: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `quantize` and `apply` return.
+
+    `folder` holds model.xml, model.bin and profile.jsonl; `trial` is the plan that was chosen, as measured;
+    `baseline` the float model as it would be served. `higher_is_better` is the metric's direction.
+    """
+
+    verdict: Verdict
+    trial: Trial
+    baseline: Trial
+    trials: tuple[Trial, ...]
+    walked: tuple[Trial, ...]
+    budget: Budget
+    metric: str
+    higher_is_better: bool
+    objective: str
+    device: Mapping[str, Any]
+    data: Mapping[str, Data]
+    model_name: str
+    model_fingerprint: str
+    batch: int
+    seed: int
+    seconds: float
+    folder: Path
+    notes: tuple[str, ...] = ()
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=lambda: versions())
+    keep: Any = field(default=None, repr=False, compare=False)
+    """Whatever must live as long as the result: the temporary folder, when none was asked for."""
+
+    @property
+    def plan(self) -> Plan:
+        """Return the plan of the returned model."""
+        return self.trial.plan
+
+    @property
+    def model(self) -> "openvino.Model":
+        """Read the returned model."""
+        import openvino
+
+        return openvino.Core().read_model(self.folder / "model.xml")
+
+    def compile(self, device: str | None = None) -> "openvino.CompiledModel":
+        """Compile the returned model on the device and with the properties it was measured with."""
+        from ovquant.runtime import Deployment, compile_model
+
+        deployment = Deployment(device or str(self.device["device"]), dict(self.plan.properties), self.batch)
+        return compile_model(self.folder / "model.xml", deployment)
+
+    def save(self, folder: str | Path, *, force: bool = False) -> Path:
+        """Write model.xml, model.bin, plan.json, result.json, profile.jsonl and the reports to a new folder."""
+        target = Path(folder)
+        refuse_finished(target, force=force)
+        partial = target.with_name(target.name + ".partial")
+        if partial.resolve() != self.folder.resolve():
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            for name in ("model.xml", "model.bin", "profile.jsonl"):
+                if (self.folder / name).exists():
+                    shutil.copy2(self.folder / name, partial / name)
+        self.write(partial)
+        return move_into_place(partial, target)
+
+    def write(self, folder: Path) -> None:
+        """Write plan.json, result.json and the reports beside the model."""
+        from ovquant.reports import render_reports
+
+        self.plan.save(folder / "plan.json")
+        (folder / "result.json").write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+        for name, text in render_reports(self).items():
+            (folder / name).write_text(text, encoding="utf-8")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON, the folder aside."""
+        trials = {
+            "trial": self.trial.to_json(),
+            "baseline": self.baseline.to_json(),
+            "trials": [trial.to_json() for trial in self.trials],
+            "walked": [trial.to_json() for trial in self.walked],
+        }
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        data = {role: asdict(item) for role, item in self.data.items()}
+        return {"schema": RESULT_SCHEMA, **plain, "budget": self.budget.to_json(), "data": data, **trials}
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Result":
+        """Read a saved result; raises UsageError when the folder holds none."""
+        path = Path(folder) / "result.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values["schema"] != RESULT_SCHEMA:
+                raise UsageError(f"'{path}' has schema {values['schema']}; this version reads {RESULT_SCHEMA}.")
+            lists = {name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked")}
+            singles = {name: Trial.from_json(values[name]) for name in ("trial", "baseline")}
+            plain = {name: values[name] for name in _PLAIN}
+            plain["notes"] = tuple(plain["notes"])
+            data = {role: Data(**item) for role, item in values["data"].items()}
+            return cls(**plain, **lists, **singles, data=data, budget=Budget.from_json(values["budget"]), folder=Path(folder))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"'{folder}' holds no result: {error}. Give the folder that -o wrote.") from error
+
+
+_PLAIN = (
+    "verdict",
+    "metric",
+    "higher_is_better",
+    "objective",
+    "device",
+    "model_name",
+    "model_fingerprint",
+    "batch",
+    "seed",
+    "seconds",
+    "notes",
+    "command",
+    "versions",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def refuse_finished(folder: Path, *, force: bool) -> None:
+    """Raise OutputError when a folder holds something and may not be replaced."""
+    if force or not folder.exists():
+        return
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    what = "a result" if (folder / "result.json").exists() else "something else"
+    raise OutputError(f"'{folder}' already holds {what}. Give another folder with -o, or replace it with --force.")
+
+
+def move_into_place(partial: Path, target: Path) -> Path:
+    """Rename a finished folder to its final name; what was there is deleted only once the new one is in place."""
+    old = target.with_name(target.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    return target

@@ -1,0 +1,34 @@
+"""Paired intervals; pure numpy and scipy."""
+
+import numpy as np
+import scipy.stats
+from numpy.typing import ArrayLike
+
+
+def mean_interval(differences: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Student's t interval of the mean of paired differences.
+
+    differences: shape [n]. One sample, or none that differ, gives an interval of no width at n > 1 and an infinite
+    one at n = 1.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if values.size < 2:
+        return -np.inf, np.inf
+    center, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
+    width = float(scipy.stats.t.ppf((1 + confidence) / 2, values.size - 1)) * error
+    return center - width, center + width
+
+
+def ratio_of_medians(
+    numerators: ArrayLike, denominators: ArrayLike, *, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return the ratio of two paired series' medians with a paired bootstrap interval: (ratio, low, high).
+
+    Both have shape [rounds] and are positive; round i of one was measured beside round i of the other.
+    """
+    top, bottom = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
+    picks = np.random.default_rng(seed).integers(top.size, size=(1000, top.size))
+    ratios = np.median(top[picks], axis=1) / np.median(bottom[picks], axis=1)
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(ratios, [tail, 100 - tail])
+    return float(np.median(top) / np.median(bottom)), float(low), float(high)

@@ -1,0 +1,94 @@
+"""The default strategy: recipes first, combined where they help, then layers put back to float."""
+
+from dataclasses import dataclass
+
+from ovquant.tables import Candidate, PartNames, Probe, Proposal, Table, TrialRow
+
+
+@dataclass(frozen=True)
+class CoarseToFine:
+    """Try every recipe part, join those that help, then bisect how many of the worst layers must be float.
+
+    `joins` is how many parts are joined at most, `bases` how many recipes are refined layer by layer, and `margin`
+    the share of the budget that a second, safer plan per recipe is asked to leave unused: search data flatter.
+    """
+
+    joins: int = 4
+    bases: int = 2
+    margin: float = 0.5
+
+    def propose(self, table: Table) -> Proposal | None:
+        """Return the next candidate or probe, or None when nothing is left to try."""
+        return self._next_part(table) or self._next_join(table) or self._next_layer_step(table)
+
+    def _next_part(self, table: Table) -> Proposal | None:
+        singles = [Candidate((part,)) for part in table.parts]
+        return next((single for single in singles if table.row(single) is None), None)
+
+    def _next_join(self, table: Table) -> Proposal | None:
+        """Grow the best recipe by one part at a time: best part first, kept when the whole got better."""
+        order = sorted(table.parts, key=lambda part: _merit(table, table.row(Candidate((part,)))))
+        if not order:
+            return None
+        base: PartNames = (order[0],)
+        for part in order[1:]:
+            if len(base) >= self.joins:
+                break
+            if not _joinable(table, base, part):
+                continue
+            joined = Candidate((*base, part))
+            row = table.row(joined)
+            if row is None:
+                return joined
+            if _merit(table, row) < _merit(table, table.row(Candidate(base))):
+                base = joined.parts
+        return None
+
+    def _next_layer_step(self, table: Table) -> Proposal | None:
+        recipes = [row for row in table.trials if not row.candidate.float_layers and not row.failed]
+        recipes.sort(key=lambda row: (_merit(table, row), row.candidate.parts))
+        for row in recipes[: self.bases]:
+            parts = row.candidate.parts
+            if parts not in table.layers:
+                return Probe(parts)
+            for margin in (0.0, self.margin):
+                step = self._bisect(table, parts, -margin * table.allowed)
+                if step is not None:
+                    return step
+        return None
+
+    def _bisect(self, table: Table, parts: PartNames, target: float) -> Candidate | None:
+        """Find the fewest layers to put back, worst first, that bring the excess to the target."""
+        ranked = [row.name for row in sorted(table.layers[parts], key=lambda row: (-row.gain, row.name))]
+        low, high = 0, len(ranked) // 2
+        if _reaches(table.row(Candidate(parts)), target):
+            return None
+        while high - low > 1:
+            # Small counts matter most, so the middle is geometric.
+            middle = max(low + 1, min(high - 1, round((max(low, 1) * high) ** 0.5)))
+            candidate = Candidate(parts, frozenset(ranked[:middle]))
+            row = table.row(candidate)
+            if row is None:
+                return candidate
+            low, high = (low, middle) if _reaches(row, target) else (middle, high)
+        return None
+
+
+def _reaches(row: TrialRow | None, target: float) -> bool:
+    return row is not None and not row.failed and row.excess <= target
+
+
+def _merit(table: Table, row: TrialRow | None) -> float:
+    """Return how good a row is, less is better: its cost, and how far outside the budget it is in budgets."""
+    if row is None or row.failed:
+        return float("inf")
+    unit = max(table.allowed, 1e-9)
+    return row.cost + min(max(0.0, row.excess) / unit, 1e6)
+
+
+def _joinable(table: Table, base: PartNames, part: str) -> bool:
+    """Tell whether a part can add to a base: it works alone, and it is another kind of choice or more of the same."""
+    alone = table.row(Candidate((part,)))
+    if alone is None or alone.failed or part == "default":
+        return False
+    return part not in base

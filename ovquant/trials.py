@@ -1,0 +1,83 @@
+"""The trial: one plan, really built, compiled and measured."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ovquant.plans import Plan
+
+Verdict = Literal["met", "float", "inconclusive", "infeasible", "missed"]
+Split = Literal["search", "holdout"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score on one split beside the float model's on the same samples, in the metric's unit.
+
+    `drop` is positive when the plan is worse than float, whichever direction of the metric is better. `low` and
+    `high` are a 95 % paired interval of the drop where the metric is a mean over samples, else None.
+    """
+
+    split: Split
+    value: float
+    float_value: float
+    drop: float
+    excess: float
+    samples: int
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Latency in milliseconds per inference, and its ratio to float, interleaved in one run.
+
+    `ratio` is plan over float of the medians (below 1 is faster) with a 95 % interval; for the throughput
+    objective the times are milliseconds per sample with all requests busy.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    float_p50_ms: float
+    float_p95_ms: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    rounds: int
+
+    @property
+    def speedup(self) -> float:
+        """Return how many times faster than float."""
+        return 1 / self.ratio
+
+    @property
+    def decided(self) -> bool:
+        """Tell whether the difference from float exceeds the noise."""
+        return self.ratio_high < 1 or self.ratio_low > 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was measured of one plan; `problem` says why where it could not be built or measured."""
+
+    plan: Plan
+    search: Score | None = None
+    holdout: Score | None = None
+    timing: Timing | None = None
+    size_bytes: int = 0
+    divergence: float | None = None
+    layers: Mapping[str, str] | None = None
+    problem: str = ""
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values = {**asdict(self), "plan": self.plan.to_json()}
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Trial":
+        """Read what `to_json` wrote."""
+        scores = {name: None if values[name] is None else Score(**values[name]) for name in ("search", "holdout")}
+        timing = None if values["timing"] is None else Timing(**values["timing"])
+        return cls(**{**values, **scores, "timing": timing, "plan": Plan.from_json(values["plan"])})
