@@ -1,66 +1,44 @@
-"""The pipeline from model, data and budget to a result; it reads here, top to bottom."""
+"""The public functions, from model, data and budget to a result; each reads from top to bottom."""
 
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import openvino
 
 from ovquant import runtime
 from ovquant.budgets import Budget, Drop
 from ovquant.datasets import open_dataset
-from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
-from ovquant.evaluating import Evaluation, evaluate as score_model, name_of
+from ovquant.errors import UsageError
+from ovquant.evaluating import Evaluation
+from ovquant.evaluating import evaluate as score_model
 from ovquant.graph import operation_types
-from ovquant.keeping import Kept, kept_operations
-from ovquant.loaders import load_model, parse_shapes, set_shapes
-from ovquant.measuring import Objective, Progress, Workbench, silent, timing_of
-from ovquant.metrics import resolve_metric
+from ovquant.measuring import Progress, Workbench, silent, timing_of, trial_groups
+from ovquant.metrics import metric_name, resolve_metric
 from ovquant.plans import Plan, Recipe
 from ovquant.profiles import Profile
-from ovquant.quantization import is_quantized, with_unique_names
 from ovquant.recipes import offered_parts, read_recipe, split_parts
 from ovquant.registry import Registry
-from ovquant.results import Data, Result, move_into_place, refuse_finished
-from ovquant.runtime import Deployment
+from ovquant.results import Result
+from ovquant.runs import (
+    Options,
+    Prepared,
+    Work,
+    check_data,
+    finish,
+    load_float,
+    model_name,
+    open_splits,
+    prepare,
+    read_options,
+    verification_splits,
+    workbench,
+    workbench_in,
+)
 from ovquant.searching import Outcome, Search
-from ovquant.splits import Splits, split_data, whole
 from ovquant.statistics import mean_interval
-from ovquant.trials import Score, Timing, Trial
-
-DEFAULT_STRATEGY = "coarse-to-fine"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to search and where to serve; the defaults are for low latency on the CPU.
-
-    `recipes` are texts such as "transformer+bias"; the search tries these alone, else all that suit the model.
-    `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds.
-    `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]".
-    """
-
-    device: str = "CPU"
-    optimize: Objective = "latency"
-    recipes: Sequence[str] = ()
-    strategy: Any = DEFAULT_STRATEGY
-    time_budget: float | None = None
-    keep_float: Sequence[str] = ()
-    batch: int | None = None
-    threads: int | None = None
-    properties: Mapping[str, str] | None = None
-    input_shape: str | None = None
-    seed: int = 0
-
-    def deployment(self) -> Deployment:
-        """Return where and how the model will serve."""
-        threads = {} if self.threads is None else {"INFERENCE_NUM_THREADS": str(self.threads)}
-        properties = {**threads, **{name: str(value) for name, value in (self.properties or {}).items()}}
-        return Deployment(self.device, properties, self.batch or 1)
+from ovquant.trials import Timing, Trial, Verdict
 
 
 def quantize(
@@ -99,101 +77,6 @@ def quantize(
         return work.finish(result)
 
 
-# The stages of the pipeline -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A float model that is ready to be quantized, its metric, and what must stay in float."""
-
-    model: openvino.Model
-    metric: Any
-    name: str
-    kept: Kept
-
-
-def read_options(options: Mapping[str, Any]) -> Options:
-    """Return the options; raises UsageError for one that does not exist."""
-    known = list(Options.__dataclass_fields__)
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        raise UsageError(f"There is no option '{unknown[0]}'. The options: {', '.join(known)}.")
-    settings = Options(**options)
-    if settings.batch is not None and settings.batch < 1:
-        raise UsageError(f"--batch is {settings.batch}; it is at least 1.")
-    if settings.optimize not in ("latency", "throughput", "size"):
-        raise UsageError(f"--optimize is '{settings.optimize}'; choose latency, throughput or size.")
-    return settings
-
-
-def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
-    """Load the model and the metric and check them against the device; the model that came in is not changed."""
-    runtime.check_device(settings.device)
-    loaded = load_float(model, settings)
-    if is_quantized(loaded):
-        raise ModelError(
-            "The model is already quantized: it holds quantizers or low-bit weights. "
-            "Give the float model that it was made from."
-        )
-    kept = kept_operations(loaded, settings.keep_float)
-    return Prepared(loaded, resolve_metric(metric), model_name(model), kept)
-
-
-def load_float(model: Any, settings: Options) -> openvino.Model:
-    """Load a model as a copy with unique operation names, at the shapes and batch asked for."""
-    loaded = with_unique_names(load_model(model))
-    if settings.input_shape:
-        loaded = set_shapes(loaded, parse_shapes(settings.input_shape))
-    return runtime.with_batch(loaded, settings.batch) if settings.batch else loaded
-
-
-def model_name(model: Any) -> str:
-    """Return what a model is called in messages and default folder names."""
-    if isinstance(model, str | Path):
-        text = str(model)
-        return Path(text.partition(".py:")[0]).stem if ".py:" in text else Path(text).stem
-    return str(getattr(model, "friendly_name", "") or type(model).__name__)
-
-
-def open_splits(data: Any, *, calibration: Any, holdout: Any, seed: int) -> Splits:
-    """Open the data and give each sample its role."""
-    opened = open_dataset(data)
-    return split_data(
-        opened,
-        holdout=None if holdout is None else open_dataset(holdout),
-        calibration=None if calibration is None else open_dataset(calibration),
-        seed=seed,
-    )
-
-
-def check_data(prepared: Prepared, splits: Splits) -> None:
-    """Raise DataError or MetricError early, before anything is measured, when the data do not fit."""
-    for role, samples in (("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)):
-        sample = samples[0]
-        runtime.fit(prepared.model.inputs, sample, what=f"the first sample of the {role} data")
-        needs_targets = getattr(prepared.metric, "against", "targets") == "targets" and role != "calibration"
-        if needs_targets and sample.target is None:
-            raise MetricError(
-                f"The metric {name_of(prepared.metric)} needs targets and the {role} data have none. Add targets, or "
-                "use the label-free metric fidelity, which compares with the float model."
-            )
-
-
-def workbench(prepared: Prepared, splits: Splits, settings: Options, work: "Work", progress: Progress) -> Workbench:
-    """Return the workbench that builds and measures in the work folder."""
-    return Workbench(
-        model=prepared.model,
-        splits=splits,
-        metric=prepared.metric,
-        deployment=settings.deployment(),
-        objective=settings.optimize,
-        profile=Profile(work.folder / "profile.jsonl"),
-        folder=work.folder / "trials",
-        seed=settings.seed,
-        progress=progress,
-    )
-
-
 def search_of(
     bench: Workbench,
     budget: Budget,
@@ -223,82 +106,6 @@ def search_of(
     )
 
 
-def finish(
-    outcome: Outcome,
-    bench: Workbench,
-    budget: Budget,
-    prepared: Prepared,
-    settings: Options,
-    work: "Work",
-    begin: float,
-    command: str,
-) -> Result:
-    """Put the chosen model into the work folder and describe the run."""
-    built = bench.build(outcome.chosen.plan)
-    for name in ("model.xml", "model.bin"):
-        shutil.copy2(built.with_name(name), work.folder / name)
-    roles = {"search": bench.splits.search, "holdout": bench.splits.holdout, "calibration": bench.splits.calibration}
-    return Result(
-        verdict=outcome.verdict,
-        trial=outcome.chosen,
-        baseline=outcome.baseline,
-        trials=outcome.trials,
-        walked=outcome.walked,
-        budget=budget,
-        metric=name_of(prepared.metric),
-        higher_is_better=prepared.metric.higher_is_better,
-        objective=settings.optimize,
-        device=asdict(runtime.capabilities(settings.device)),
-        data={role: Data(len(samples), samples.fingerprint) for role, samples in roles.items()},
-        model_name=prepared.name,
-        model_fingerprint=bench.fingerprint,
-        batch=settings.batch or 1,
-        seed=settings.seed,
-        seconds=time.monotonic() - begin,
-        folder=work.folder,
-        notes=outcome.notes,
-        command=command,
-    )
-
-
-class Work:
-    """The folder of a run: OUTPUT.partial until the result is finished, or a temporary one without an output."""
-
-    def __init__(self, output: str | Path | None, *, force: bool) -> None:
-        self.target = None if output is None else Path(output)
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        if self.target is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="ovquant-")
-            self.folder = Path(self._temporary.name)
-        else:
-            refuse_finished(self.target, force=force)
-            self.folder = self.target.with_name(self.target.name + ".partial")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"The folder '{self.folder}' cannot be made: {error.strerror}.") from error
-
-    def __enter__(self) -> "Work":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        """Leave nothing behind when a run fails before it measured anything; else keep it to go on from."""
-        profile = self.folder / "profile.jsonl"
-        if isinstance(error, OvquantError) and not profile.exists():
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def finish(self, result: Result) -> Result:
-        """Write the result's files, drop what only the search needed, and give the folder its final name."""
-        result.write(self.folder)
-        shutil.rmtree(self.folder / "trials", ignore_errors=True)
-        if self.target is None:
-            return replace(result, keep=self._temporary)
-        return replace(result, folder=move_into_place(self.folder, self.target))
-
-
-# The other entry points -----------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Comparison:
     """A model's score on data, and its drop against a reference where one was given."""
@@ -325,11 +132,13 @@ def evaluate(
     deployment = settings.deployment()
     compiled = runtime.compile_model(load_float(model, settings), deployment, extra={"PERFORMANCE_HINT": "THROUGHPUT"})
     extra = {"PERFORMANCE_HINT": "THROUGHPUT", **runtime.REFERENCE}
-    truth = None if reference is None else runtime.compile_model(load_float(reference, settings), deployment, extra=extra)
+    truth = (
+        None if reference is None else runtime.compile_model(load_float(reference, settings), deployment, extra=extra)
+    )
     mine = score_model(
         compiled, samples, metric=scorer, reference=truth, step=lambda done, total: progress("evaluating", done, total)
     )
-    name, sign = name_of(scorer), 1.0 if scorer.higher_is_better else -1.0
+    name, sign = metric_name(scorer), 1.0 if scorer.higher_is_better else -1.0
     if truth is None:
         return Comparison(name, scorer.higher_is_better, mine)
     theirs = score_model(
@@ -340,3 +149,154 @@ def evaluate(
         low, high = mean_interval([sign * (b - a) for a, b in zip(mine.items, theirs.items, strict=True)])
     drop = sign * (theirs.score - mine.score)
     return Comparison(name, scorer.higher_is_better, mine, theirs, drop, low, high)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model of a benchmark; the ratios in `timing` are to the first model."""
+
+    name: str
+    timing: Timing
+
+
+def benchmark(models: Sequence[Any], *, data: Any = None, seconds: float = 10.0, **options: Any) -> list[Contender]:
+    """Time models in turn, in one interleaved run, on samples of the data or on random inputs of fixed shapes.
+
+    seconds: time in all, compilation aside. Returns one Contender per model; ratios are to the first. `optimize`
+    "throughput" times bursts with all requests busy. Raises DataError when the shapes are dynamic and no data given.
+    """
+    settings = read_options(options)
+    runtime.check_device(settings.device)
+    throughput = settings.optimize == "throughput"
+    extra = {"PERFORMANCE_HINT": "THROUGHPUT"} if throughput else {}
+    loaded = [load_float(model, settings) for model in models]
+    compiled = [runtime.compile_model(model, settings.deployment(), extra=extra) for model in loaded]
+    samples = open_dataset(data) if data is not None else runtime.random_samples(compiled[0], seed=settings.seed)
+    requests = [runtime.requests_of(contender, samples, 16) for contender in compiled]
+    interleave = runtime.interleave_throughput if throughput else runtime.interleave
+    times = interleave(compiled, requests[0], seconds=seconds)
+    names = [model_name(model) if not isinstance(model, str | Path) else str(model) for model in models]
+    return [Contender(name, timing_of(times[:, place], times[:, 0])) for place, name in enumerate(names)]
+
+
+def profile(
+    model: Any,
+    *,
+    data: Any,
+    metric: Any,
+    output: str | Path,
+    max_drop: str | float | Drop = "1%",
+    calibration: Any = None,
+    holdout: Any = None,
+    progress: Progress = silent,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+    **options: Any,
+) -> Path:
+    """Measure recipes and layers on the search split, into a profile.jsonl that `plan` reads; the holdout is not touched.
+
+    max_drop: where the strategy should look closest; any budget can be solved from the profile afterwards.
+    """
+    begin = time.monotonic()
+    settings, target = read_options(options), Path(output)
+    budget = Budget(Drop.parse(max_drop))
+    prepared = prepare(model, metric, settings)
+    splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed)
+    check_data(prepared, splits)
+    with tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        bench = workbench_in(Path(folder), prepared, splits, settings, Profile(target), progress)
+        search = search_of(bench, budget, settings, prepared, on_trial, begin)
+        search.explore(search.baseline())
+    return target
+
+
+def plan(profile: str | Path, *, max_drop: str | float | Drop, floor: float | None = None) -> Trial:
+    """Return the best measured plan of a profile that is inside a budget on the search split; nothing is measured.
+
+    The float trial is returned when no plan is inside. Raises UsageError when the profile holds no trials, or trials
+    of several models, data or metrics.
+    """
+    path = Path(profile)
+    if not path.exists():
+        raise UsageError(
+            f"The profile '{path}' does not exist. Give the profile.jsonl of a result or of `ovquant profile`."
+        )
+    groups = trial_groups(Profile(path))
+    if len(groups) != 1:
+        found = "no trials" if not groups else f"trials of {len(groups)} different runs"
+        raise UsageError(f"The profile '{path}' holds {found}. Give one that was made by one run on one set of data.")
+    (trials,) = groups.values()
+    budget = Budget(Drop.parse(max_drop), floor)
+    baseline = next((trial for trial, _ in trials if trial.plan.is_float), None)
+    inside = [
+        trial
+        for trial, higher_is_better in trials
+        if trial.search is not None
+        and trial.timing is not None
+        and (trial.plan.is_float or trial.timing.ratio_high < 1)
+        and budget.holds(trial.search.value, float_score=trial.search.float_value, higher_is_better=higher_is_better)
+    ]
+    if not inside:
+        if baseline is None:
+            raise UsageError(
+                f"The profile '{path}' holds no measurement of the float model; run `ovquant profile` again."
+            )
+        return baseline
+    return min(
+        inside, key=lambda trial: (trial.plan.is_float, trial.timing.ratio if trial.timing else 1.0, trial.plan.name)
+    )
+
+
+def apply(
+    plan: Plan | str | Path,
+    model: Any,
+    *,
+    data: Any,
+    metric: Any,
+    max_drop: str | float | Drop = "1%",
+    floor: float | None = None,
+    calibration: Any = None,
+    output: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+    command: str = "",
+    **options: Any,
+) -> Result:
+    """Build a plan on a model of the same architecture, measure it and verify the budget; nothing is searched.
+
+    Costs one calibration and one evaluation of the plan and of float. Half of the data calibrates and the other half
+    verifies, unless `calibration` is given: then all of the data verify. The verdict is `met` or `missed`.
+    """
+    begin = time.monotonic()
+    settings = read_options(options)
+    budget = Budget(Drop.parse(max_drop), floor)
+    wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
+    prepared = prepare(model, metric, settings)
+    splits = verification_splits(data, calibration, settings.seed)
+    check_data(prepared, splits)
+    with Work(output, force=force) as work:
+        bench = workbench(prepared, splits, settings, work, progress)
+        bench.allowed_drop = budget.max_drop.allowed(bench.evaluation(bench.reference_plan, "holdout").score)
+        baseline = Trial(bench.float_plan, holdout=bench.score(bench.float_plan, "holdout", budget))
+        served = replace(wanted, properties={**wanted.properties, **settings.deployment().properties})
+        score = bench.score(served, "holdout", budget)
+        facts = bench.facts(served)
+        trial = Trial(
+            served, None, score, bench.timing(served), facts["size_bytes"], facts["divergence"], facts["layers"]
+        )
+        verdict: Verdict = "met" if score.excess <= 0 else "missed"
+        outcome = Outcome(verdict, trial, baseline, (trial,), (trial,))
+        return work.finish(finish(outcome, bench, budget, prepared, settings, work, begin, command))
+
+
+__all__ = [
+    "Comparison",
+    "Contender",
+    "Options",
+    "apply",
+    "benchmark",
+    "evaluate",
+    "plan",
+    "profile",
+    "quantize",
+]

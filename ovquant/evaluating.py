@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import openvino
 
 from ovquant.errors import MetricError, OvquantError
+from ovquant.metrics import checked, metric_name
 from ovquant.protocols import Array, Dataset, Metric, Outputs
 from ovquant.runtime import Block, infer, names_of
 
@@ -49,17 +51,9 @@ def evaluate(
 def _by_block(blocks: Iterator[Block], metric: Metric, samples: int) -> Evaluation:
     items: list[Any] = []
     for block in blocks:
-        measured = _guarded(metric, lambda block=block: metric.measure(block.stacked(), block.targets))
-        if len(measured) != len(block.indices):
-            raise MetricError(
-                f"The metric {name_of(metric)} gave {len(measured)} items for {len(block.indices)} samples; "
-                "it must give one per sample."
-            )
-        items += list(measured)
-    if metric.is_mean:
-        _forbid_strange(metric, items)
-    score = float(_guarded(metric, lambda: metric.aggregate(items)))
-    _forbid_strange(metric, [score])
+        measured = _guarded(metric, partial(metric.measure, block.stacked(), block.targets))
+        items += checked(metric, list(measured), samples=len(block.indices))
+    score = float(checked(metric, _guarded(metric, partial(metric.aggregate, items))))
     return Evaluation(score, samples, tuple(float(item) for item in items) if metric.is_mean else None)
 
 
@@ -68,14 +62,14 @@ def _whole(blocks: Iterator[Block], metric: Any, names: Sequence[str], samples: 
         stores = {name: Store(Path(folder) / f"{position}.bin") for position, name in enumerate(names)}
         targets: list[Any] = []
         for block in blocks:
-            for outputs in block.outputs:
-                for name, array in outputs.items():
+            for sample in block.outputs:
+                for name, array in sample.items():
                     stores[name].append(array)
             targets += block.targets
         columns = {name: store.read() for name, store in stores.items()}
         outputs: Outputs = columns[names[0]] if len(names) == 1 else columns
-        score, items = _guarded(metric, lambda: metric.score_all(outputs, targets))
-        _forbid_strange(metric, [score] if items is None else items)
+        score, items = _guarded(metric, partial(metric.score_all, outputs, targets))
+        checked(metric, score)
         return Evaluation(float(score), samples, None if items is None else tuple(float(item) for item in items))
 
 
@@ -102,7 +96,9 @@ class Store:
         if first and first[0] == 1 and all(shape == first for shape in self._shapes):
             return flat.reshape(len(self._shapes), *first[1:])
         ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
-        return [flat[end - int(np.prod(shape)) : end].reshape(shape) for shape, end in zip(self._shapes, ends, strict=True)]
+        return [
+            flat[end - int(np.prod(shape)) : end].reshape(shape) for shape, end in zip(self._shapes, ends, strict=True)
+        ]
 
 
 def divergence(compiled: openvino.CompiledModel, dataset: Dataset, expected: Sequence[dict[str, Array]]) -> float:
@@ -132,7 +128,9 @@ def _relative_error(outputs: Array, truth: Array) -> float:
     return error / power if power > 0 else float(error > 0)
 
 
-def outputs_of(compiled: openvino.CompiledModel, dataset: Dataset, *, count: int, most_bytes: int) -> list[dict[str, Array]]:
+def outputs_of(
+    compiled: openvino.CompiledModel, dataset: Dataset, *, count: int, most_bytes: int
+) -> list[dict[str, Array]]:
     """Return the outputs of the first samples: `count` of them, or fewer (four at least) to stay under a size."""
     kept: list[dict[str, Array]] = []
     size = 0
@@ -145,12 +143,6 @@ def outputs_of(compiled: openvino.CompiledModel, dataset: Dataset, *, count: int
     return kept
 
 
-def name_of(metric: Any) -> str:
-    """Return what a metric is called in messages and tables."""
-    function = getattr(metric, "function", None)
-    return str(getattr(function, "__name__", "") or type(metric).__name__.lower())
-
-
 def _paired_blocks(
     compiled: openvino.CompiledModel,
     dataset: Dataset,
@@ -160,7 +152,7 @@ def _paired_blocks(
 ) -> Iterator[Block]:
     against_float = getattr(metric, "against", "targets") == "float"
     if against_float and reference is None:
-        raise MetricError(f"The metric {name_of(metric)} compares with the float model: give it with --reference.")
+        raise MetricError(f"The metric {metric_name(metric)} compares with the float model: give it with --reference.")
     others = infer(reference, dataset) if against_float and reference is not None else None
     for block in infer(compiled, dataset):
         if others is not None:
@@ -185,7 +177,7 @@ def _require_targets(metric: Any, block: Block) -> None:
     missing = [index for index, target in zip(block.indices, block.targets, strict=True) if target is None]
     if missing:
         raise MetricError(
-            f"The metric {name_of(metric)} needs targets and sample {missing[0]} has none. Add targets to the data, or "
+            f"The metric {metric_name(metric)} needs targets and sample {missing[0]} has none. Add targets to the data, or "
             "use the label-free metric fidelity, which compares with the float model."
         )
 
@@ -197,15 +189,4 @@ def _guarded(metric: Any, call: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         cause = str(error).strip().partition("\n")[0]
-        raise MetricError(f"The metric {name_of(metric)} raised {type(error).__name__}: {cause}") from error
-
-
-def _forbid_strange(metric: Any, values: Sequence[Any]) -> None:
-    strange = [value for value in values if not np.isfinite(np.asarray(value, dtype=np.float64)).all()]
-    if strange:
-        raise MetricError(
-            f"The metric {name_of(metric)} gave {strange[0]} for {len(strange)} of {len(values)} values; a score must be "
-            "a finite number. Check the metric, the targets and the model's outputs."
-        )
-
-
+        raise MetricError(f"The metric {metric_name(metric)} raised {type(error).__name__}: {cause}") from error

@@ -13,7 +13,9 @@ def fingerprint(model: openvino.Model) -> str:
     for position, operation in enumerate(model.get_ordered_ops()):
         numbers[operation.get_name()] = position
         kind = operation.get_type_name()
-        sources = [(numbers.get(source.get_node().get_name(), -1), source.get_index()) for source in operation.input_values()]
+        sources = [
+            (numbers.get(source.get_node().get_name(), -1), source.get_index()) for source in operation.input_values()
+        ]
         hasher.update(f"{kind}{sources}{[str(port.get_partial_shape()) for port in operation.outputs()]}".encode())
         if kind == "Constant":
             hasher.update(operation.get_element_type().get_type_name().encode())

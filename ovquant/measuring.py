@@ -12,7 +12,7 @@ import openvino
 
 from ovquant import runtime
 from ovquant.budgets import Budget
-from ovquant.errors import ModelError, UsageError
+from ovquant.errors import DataError, MetricError, ModelError, UsageError
 from ovquant.evaluating import Evaluation, divergence, evaluate, outputs_of
 from ovquant.graph import fingerprint
 from ovquant.identity import identity
@@ -90,10 +90,7 @@ class Workbench:
         """Build a plan, write it as IR and return the path of its model.xml; what is there already is used."""
         path = self.folder / plan.key / "model.xml"
         if not path.exists():
-            if plan.recipe is None:
-                model = self.model
-            else:
-                model = self.quantized(plan.recipe).build(sorted(plan.layers))
+            model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
             partial_folder = path.parent.with_suffix(".partial")
             shutil.rmtree(partial_folder, ignore_errors=True)
             partial_folder.mkdir()
@@ -155,19 +152,31 @@ class Workbench:
         try:
             score = self.score(plan, "search", budget)
             facts = self.facts(plan)
-        except (ModelError, UsageError) as error:
+            timing = self.timing(plan)
+        except (DataError, MetricError, ModelError, UsageError) as error:
+            # The float model is measured first: what fails here fails because of the plan, outputs of NaN included.
             if plan.recipe is None:
                 raise
             return Trial(plan, problem=str(error), seconds=time.perf_counter() - begin)
-        return Trial(
+        trial = Trial(
             plan,
             search=score,
-            timing=self.timing(plan),
+            timing=timing,
             size_bytes=facts["size_bytes"],
             divergence=facts["divergence"],
             layers=facts["layers"],
             seconds=time.perf_counter() - begin,
         )
+        self._record(trial)
+        return trial
+
+    def _record(self, trial: Trial) -> None:
+        """Keep a trial in the profile with all that a new budget or objective needs to judge it again."""
+        key = {**self._key(trial.plan), "objective": self.objective, "data": self.splits.search.fingerprint}
+        key["metric"] = identity(self.metric)
+        if self.profile.recall("trial", key) is None:
+            direction = self.metric.higher_is_better
+            self.profile.record("trial", key, {"trial": trial.to_json(), "higher_is_better": direction})
 
     def facts(self, plan: Plan) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan."""
@@ -181,7 +190,9 @@ class Workbench:
                 "layers": self._precisions(plan),
             }
 
-        return dict(self.profile.measured("facts", {**self._key(plan), "data": self.splits.search.fingerprint}, measure))
+        return dict(
+            self.profile.measured("facts", {**self._key(plan), "data": self.splits.search.fingerprint}, measure)
+        )
 
     def timing(self, plan: Plan) -> Timing:
         """Time a plan against float, interleaved, at the properties it is served with."""
@@ -199,7 +210,12 @@ class Workbench:
     def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
         """Race the finalists once; a resumed run finds the result in the profile."""
         keys = [plan.key for plan in plans]
-        key = {**self._key(plans[0]), "plans": keys, "objective": self.objective, "data": self.splits.search.fingerprint}
+        key = {
+            **self._key(plans[0]),
+            "plans": keys,
+            "objective": self.objective,
+            "data": self.splits.search.fingerprint,
+        }
         values = self.profile.measured("race", key, lambda: [asdict(timing) for timing in self.race(plans, seconds)])
         return [Timing(**value) for value in values]
 
@@ -235,9 +251,7 @@ class Workbench:
     def _precisions(self, plan: Plan) -> dict[str, str]:
         if plan.recipe is None:
             return {}
-        return {
-            layer.name: plan.layers.get(layer.name, "int8") for layer in self.quantized(plan.recipe).layers
-        }
+        return {layer.name: plan.layers.get(layer.name, "int8") for layer in self.quantized(plan.recipe).layers}
 
     def _float_outputs(self) -> list[dict[str, Array]]:
         if not self._expected:
@@ -278,6 +292,15 @@ class Workbench:
             "calibration": self.splits.calibration.fingerprint,
             "seed": self.seed,
         }
+
+
+def trial_groups(profile: Profile) -> dict[tuple[str, ...], list[tuple[Trial, bool]]]:
+    """Return a profile's trials with their metric's direction, grouped by what makes them comparable."""
+    groups: dict[tuple[str, ...], list[tuple[Trial, bool]]] = {}
+    for key, value in profile.entries("trial"):
+        group = tuple(str(key[name]) for name in ("model", "device", "batch", "data", "metric", "objective"))
+        groups.setdefault(group, []).append((Trial.from_json(value["trial"]), value["higher_is_better"]))
+    return groups
 
 
 def told(progress: Progress, what: str) -> Callable[[int, int], None]:

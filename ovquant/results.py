@@ -122,12 +122,12 @@ class Result:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values["schema"] != RESULT_SCHEMA:
                 raise UsageError(f"'{path}' has schema {values['schema']}; this version reads {RESULT_SCHEMA}.")
-            lists = {name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked")}
-            singles = {name: Trial.from_json(values[name]) for name in ("trial", "baseline")}
-            plain = {name: values[name] for name in _PLAIN}
+            made: dict[str, Any] = {name: Trial.from_json(values[name]) for name in ("trial", "baseline")}
+            made |= {name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked")}
+            plain: dict[str, Any] = {name: values[name] for name in _PLAIN}
             plain["notes"] = tuple(plain["notes"])
             data = {role: Data(**item) for role, item in values["data"].items()}
-            return cls(**plain, **lists, **singles, data=data, budget=Budget.from_json(values["budget"]), folder=Path(folder))
+            return cls(**plain, **made, data=data, budget=Budget.from_json(values["budget"]), folder=Path(folder))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"'{folder}' holds no result: {error}. Give the folder that -o wrote.") from error
 

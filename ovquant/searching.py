@@ -95,21 +95,24 @@ class Search:
         return Plan(
             name,
             self.read(candidate.parts),
-            {layer: "f32" for layer in sorted(candidate.float_layers)},
+            dict.fromkeys(sorted(candidate.float_layers), "f32"),
             dict(self.bench.deployment.properties),
             compress_to_fp16=self.bench.float_plan.compress_to_fp16,
         )
 
     def table(self, baseline: Trial) -> Table:
         """Return what the strategy may know."""
-        rows = tuple(row_of(candidate, trial, baseline, self.bench.objective) for candidate, trial in self._trials.items())
+        rows = tuple(
+            row_of(candidate, trial, baseline, self.bench.objective) for candidate, trial in self._trials.items()
+        )
         return Table(self.parts, self.bench.allowed_drop, rows, dict(self._layers), self.seed)
 
     # The end ------------------------------------------------------------------------------------------------------
 
     def _rows(self, baseline: Trial) -> list[tuple[TrialRow, Trial]]:
         return [
-            (row_of(candidate, trial, baseline, self.bench.objective), trial) for candidate, trial in self._trials.items()
+            (row_of(candidate, trial, baseline, self.bench.objective), trial)
+            for candidate, trial in self._trials.items()
         ]
 
     def _finalists(self, baseline: Trial) -> list[Trial]:
@@ -182,7 +185,9 @@ def row_of(candidate: Candidate, trial: Trial, baseline: Trial, objective: Objec
 def _front(pairs: Sequence[tuple[TrialRow, Trial]]) -> list[tuple[TrialRow, Trial]]:
     """Order from safest to most aggressive and keep what is cheaper than everything safer."""
     front: list[tuple[TrialRow, Trial]] = []
-    for row, trial in sorted(pairs, key=lambda pair: (pair[0].excess, pair[0].divergence, pair[0].cost, pair[1].plan.name)):
+    for row, trial in sorted(
+        pairs, key=lambda pair: (pair[0].excess, pair[0].divergence, pair[0].cost, pair[1].plan.name)
+    ):
         if not front or row.cost < front[-1][0].cost:
             front.append((row, trial))
     return front
@@ -190,4 +195,3 @@ def _front(pairs: Sequence[tuple[TrialRow, Trial]]) -> list[tuple[TrialRow, Tria
 
 def _inside(score: Score | None) -> bool:
     return score is not None and score.excess <= 0
-

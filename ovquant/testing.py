@@ -33,7 +33,7 @@ from ovquant.protocols import Dataset, DatasetReader, Inputs, Loader, Metric, Ou
 from ovquant.registry import create, parse_options
 
 if TYPE_CHECKING:
-    import openvino  # type: ignore[import-untyped]
+    import openvino
 
 HEAVY = (
     "cv2",
@@ -77,7 +77,8 @@ class PluginContract:
 
     def test_has_a_summary(self, plugin: Any) -> None:
         summary = (type(plugin).__doc__ or "").strip().partition("\n")[0]
-        assert summary and not summary.startswith(type(plugin).__name__ + "("), "the docstring's first line is listed"
+        assert summary, "the docstring's first line is listed"
+        assert not summary.startswith(type(plugin).__name__ + "("), "the docstring's first line is listed"
 
     def test_options_round_trip_as_text(self, plugin: Any) -> None:
         made = create(type(plugin), option_values(plugin), what=type(plugin).__name__)
@@ -394,7 +395,7 @@ def _option_text(value: Any) -> Any:
 def _heavy_imports(module: str, heavy: tuple[str, ...]) -> list[str]:
     """Import a module in a fresh interpreter and return what it pulled in."""
     code = f"import sys, {module}; print(*(set({heavy!r}) & set(sys.modules)))"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"importing {module} on its own fails:\n{done.stderr}"
     return sorted(done.stdout.split())

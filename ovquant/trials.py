@@ -72,8 +72,7 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        values = {**asdict(self), "plan": self.plan.to_json()}
-        return values
+        return {**asdict(self), "plan": self.plan.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Trial":

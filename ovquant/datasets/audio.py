@@ -80,7 +80,7 @@ def read_sound(path: Path) -> tuple[Array, int]:
 
 def resample(sound: Array, rate: int, wanted: int) -> Array:
     """Return the sound at another rate, by polyphase filtering (scipy.signal.resample_poly)."""
-    from scipy.signal import resample_poly  # type: ignore[import-untyped]
+    from scipy.signal import resample_poly
 
     if rate == wanted:
         return sound

@@ -53,7 +53,11 @@ def fonts() -> tuple[Path, ...]:
     except ImportError as error:
         raise UsageError("The demonstration needs fonts: pip install 'ovquant[demo]'.") from error
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    return tuple(path for path in sorted(folder.glob("*.ttf")) if re.match(r"(DejaVu(Sans|Serif)|STIXGeneral)(?!Display)", path.name))
+    return tuple(
+        path
+        for path in sorted(folder.glob("*.ttf"))
+        if re.match(r"(DejaVu(Sans|Serif)|STIXGeneral)(?!Display)", path.name)
+    )
 
 
 def _draw(word: str, random: np.random.Generator) -> Any:
@@ -68,7 +72,9 @@ def _draw(word: str, random: np.random.Generator) -> Any:
     ink = tuple(int(value) for value in random.integers(0, 120, 3))
     image = Image.new("RGB", size, paper)
     ImageDraw.Draw(image).text((margin - left, margin - top), word, font=font, fill=ink)
-    turned = image.rotate(float(random.uniform(-5, 5)), expand=True, resample=Image.Resampling.BILINEAR, fillcolor=paper)
+    turned = image.rotate(
+        float(random.uniform(-5, 5)), expand=True, resample=Image.Resampling.BILINEAR, fillcolor=paper
+    )
     return turned.filter(ImageFilter.GaussianBlur(float(random.uniform(0, 2))))
 
 

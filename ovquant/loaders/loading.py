@@ -10,7 +10,7 @@ from ovquant.protocols import Loader
 from ovquant.registry import Registry, create
 
 if TYPE_CHECKING:
-    import openvino  # type: ignore[import-untyped]
+    import openvino
 
 
 def load_model(source: object, loader: Any = None) -> "openvino.Model":

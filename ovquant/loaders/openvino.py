@@ -8,7 +8,7 @@ from ovquant.errors import ModelError
 from ovquant.loaders.causes import first_cause
 
 if TYPE_CHECKING:
-    import openvino  # type: ignore[import-untyped]
+    import openvino
 
 REMEDIES = {
     ".xml": "Save it again with openvino.save_model.",

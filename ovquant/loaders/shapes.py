@@ -8,7 +8,7 @@ from ovquant.errors import ModelError, UsageError
 from ovquant.loaders.causes import first_cause
 
 if TYPE_CHECKING:
-    import openvino  # type: ignore[import-untyped]
+    import openvino
 
 _GRAMMAR = "Write NAME[1,3,48,320],NAME[1,16], or [1,3,48,320] for a model with one input; ? is a dynamic dimension."
 _ITEM = re.compile(r"\s*([^\[\],]*)\[([^\[\]]*)\]\s*(,|$)")

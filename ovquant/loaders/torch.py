@@ -19,7 +19,7 @@ from ovquant.loaders.causes import first_cause
 from ovquant.registry import coerce, import_object, parse_spec
 
 if TYPE_CHECKING:
-    import openvino  # type: ignore[import-untyped]
+    import openvino
 
 _PICKLES = (".pt", ".pth")
 _REFERENCE = re.compile(r"(?:.*\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*")

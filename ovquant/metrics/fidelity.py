@@ -107,7 +107,7 @@ def _cosine(found: Array, wanted: Array, axis: int) -> float:
 
 
 def _divergence(found: Array, wanted: Array, axis: int) -> float:
-    from scipy.special import rel_entr, softmax  # type: ignore[import-untyped]
+    from scipy.special import rel_entr, softmax
 
     _check_classes(wanted, axis, "kl")
     left, right = found.astype(np.float64), wanted.astype(np.float64)

@@ -63,7 +63,15 @@ def quantize(
             layers = () if recipe.algorithm == "weights" else layers_of(quantized)
         except nncf.ValidationError as error:
             raise UsageError(f"NNCF refuses the settings: {error}") from error
-        except (RuntimeError, ValueError, IndexError, KeyError, TypeError, NotImplementedError, ZeroDivisionError) as error:
+        except (
+            RuntimeError,
+            ValueError,
+            IndexError,
+            KeyError,
+            TypeError,
+            NotImplementedError,
+            ZeroDivisionError,
+        ) as error:
             cause = str(error).strip().partition("\n")[0]
             raise ModelError(f"NNCF cannot quantize this model: {type(error).__name__}: {cause}") from error
     return Quantized(original, quantized, layers)

@@ -3,7 +3,20 @@
 import openvino
 
 _WEIGHT_TYPES = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
-_WEIGHTED = {"Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul", "Gather", "LSTMSequence", "GRUSequence", "RNNSequence", "LSTMCell", "GRUCell", "RNNCell"}
+_WEIGHTED = {
+    "Convolution",
+    "GroupConvolution",
+    "ConvolutionBackpropData",
+    "GroupConvolutionBackpropData",
+    "MatMul",
+    "Gather",
+    "LSTMSequence",
+    "GRUSequence",
+    "RNNSequence",
+    "LSTMCell",
+    "GRUCell",
+    "RNNCell",
+}
 
 
 def is_quantized(model: openvino.Model) -> bool:
@@ -66,7 +79,19 @@ def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
         return "weights" if _is_constant(node.input_value(0).get_node()) else "activations"
     if kind == "Constant":
         return "weights" if node.get_element_type().get_type_name() in _WEIGHT_TYPES else ""
-    if depth and kind in ("Multiply", "Subtract", "Convert", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Concat", "Split", "StridedSlice"):
+    if depth and kind in (
+        "Multiply",
+        "Subtract",
+        "Convert",
+        "Reshape",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "MaxPool",
+        "Concat",
+        "Split",
+        "StridedSlice",
+    ):
         return _through_quantizer(node.input_value(0), depth - 1)
     return ""
 

@@ -1,10 +1,15 @@
 """A report as one HTML file without scripts or outside files."""
+
 from dataclasses import dataclass
-from typing import ClassVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
 if TYPE_CHECKING:
     from ovquant.results import Result
+
+
 @dataclass(frozen=True)
 class Html:
     filename: ClassVar[str] = "report.html"
+
     def render(self, result: "Result") -> str:
         return "<html></html>"

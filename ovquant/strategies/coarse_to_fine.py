@@ -4,44 +4,47 @@ from dataclasses import dataclass
 
 from ovquant.tables import Candidate, PartNames, Probe, Proposal, Table, TrialRow
 
+PLAIN = "default"
+"""The part that changes nothing: what the first real part is compared with."""
+
 
 @dataclass(frozen=True)
 class CoarseToFine:
-    """Try every recipe part, join those that help, then bisect how many of the worst layers must be float.
+    """Join the recipe parts that help, then bisect how many of the worst layers must be float.
 
-    `joins` is how many parts are joined at most, `bases` how many recipes are refined layer by layer, and `margin`
-    the share of the budget that a second, safer plan per recipe is asked to leave unused: search data flatter.
+    `joins` is how many parts are joined at most, `sweeps` how often the parts are gone through, `bases` how many
+    recipes are refined layer by layer, and `margin` the share of the budget that a second, safer plan per recipe is
+    asked to leave unused: search data flatter.
     """
 
-    joins: int = 4
+    joins: int = 5
+    sweeps: int = 2
     bases: int = 2
     margin: float = 0.5
 
     def propose(self, table: Table) -> Proposal | None:
         """Return the next candidate or probe, or None when nothing is left to try."""
-        return self._next_part(table) or self._next_join(table) or self._next_layer_step(table)
+        return self._next_recipe(table) or self._next_layer_step(table)
 
-    def _next_part(self, table: Table) -> Proposal | None:
-        singles = [Candidate((part,)) for part in table.parts]
-        return next((single for single in singles if table.row(single) is None), None)
+    def _next_recipe(self, table: Table) -> Proposal | None:
+        """Go through the parts in turn and keep each that makes the best recipe so far better, until none does.
 
-    def _next_join(self, table: Table) -> Proposal | None:
-        """Grow the best recipe by one part at a time: best part first, kept when the whole got better."""
-        order = sorted(table.parts, key=lambda part: _merit(table, table.row(Candidate((part,)))))
-        if not order:
-            return None
-        base: PartNames = (order[0],)
-        for part in order[1:]:
-            if len(base) >= self.joins:
+        A part that did not help at first is tried again once after the recipe has changed: parts act on each other.
+        """
+        base: PartNames = ()
+        for _ in range(self.sweeps):
+            start = base
+            for part in table.parts:
+                grown = Candidate((*base, part))
+                if part in base or (base and part == PLAIN) or len(base) >= self.joins:
+                    continue
+                row = table.row(grown)
+                if row is None:
+                    return grown
+                if _merit(table, row) < _merit(table, table.row(Candidate(base or (PLAIN,)))):
+                    base = grown.parts if part != PLAIN else base
+            if base == start:
                 break
-            if not _joinable(table, base, part):
-                continue
-            joined = Candidate((*base, part))
-            row = table.row(joined)
-            if row is None:
-                return joined
-            if _merit(table, row) < _merit(table, table.row(Candidate(base))):
-                base = joined.parts
         return None
 
     def _next_layer_step(self, table: Table) -> Proposal | None:
@@ -84,11 +87,3 @@ def _merit(table: Table, row: TrialRow | None) -> float:
         return float("inf")
     unit = max(table.allowed, 1e-9)
     return row.cost + min(max(0.0, row.excess) / unit, 1e6)
-
-
-def _joinable(table: Table, base: PartNames, part: str) -> bool:
-    """Tell whether a part can add to a base: it works alone, and it is another kind of choice or more of the same."""
-    alone = table.row(Candidate((part,)))
-    if alone is None or alone.failed or part == "default":
-        return False
-    return part not in base

@@ -1,0 +1,236 @@
+"""What every entry point shares: the options, the prepared model and data, and the folder of a run."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import openvino
+
+from ovquant import runtime
+from ovquant.budgets import Budget
+from ovquant.datasets import open_dataset
+from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
+from ovquant.keeping import Kept, kept_operations
+from ovquant.loaders import load_model, parse_shapes, set_shapes
+from ovquant.measuring import Objective, Progress, Workbench
+from ovquant.metrics import metric_name, resolve_metric
+from ovquant.profiles import Profile
+from ovquant.quantization import is_quantized, with_unique_names
+from ovquant.results import Data, Result, move_into_place, refuse_finished
+from ovquant.runtime import Deployment
+from ovquant.searching import Outcome
+from ovquant.splits import Splits, split_data
+
+DEFAULT_STRATEGY = "coarse-to-fine"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to search and where to serve; the defaults are for low latency on the CPU.
+
+    `recipes` are texts such as "transformer+bias"; the search tries these alone, else all that suit the model.
+    `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds.
+    `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]".
+    """
+
+    device: str = "CPU"
+    optimize: Objective = "latency"
+    recipes: Sequence[str] = ()
+    strategy: Any = DEFAULT_STRATEGY
+    time_budget: float | None = None
+    keep_float: Sequence[str] = ()
+    batch: int | None = None
+    threads: int | None = None
+    properties: Mapping[str, str] | None = None
+    input_shape: str | None = None
+    seed: int = 0
+
+    def deployment(self) -> Deployment:
+        """Return where and how the model will serve."""
+        threads = {} if self.threads is None else {"INFERENCE_NUM_THREADS": str(self.threads)}
+        properties = {**threads, **{name: str(value) for name, value in (self.properties or {}).items()}}
+        return Deployment(self.device, properties, self.batch or 1)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A float model that is ready to be quantized, its metric, and what must stay in float."""
+
+    model: openvino.Model
+    metric: Any
+    name: str
+    kept: Kept
+
+
+def read_options(options: Mapping[str, Any]) -> Options:
+    """Return the options; raises UsageError for one that does not exist."""
+    known = list(Options.__dataclass_fields__)
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise UsageError(f"There is no option '{unknown[0]}'. The options: {', '.join(known)}.")
+    settings = Options(**options)
+    if settings.batch is not None and settings.batch < 1:
+        raise UsageError(f"--batch is {settings.batch}; it is at least 1.")
+    if settings.optimize not in ("latency", "throughput", "size"):
+        raise UsageError(f"--optimize is '{settings.optimize}'; choose latency, throughput or size.")
+    return settings
+
+
+def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
+    """Load the model and the metric and check them against the device; the model that came in is not changed."""
+    runtime.check_device(settings.device)
+    loaded = load_float(model, settings)
+    if is_quantized(loaded):
+        raise ModelError(
+            "The model is already quantized: it holds quantizers or low-bit weights. "
+            "Give the float model that it was made from."
+        )
+    kept = kept_operations(loaded, settings.keep_float)
+    return Prepared(loaded, resolve_metric(metric), model_name(model), kept)
+
+
+def load_float(model: Any, settings: Options) -> openvino.Model:
+    """Load a model as a copy with unique operation names, at the shapes and batch asked for."""
+    loaded = with_unique_names(load_model(model))
+    if settings.input_shape:
+        loaded = set_shapes(loaded, parse_shapes(settings.input_shape))
+    return runtime.with_batch(loaded, settings.batch) if settings.batch else loaded
+
+
+def model_name(model: Any) -> str:
+    """Return what a model is called in messages and default folder names."""
+    if isinstance(model, str | Path):
+        text = str(model)
+        return Path(text.partition(".py:")[0]).stem if ".py:" in text else Path(text).stem
+    return str(getattr(model, "friendly_name", "") or type(model).__name__)
+
+
+def open_splits(data: Any, *, calibration: Any, holdout: Any, seed: int) -> Splits:
+    """Open the data and give each sample its role."""
+    opened = open_dataset(data)
+    return split_data(
+        opened,
+        holdout=None if holdout is None else open_dataset(holdout),
+        calibration=None if calibration is None else open_dataset(calibration),
+        seed=seed,
+    )
+
+
+def verification_splits(data: Any, calibration: Any, seed: int) -> Splits:
+    """Return splits for verifying a plan: with separate calibration data, all of the data are held out."""
+    if calibration is None:
+        return open_splits(data, calibration=None, holdout=None, seed=seed)
+    return split_data(open_dataset(calibration), holdout=open_dataset(data), seed=seed)
+
+
+def check_data(prepared: Prepared, splits: Splits) -> None:
+    """Raise DataError or MetricError early, before anything is measured, when the data do not fit."""
+    for role, samples in (("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)):
+        sample = samples[0]
+        runtime.fit(prepared.model.inputs, sample, what=f"the first sample of the {role} data")
+        needs_targets = getattr(prepared.metric, "against", "targets") == "targets" and role != "calibration"
+        if needs_targets and sample.target is None:
+            raise MetricError(
+                f"The metric {metric_name(prepared.metric)} needs targets and the {role} data have none. Add targets, or "
+                "use the label-free metric fidelity, which compares with the float model."
+            )
+
+
+def workbench(prepared: Prepared, splits: Splits, settings: Options, work: "Work", progress: Progress) -> Workbench:
+    """Return the workbench that builds and measures in the work folder."""
+    profile = Profile(work.folder / "profile.jsonl")
+    return workbench_in(work.folder / "trials", prepared, splits, settings, profile, progress)
+
+
+def workbench_in(
+    folder: Path, prepared: Prepared, splits: Splits, settings: Options, profile: Profile, progress: Progress
+) -> Workbench:
+    """Return the workbench that builds in a folder and records in a profile."""
+    return Workbench(
+        model=prepared.model,
+        splits=splits,
+        metric=prepared.metric,
+        deployment=settings.deployment(),
+        objective=settings.optimize,
+        profile=profile,
+        folder=folder,
+        seed=settings.seed,
+        progress=progress,
+    )
+
+
+def finish(
+    outcome: Outcome,
+    bench: Workbench,
+    budget: Budget,
+    prepared: Prepared,
+    settings: Options,
+    work: "Work",
+    begin: float,
+    command: str,
+) -> Result:
+    """Put the chosen model into the work folder and describe the run."""
+    built = bench.build(outcome.chosen.plan)
+    for name in ("model.xml", "model.bin"):
+        shutil.copy2(built.with_name(name), work.folder / name)
+    roles = {"search": bench.splits.search, "holdout": bench.splits.holdout, "calibration": bench.splits.calibration}
+    return Result(
+        verdict=outcome.verdict,
+        trial=outcome.chosen,
+        baseline=outcome.baseline,
+        trials=outcome.trials,
+        walked=outcome.walked,
+        budget=budget,
+        metric=metric_name(prepared.metric),
+        higher_is_better=prepared.metric.higher_is_better,
+        objective=settings.optimize,
+        device=asdict(runtime.capabilities(settings.device)),
+        data={role: Data(len(samples), samples.fingerprint) for role, samples in roles.items()},
+        model_name=prepared.name,
+        model_fingerprint=bench.fingerprint,
+        batch=settings.batch or 1,
+        seed=settings.seed,
+        seconds=time.monotonic() - begin,
+        folder=work.folder,
+        notes=outcome.notes,
+        command=command,
+    )
+
+
+class Work:
+    """The folder of a run: OUTPUT.partial until the result is finished, or a temporary one without an output."""
+
+    def __init__(self, output: str | Path | None, *, force: bool) -> None:
+        self.target = None if output is None else Path(output)
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        if self.target is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="ovquant-")
+            self.folder = Path(self._temporary.name)
+        else:
+            refuse_finished(self.target, force=force)
+            self.folder = self.target.with_name(self.target.name + ".partial")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"The folder '{self.folder}' cannot be made: {error.strerror}.") from error
+
+    def __enter__(self) -> "Work":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        """Leave nothing behind when a run fails before it measured anything; else keep it to go on from."""
+        profile = self.folder / "profile.jsonl"
+        if isinstance(error, OvquantError) and not profile.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def finish(self, result: Result) -> Result:
+        """Write the result's files, drop what only the search needed, and give the folder its final name."""
+        result.write(self.folder)
+        shutil.rmtree(self.folder / "trials", ignore_errors=True)
+        if self.target is None:
+            return replace(result, keep=self._temporary)
+        return replace(result, folder=move_into_place(self.folder, self.target))

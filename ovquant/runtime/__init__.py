@@ -1,0 +1,33 @@
+"""Compile, infer and time; the only room that talks to a device."""
+
+from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core, first_line
+from ovquant.runtime.devices import Capabilities, Executed, capabilities, devices, executed
+from ovquant.runtime.fitting import fit, names_of, random_samples, request, requests_of, static_batch, with_batch
+from ovquant.runtime.inferring import Block, infer, stack
+from ovquant.runtime.timing import interleave, interleave_throughput
+
+__all__ = [
+    "REFERENCE",
+    "Block",
+    "Capabilities",
+    "Deployment",
+    "Executed",
+    "capabilities",
+    "check_device",
+    "compile_model",
+    "core",
+    "devices",
+    "executed",
+    "first_line",
+    "fit",
+    "infer",
+    "interleave",
+    "interleave_throughput",
+    "names_of",
+    "random_samples",
+    "request",
+    "requests_of",
+    "stack",
+    "static_batch",
+    "with_batch",
+]

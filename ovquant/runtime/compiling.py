@@ -1,0 +1,71 @@
+"""Compile a model for the device and the properties it will be served with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import openvino
+
+from ovquant.errors import DeviceError, ModelError
+
+REFERENCE = {"INFERENCE_PRECISION_HINT": "f32"}
+"""The properties of the accuracy reference: some devices compute float models in bf16 or f16 unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where and how the model will serve: the device, the compile properties and the batch size."""
+
+    device: str = "CPU"
+    properties: Mapping[str, str] = field(default_factory=dict)
+    batch: int = 1
+
+    def served(self) -> dict[str, str]:
+        """Return the properties to compile with: the user's own over the default for low latency."""
+        return {"PERFORMANCE_HINT": "LATENCY", **self.properties}
+
+
+@cache
+def core() -> openvino.Core:
+    """Return the one openvino.Core of this process."""
+    return openvino.Core()
+
+
+def check_device(device: str) -> None:
+    """Raise DeviceError when openvino does not offer a device."""
+    names = core().available_devices
+    if device.split(".")[0].split(":")[0] not in {name.split(".")[0] for name in names}:
+        raise DeviceError(f"There is no device '{device}' here. OpenVINO offers: {', '.join(names)}.")
+
+
+def compile_model(
+    model: openvino.Model | Path, deployment: Deployment, *, extra: Mapping[str, str] | None = None
+) -> openvino.CompiledModel:
+    """Compile for a deployment; `extra` properties come last. Raises DeviceError or ModelError with the cause."""
+    properties = {**deployment.served(), **(extra or {})}
+    try:
+        return core().compile_model(model, deployment.device, properties)
+    except RuntimeError as error:
+        check_device(deployment.device)
+        unknown = _unknown_property(deployment, error)
+        if unknown:
+            raise DeviceError(unknown) from error
+        raise ModelError(f"The model does not compile on {deployment.device}: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return the line of an openvino error that says what went wrong, without its source position."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (telling or lines or [type(error).__name__])[0]
+
+
+def _unknown_property(deployment: Deployment, error: BaseException) -> str:
+    supported = {str(name) for name in core().get_property(deployment.device, "SUPPORTED_PROPERTIES")}
+    unknown = [name for name in deployment.properties if name not in supported]
+    if unknown:
+        return f"{deployment.device} has no property '{unknown[0]}'. It has: {', '.join(sorted(supported))}."
+    if deployment.properties and "property" in str(error).lower():
+        return f"{deployment.device} refuses the properties {dict(deployment.properties)}: {first_line(error)}"
+    return ""

@@ -1,0 +1,96 @@
+"""Ask devices what they can do, and compiled models what they really run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openvino
+
+from ovquant.runtime.compiling import check_device, core
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One primitive as the device runs it: its kind, precision and the operations fused into it."""
+
+    name: str
+    kind: str
+    precision: str
+    primitive: str
+    operations: tuple[str, ...]
+
+
+def executed(compiled: openvino.CompiledModel) -> list[Executed]:
+    """Return what the device really executes, in order."""
+    nodes = []
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        info = {
+            key: str(value.astype(str) if hasattr(value, "astype") else value)
+            for key, value in node.get_rt_info().items()
+        }
+        nodes.append(
+            Executed(
+                node.get_friendly_name(),
+                info.get("layerType", ""),
+                info.get("runtimePrecision", ""),
+                info.get("primitiveType", ""),
+                tuple(name for name in info.get("originalLayersNames", "").split(",") if name),
+            )
+        )
+    return nodes
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """A device and what it can compute fast."""
+
+    device: str
+    full_name: str
+    capabilities: tuple[str, ...]
+    instructions: tuple[str, ...]
+    default_precision: str
+
+
+def capabilities(device: str) -> Capabilities:
+    """Ask openvino, and the processor's own flags, what a device can do."""
+    check_device(device)
+
+    def ask(name: str) -> Any:
+        try:
+            return core().get_property(device, name)
+        except RuntimeError:
+            return ""
+
+    precision = ask("INFERENCE_PRECISION_HINT")
+    return Capabilities(
+        device,
+        str(ask("FULL_DEVICE_NAME")),
+        tuple(str(item) for item in ask("OPTIMIZATION_CAPABILITIES") or ()),
+        _instructions() if device == "CPU" else (),
+        getattr(precision, "get_type_name", lambda: str(precision))(),
+    )
+
+
+def devices() -> list[Capabilities]:
+    """Return every device that openvino offers here."""
+    return [capabilities(name) for name in core().available_devices]
+
+
+def _instructions() -> tuple[str, ...]:
+    """Return the matrix and vector instruction sets that matter to int8 and bf16, from the kernel's list."""
+    wanted = (
+        "avx2",
+        "avx_vnni",
+        "avx512f",
+        "avx512_vnni",
+        "avx512_bf16",
+        "avx512_fp16",
+        "amx_int8",
+        "amx_bf16",
+        "amx_fp16",
+    )
+    source = Path("/proc/cpuinfo")
+    if not source.exists():
+        return ()
+    flags = next((line for line in source.read_text().splitlines() if line.startswith("flags")), "").split()
+    return tuple(name for name in wanted if name in flags)

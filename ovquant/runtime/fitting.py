@@ -1,0 +1,166 @@
+"""Fit samples to a model's inputs: names, batch axis, dtypes and shapes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import openvino
+
+from ovquant.errors import DataError, ModelError
+from ovquant.protocols import Array, Dataset, Sample
+from ovquant.runtime.compiling import first_line
+
+
+def fit(inputs: Sequence[Any], sample: Sample, *, what: str = "a sample") -> list[Array]:
+    """Return one array per model input, in order, batch axis included.
+
+    inputs: the model's input ports. A sample's array without the batch axis gets one; dtypes are cast where no
+    value is lost. Raises DataError naming the input, what it expects and what it got.
+    """
+    arrays = _match(inputs, sample.inputs, what)
+    return [_shape(port, name, array, what) for port, name, array in zip(inputs, names_of(inputs), arrays, strict=True)]
+
+
+def _match(inputs: Sequence[Any], given: Any, what: str) -> list[Any]:
+    names = names_of(inputs)
+    if isinstance(given, Mapping):
+        by_alias = [
+            next((given[alias] for alias in _aliases(port, name) if alias in given), None)
+            for port, name in zip(inputs, names, strict=True)
+        ]
+        missing = [name for name, value in zip(names, by_alias, strict=True) if value is None]
+        if missing:
+            if len(inputs) == 1 and len(given) == 1:
+                return list(given.values())
+            raise DataError(
+                f"The model's input '{missing[0]}' is not in the data: {what} has {', '.join(map(str, given))}; "
+                f"the model expects {', '.join(names)}. Rename the arrays to the model's input names."
+            )
+        return by_alias
+    values = list(given) if isinstance(given, list | tuple) else [given]
+    if len(values) != len(inputs):
+        raise DataError(
+            f"{what} has {len(values)} input arrays; the model has {len(inputs)} inputs: {', '.join(names)}."
+        )
+    return values
+
+
+def _aliases(port: Any, name: str) -> list[str]:
+    return [name, *sorted(port.get_names())]
+
+
+def _shape(port: Any, name: str, value: Any, what: str) -> Array:
+    array, expected = np.asarray(value), port.get_partial_shape()
+    dtype = port.get_element_type().to_dtype()
+    if not np.can_cast(array.dtype, dtype, "same_kind") and not (array.dtype.kind in "iub" and dtype.kind in "iuf"):
+        raise DataError(
+            f"The model's input '{name}' expects {dtype} values and {what} has {array.dtype} ones. "
+            "Convert the data, or put the conversion into the model."
+        )
+    if not expected.rank.is_dynamic:
+        rank = expected.rank.get_length()
+        if array.ndim == rank - 1:
+            array = array[None]
+        if array.ndim != rank or not _compatible(expected, array.shape):
+            raise DataError(
+                f"The model's input '{name}' expects shape {_text(expected)} and {what} has {list(np.shape(value))}. "
+                "Change the data's preprocessing, or fix the model's shape with --input-shape."
+            )
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def _compatible(expected: Any, shape: Sequence[int]) -> bool:
+    """Tell whether a sample fits a shape; a static batch above one is filled with several samples."""
+    for axis, (dimension, size) in enumerate(zip(expected, shape, strict=True)):
+        fits = dimension.get_min_length() <= size and (
+            (dimension.is_dynamic and dimension.get_max_length() in (-1, size)) or size <= dimension.get_max_length()
+        )
+        if not fits and not (axis == 0 and size == 1):
+            return False
+        if not dimension.is_dynamic and size != dimension.get_length() and not (axis == 0 and size == 1):
+            return False
+    return True
+
+
+def _text(shape: Any) -> str:
+    return str(shape).replace("..", "-")
+
+
+def input_name(port: Any, index: int = 0) -> str:
+    """Return the name of an input or output port, or its position when it has none."""
+    names = sorted(port.get_names())
+    return str(port.get_any_name()) if names else f"{index}"
+
+
+def names_of(ports: Sequence[Any]) -> list[str]:
+    """Return the name of every port."""
+    return [input_name(port, index) for index, port in enumerate(ports)]
+
+
+def static_batch(inputs: Sequence[Any]) -> int:
+    """Return the fixed size of axis 0 that every input shares, or 1 when it is dynamic or differs."""
+    sizes = set()
+    for port in inputs:
+        shape = port.get_partial_shape()
+        if shape.rank.is_dynamic or shape.rank.get_length() == 0 or shape[0].is_dynamic:
+            return 1
+        sizes.add(shape[0].get_length())
+    return sizes.pop() if len(sizes) == 1 else 1
+
+
+def with_batch(model: openvino.Model, batch: int) -> openvino.Model:
+    """Return a copy of the model whose inputs have axis 0 fixed to a batch size."""
+    copy = model.clone()
+    shapes = {}
+    for index, port in enumerate(copy.inputs):
+        shape = port.get_partial_shape()
+        if shape.rank.is_dynamic or shape.rank.get_length() == 0:
+            raise ModelError(f"The input '{input_name(port, index)}' has no batch axis; leave --batch out.")
+        shape[0] = batch
+        shapes[port] = shape
+    try:
+        copy.reshape(shapes)
+    except RuntimeError as error:
+        raise ModelError(f"The model cannot take a batch of {batch}: {first_line(error)}") from error
+    return copy
+
+
+def request(inputs: Sequence[Any], dataset: Dataset, begin: int, batch: int) -> list[Array]:
+    """Return the inputs of one whole request: one sample, or a static batch of them, going round at the end."""
+    rows = [fit(inputs, dataset[index % len(dataset)], what=f"sample {index}") for index in range(begin, begin + batch)]
+    filled = batch == 1 or any(array.shape[0] != 1 for array in rows[0])
+    return rows[0] if filled else join(rows, batch)
+
+
+def requests_of(compiled: openvino.CompiledModel, dataset: Dataset, count: int) -> list[list[Array]]:
+    """Return the inputs of a few whole requests, for timing."""
+    batch = static_batch(compiled.inputs)
+    return [
+        request(compiled.inputs, dataset, begin, batch) for begin in range(0, min(count * batch, len(dataset)), batch)
+    ]
+
+
+def random_samples(compiled: openvino.CompiledModel, *, seed: int = 0) -> list[Sample]:
+    """Return one sample of random inputs; a dynamic batch axis becomes 1. Raises DataError for other dynamic axes."""
+    random = np.random.default_rng(seed)
+    arrays = []
+    for index, port in enumerate(compiled.inputs):
+        shape, dtype = port.get_partial_shape(), port.get_element_type().to_dtype()
+        if shape.rank.is_dynamic or any(axis.is_dynamic for axis in list(shape)[1:]):
+            raise DataError(
+                f"The input '{input_name(port, index)}' has the shape {_text(shape)}, so there is nothing to time. "
+                "Fix it with --input-shape, or give samples with --data."
+            )
+        sizes = [axis.get_min_length() if axis.is_dynamic else axis.get_length() for axis in shape]
+        sizes = [max(1, size) for size in sizes]
+        values = random.standard_normal(sizes) if dtype.kind == "f" else random.integers(0, 2, sizes)
+        arrays.append(values.astype(dtype))
+    return [Sample(arrays)]
+
+
+def join(rows: list[list[Array]], size: int) -> list[Array]:
+    """Join samples into one request of a static batch; the last is repeated until it is full."""
+    if size == 1:
+        return rows[0]
+    filled = rows + [rows[-1]] * (size - len(rows))
+    return [np.concatenate(column) for column in zip(*filled, strict=True)]
