@@ -1,0 +1,121 @@
+"""The fastest OpenVINO IR for this device that stays inside your accuracy budget, proven on held-out data."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ovquant.api import Comparison as Comparison
+    from ovquant.api import Contender as Contender
+    from ovquant.api import Options as Options
+    from ovquant.api import apply as apply
+    from ovquant.api import benchmark as benchmark
+    from ovquant.api import evaluate as evaluate
+    from ovquant.api import plan as plan
+    from ovquant.api import profile as profile
+    from ovquant.api import quantize as quantize
+    from ovquant.budgets import Budget as Budget
+    from ovquant.budgets import Drop as Drop
+    from ovquant.errors import DataError as DataError
+    from ovquant.errors import DeviceError as DeviceError
+    from ovquant.errors import MetricError as MetricError
+    from ovquant.errors import ModelError as ModelError
+    from ovquant.errors import OutputError as OutputError
+    from ovquant.errors import OvquantError as OvquantError
+    from ovquant.errors import PluginError as PluginError
+    from ovquant.errors import UnknownPluginError as UnknownPluginError
+    from ovquant.errors import UsageError as UsageError
+    from ovquant.inspecting import Inspection as Inspection
+    from ovquant.inspecting import inspect as inspect
+    from ovquant.plans import Plan as Plan
+    from ovquant.plans import Recipe as Recipe
+    from ovquant.protocols import Sample as Sample
+    from ovquant.results import Result as Result
+    from ovquant.trials import Score as Score
+    from ovquant.trials import Timing as Timing
+    from ovquant.trials import Trial as Trial
+
+    __version__: str
+
+_HOMES = {
+    "ovquant.api": (
+        "Comparison",
+        "Contender",
+        "Options",
+        "apply",
+        "benchmark",
+        "evaluate",
+        "plan",
+        "profile",
+        "quantize",
+    ),
+    "ovquant.budgets": ("Budget", "Drop"),
+    "ovquant.errors": (
+        "DataError",
+        "DeviceError",
+        "MetricError",
+        "ModelError",
+        "OutputError",
+        "OvquantError",
+        "PluginError",
+        "UnknownPluginError",
+        "UsageError",
+    ),
+    "ovquant.inspecting": ("Inspection", "inspect"),
+    "ovquant.plans": ("Plan", "Recipe"),
+    "ovquant.protocols": ("Sample",),
+    "ovquant.results": ("Result",),
+    "ovquant.trials": ("Score", "Timing", "Trial"),
+}
+"""Where each public name lives; a module is imported when one of its names is first asked for."""
+
+__all__ = [
+    "Budget",
+    "Comparison",
+    "Contender",
+    "DataError",
+    "DeviceError",
+    "Drop",
+    "Inspection",
+    "MetricError",
+    "ModelError",
+    "Options",
+    "OutputError",
+    "OvquantError",
+    "Plan",
+    "PluginError",
+    "Recipe",
+    "Result",
+    "Sample",
+    "Score",
+    "Timing",
+    "Trial",
+    "UnknownPluginError",
+    "UsageError",
+    "__version__",
+    "apply",
+    "benchmark",
+    "evaluate",
+    "inspect",
+    "plan",
+    "profile",
+    "quantize",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: openvino and nncf take seconds to load."""
+    import importlib
+    from importlib.metadata import version
+
+    if name == "__version__":
+        value: Any = version("ovquant")
+    else:
+        home = next((module for module, names in _HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module 'ovquant' has no attribute '{name}'")
+        value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

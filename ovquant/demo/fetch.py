@@ -1,4 +1,4 @@
-"""Fetch the demonstration's model from its package on PyPI into a cache, and check it."""
+"""Fetch single files out of packages on PyPI into a cache, and check them."""
 
 import os
 import subprocess
@@ -10,13 +10,15 @@ from pathlib import Path
 
 from ovquant.errors import ModelError
 
-PACKAGE = "rapidocr-onnxruntime==1.4.4"
-CHECKSUM = "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b"
-MEMBER = "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"
+RECOGNISER = (
+    "rapidocr-onnxruntime==1.4.4",
+    "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
+    "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
+)
 
 
 def cache_folder() -> Path:
-    """Return where fetched models are kept: OVQUANT_CACHE, or ovquant in the user's cache folder."""
+    """Return where fetched files are kept: OVQUANT_CACHE, or ovquant in the user's cache folder."""
     chosen = os.environ.get("OVQUANT_CACHE")
     if chosen:
         return Path(chosen)
@@ -25,29 +27,44 @@ def cache_folder() -> Path:
 
 def recogniser() -> Path:
     """Return the path of the PP-OCRv4 recogniser (ONNX, Apache-2.0), with characters.txt beside it."""
-    folder = cache_folder() / PACKAGE.replace("==", "-")
-    path = folder / Path(MEMBER).name
-    if not (folder / "characters.txt").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _extract(path)
-        (folder / "characters.txt").write_text(_characters(path), encoding="utf-8")
+    path = fetch(*RECOGNISER)
+    characters = path.with_name("characters.txt")
+    if not characters.exists():
+        write_whole(characters, _characters(path).encode())
     return path
 
 
-def _extract(path: Path) -> None:
-    with tempfile.TemporaryDirectory() as download:
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", download, PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(download).glob("*.whl"))
-        if done.returncode != 0 or not wheels:
-            raise ModelError(f"{PACKAGE} cannot be downloaded: {done.stderr.strip()[-300:]}")
-        with zipfile.ZipFile(wheels[0]) as archive:
-            content = archive.read(MEMBER)
-    if sha256(content).hexdigest() != CHECKSUM:
-        raise ModelError(f"{MEMBER} of {PACKAGE} is not the file that was published: its checksum differs.")
-    partial = path.with_suffix(".partial")
+def fetch(package: str, member: str, checksum: str) -> Path:
+    """Return the path of a file of a package's wheel, downloaded with pip unless it is in the cache.
+
+    package: NAME==VERSION. checksum: the file's SHA-256. Raises ModelError when it cannot be had or is another file.
+    """
+    path = cache_folder() / package.replace("==", "-") / Path(member).name
+    if not path.exists():
+        content = _download(package, member)
+        if sha256(content).hexdigest() != checksum:
+            raise ModelError(f"{member} of {package} is not the file that was published: its checksum differs.")
+        write_whole(path, content)
+    return path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it, so that a killed run leaves no half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
     partial.write_bytes(content)
     partial.replace(path)
+
+
+def _download(package: str, member: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, package]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode != 0 or not wheels:
+            raise ModelError(f"{package} cannot be downloaded: {done.stderr.strip()[-300:]}")
+        with zipfile.ZipFile(wheels[0]) as archive:
+            return archive.read(member)
 
 
 def _characters(path: Path) -> str:

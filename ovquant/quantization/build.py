@@ -96,22 +96,49 @@ def _accuracy_control(
 ) -> openvino.Model:
     advanced = arguments.pop("advanced_parameters")
 
-    def score(compiled: openvino.CompiledModel, _items: object) -> tuple[float, list[float]]:
-        return validation.score(compiled)
-
-    return nncf.quantize_with_accuracy_control(
+    scorer = _Scorer(validation)
+    model = nncf.quantize_with_accuracy_control(
         original,
         calibration_dataset=dataset,
         validation_dataset=nncf.Dataset(range(validation.samples)),
-        validation_fn=score,
+        validation_fn=scorer,
         max_drop=validation.allowed_drop,
         advanced_quantization_parameters=advanced,
         **arguments,
     )
+    if scorer.problem is not None:
+        raise scorer.problem
+    return model
+
+
+@dataclass
+class _Scorer:
+    """The validation function as accuracy control can bear it.
+
+    NNCF takes one that raises for one that returns outputs, and divides by the float score when it logs; so nothing
+    is raised before the end, and scores are shifted to make float's 1.
+    """
+
+    validation: Validation
+    problem: Exception | None = None
+    shift: float | None = None
+
+    def __call__(self, compiled: openvino.CompiledModel, _items: object) -> tuple[float, list[float]]:
+        try:
+            score, items = self.validation.score(compiled)
+        except Exception as error:
+            self.problem = self.problem or error
+            return 0.0, [0.0] * self.validation.samples
+        if self.shift is None:
+            self.shift = 1.0 - score
+        return score + self.shift, [item + self.shift for item in items]
 
 
 def with_unique_names(model: openvino.Model) -> openvino.Model:
-    """Return a copy in which every operation has a friendly name of its own: layers are known by name."""
+    """Return a copy in which every operation has a friendly name of its own, and every input and output a tensor name.
+
+    Layers are known by name, and so are the outputs that are compared between models.
+    """
     copy = model.clone()
     seen: set[str] = set()
     for operation in copy.get_ordered_ops():
@@ -120,7 +147,21 @@ def with_unique_names(model: openvino.Model) -> openvino.Model:
             number += 1
             operation.set_friendly_name(f"{name}_{number}")
         seen.add(operation.get_friendly_name())
+        if operation.get_type_name() == "If":
+            bodies = (operation.get_function(0), operation.get_function(1))
+            ports = [port for body in bodies for port in (*body.inputs, *body.outputs)]
+            # NNCF looks for the names of the tensors around and in an If operation.
+            _name([*operation.input_values(), *operation.outputs(), *ports], operation.get_friendly_name())
+    _name(copy.inputs, "input")
+    _name(copy.outputs, "output")
     return copy
+
+
+def _name(ports: Sequence[openvino.Output], prefix: str) -> None:
+    """Give tensors that have no name one of their own."""
+    for index, port in enumerate(ports):
+        if not port.get_names():
+            port.get_tensor().set_names({f"{prefix}:{index}"})
 
 
 @contextlib.contextmanager

@@ -1,0 +1,60 @@
+"""Put the commands together into one application."""
+
+from typing import Annotated
+
+import typer
+
+from ovquant.cli.apply import apply
+from ovquant.cli.benchmark import benchmark
+from ovquant.cli.demo import demo
+from ovquant.cli.devices import devices
+from ovquant.cli.evaluate import evaluate
+from ovquant.cli.inspect import inspect
+from ovquant.cli.plan import plan
+from ovquant.cli.plugins import plugins
+from ovquant.cli.profile import profile
+from ovquant.cli.quantize import quantize
+
+START = "Start here"
+STAGES = "One stage at a time"
+LOOK = "Look at what there is"
+
+app = typer.Typer(
+    name="ovquant",
+    help="Turn a trained model into the fastest OpenVINO IR that stays inside your accuracy budget on this device.",
+    epilog="Exit codes: 0 met · 1 an error · 2 an unknown command or flag · 3 float, infeasible or missed · 4 inconclusive",
+    no_args_is_help=True,
+    add_completion=False,
+    # An error is one paragraph, told by `failing`; typer's own tracebacks would hide the cause from a bug report.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for panel, commands in (
+    (START, (quantize, demo)),
+    (STAGES, (profile, plan, apply)),
+    (LOOK, (evaluate, benchmark, inspect, devices, plugins)),
+):
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import ovquant
+
+        typer.echo(ovquant.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

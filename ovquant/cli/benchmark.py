@@ -1,0 +1,81 @@
+"""The command `benchmark`: several models timed in turn, in one run."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ovquant.cli import options
+from ovquant.cli.failing import guarded
+from ovquant.cli.output import print_json, show, table_of
+from ovquant.cli.parsing import given, properties
+from ovquant.cli.progress import Display
+
+if TYPE_CHECKING:
+    from ovquant.api import Contender
+
+
+def benchmark(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Time these models; ratios are to the first.", show_default=False),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Run on these samples instead of random inputs.", show_default=False),
+    ] = None,
+    seconds: Annotated[float, typer.Option(metavar="S", help="Measure for this many seconds in all.", min=0.1)] = 10.0,
+    device: options.Device = "CPU",
+    optimize: options.TimedFor = "latency",
+    batch: options.Batch = None,
+    threads: options.Threads = None,
+    property_: options.Properties = None,
+    input_shape: options.InputShape = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Time several models in turn, and tell their ratios with intervals."""
+    with guarded(as_json=as_json), Display() as display:
+        from ovquant import api
+
+        display.step(f"timing {len(models)} models in turn for {seconds:g} s", 0, 0)
+        found = api.benchmark(
+            models,
+            data=data,
+            seconds=seconds,
+            **given(
+                device=device,
+                optimize=optimize,
+                batch=batch,
+                threads=threads,
+                properties=properties(property_ or ()),
+                input_shape=input_shape,
+            ),
+        )
+    if as_json:
+        print_json({"device": device, "objective": optimize, "models": [contender_json(item) for item in found]})
+        return
+    per = "ms per request, all requests busy" if optimize == "throughput" else "ms per request"
+    columns = {"model": False, "p50": True, "p95": True, "speed-up": True, "95 % interval": True, "": False}
+    rows = [contender_row(item, first=item is found[0]) for item in found]
+    show(table_of(f"{per} on {device}, {found[0].timing.rounds} rounds in turn", columns, rows))
+
+
+def contender_json(contender: "Contender") -> dict[str, object]:
+    """Return plain values: times in milliseconds, and the ratio to the first model."""
+    timing = {name.replace("float_", "first_"): value for name, value in asdict(contender.timing).items()}
+    return {"model": contender.name, **timing, "speedup": contender.timing.speedup, "decided": contender.timing.decided}
+
+
+def contender_row(contender: "Contender", *, first: bool) -> list[str]:
+    """Return one line of the table."""
+    timing = contender.timing
+    times = [contender.name, f"{timing.p50_ms:.3g}", f"{timing.p95_ms:.3g}"]
+    if first:
+        return [*times, "1.00x", "", "what the others are compared with"]
+    interval = f"{1 / timing.ratio_high:.2f} … {1 / timing.ratio_low:.2f}"
+    return [
+        *times,
+        f"{timing.speedup:.2f}x",
+        interval,
+        "" if timing.decided else "not decided: noise exceeds the difference",
+    ]

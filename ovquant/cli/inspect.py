@@ -1,0 +1,82 @@
+"""The command `inspect`: what a model's plan says, and what the device really runs."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from ovquant.cli import options
+from ovquant.cli.failing import guarded
+from ovquant.cli.output import facts, print_json, show, table_of
+from ovquant.cli.parsing import given, properties
+from ovquant.cli.wording import number
+
+if TYPE_CHECKING:
+    from ovquant.inspecting import Inspection, Operation, Quantizer
+
+COLUMNS = {
+    "operation": False,
+    "type": False,
+    "planned": False,
+    "runs in": False,
+    "primitive": False,
+    "quantizers": False,
+}
+
+
+def inspect(
+    model: options.Model,
+    device: options.Device = "CPU",
+    batch: options.Batch = None,
+    property_: options.Properties = None,
+    input_shape: options.InputShape = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show each layer's precision, planned and really executed, with scales and zero points."""
+    with guarded(as_json=as_json):
+        from ovquant import inspecting
+
+        chosen = given(batch=batch, properties=properties(property_ or ()), input_shape=input_shape)
+        found = inspecting.inspect(model, device=device, **chosen)
+    if as_json:
+        print_json(asdict(found))
+        return
+    rows = [operation_row(operation) for operation in found.operations]
+    show(facts(summary(found)), "", table_of("Operations with weights or quantizers", COLUMNS, rows))
+
+
+def summary(found: "Inspection") -> dict[str, str]:
+    """Return what is worth knowing before the table."""
+    used = ", ".join(f"{name} {count}" for name, count in found.executed.items())
+    planned = ", ".join(f"{name} {count}" for name, count in found.planned.items())
+    return {
+        "model": found.model,
+        "device": f"{found.device.device}: {found.device.full_name}",
+        "capabilities used": ", ".join(found.used) or "none beyond plain f32",
+        "operations planned": planned or "none with weights",
+        "primitives executed": used,
+    }
+
+
+def operation_row(operation: "Operation") -> list[str]:
+    """Return one line of the table."""
+    return [
+        operation.name,
+        operation.type,
+        operation.planned,
+        operation.executed,
+        operation.primitive,
+        "; ".join(quantizer_text(quantizer) for quantizer in operation.quantizers),
+    ]
+
+
+def quantizer_text(quantizer: "Quantizer") -> str:
+    """Return `weights i8 scale 0.01…0.02 zero 0`."""
+    parts = [f"{quantizer.of} {quantizer.type}"]
+    if quantizer.scale_min is not None and quantizer.scale_max is not None:
+        parts.append(f"scale {_span(quantizer.scale_min, quantizer.scale_max)}")
+    if quantizer.zero_min is not None and quantizer.zero_max is not None:
+        parts.append(f"zero {_span(quantizer.zero_min, quantizer.zero_max)}")
+    return " ".join(parts)
+
+
+def _span(low: float, high: float) -> str:
+    return number(low) if low == high else f"{low:.3g}…{high:.3g}"

@@ -1,0 +1,160 @@
+"""The arguments and options that several commands share; their texts are what `--help` shows."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+BUDGET = "Budget"
+DATA = "Data"
+SEARCH = "Search"
+SERVING = "Where it will serve"
+RESULT = "Result"
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Read this model: IR, ONNX, TFLite, SavedModel, Paddle, .pt2, or FILE.py:factory.",
+        show_default=False,
+    ),
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        metavar="DATA",
+        help="Read samples from a .npz, a folder, a table, or FILE.py:NAME; half is held out.",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
+Metric = Annotated[
+    str,
+    typer.Option(
+        metavar="METRIC",
+        help="Score with this metric: a name such as accuracy, or FILE.py:function.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
+MaxDrop = Annotated[
+    str,
+    typer.Option(
+        metavar="DROP",
+        help="Allow this drop: 1% of the float score, 1pt (0.01), or 0.01 in the metric's unit.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
+Floor = Annotated[
+    float | None,
+    typer.Option(metavar="X", help="Never fall below this score.", rich_help_panel=BUDGET, show_default=False),
+]
+Calibration = Annotated[
+    str | None,
+    typer.Option(metavar="DATA", help="Calibrate on these samples instead.", rich_help_panel=DATA, show_default=False),
+]
+Holdout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA",
+        help="Prove the result on these samples, and search on all of --data.",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="Serve on this device.", rich_help_panel=SERVING)]
+Optimize = Annotated[
+    Literal["latency", "throughput", "size"],
+    typer.Option(help="Make this as small, or as high, as it gets.", rich_help_panel=SERVING),
+]
+TimedFor = Annotated[
+    Literal["latency", "throughput"],
+    typer.Option("--optimize", help="Time single requests, or bursts with all requests busy.", rich_help_panel=SERVING),
+]
+Recipes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--recipe",
+        metavar="RECIPE",
+        help="Try only this recipe, such as transformer+bias; repeat it for more.",
+        rich_help_panel=SEARCH,
+        show_default=False,
+    ),
+]
+Strategy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STRATEGY",
+        help="Search this way; 'first' stops at the first plan inside the budget.",
+        rich_help_panel=SEARCH,
+        show_default="coarse-to-fine",
+    ),
+]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="End the search after this time, such as 30m, with the best plan so far.",
+        rich_help_panel=SEARCH,
+        show_default=False,
+    ),
+]
+KeepFloat = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME|TYPE|REGEX",
+        help="Keep these operations in float; repeat it for more.",
+        rich_help_panel=SEARCH,
+        show_default=False,
+    ),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Serve this many samples at once.", rich_help_panel=SERVING, show_default=False),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Serve with this many threads.", rich_help_panel=SERVING, show_default=False
+    ),
+]
+Properties = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--property",
+        metavar="KEY=VALUE",
+        help="Compile with this OpenVINO property; repeat it for more.",
+        rich_help_panel=SERVING,
+        show_default=False,
+    ),
+]
+InputShape = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHAPE",
+        help="Fix the input shapes: [1,3,224,224], or ids[1,16],mask[1,16].",
+        rich_help_panel=SERVING,
+        show_default=False,
+    ),
+]
+AllowFloat = Annotated[
+    bool,
+    typer.Option("--allow-float", help="Exit with 0 also when the float model is the answer.", rich_help_panel=RESULT),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace what the output already holds.", rich_help_panel=RESULT)]
+Seed = Annotated[int, typer.Option(metavar="N", help="Split and draw samples with this seed.", rich_help_panel=SEARCH)]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Write the result to this new folder.",
+        rich_help_panel=RESULT,
+        show_default="MODEL-ovquant",
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead of a table.", rich_help_panel=RESULT)
+]

@@ -1,0 +1,47 @@
+"""Read the small grammars of the command line: durations, properties and default names."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ovquant.errors import UsageError
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
+
+
+def duration(text: str | None) -> float | None:
+    """Return the seconds of `90`, `90s`, `30m`, `1.5h` or `1h30m`."""
+    if text is None:
+        return None
+    lowered = text.strip().lower()
+    parts = _PART.findall(lowered)
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", lowered) or seconds <= 0:
+        raise UsageError(f"--time-budget is '{text}'; write a time such as 90s, 30m or 1h.")
+    return seconds
+
+
+def properties(texts: Sequence[str]) -> dict[str, str]:
+    """Return the compile properties of `KEY=VALUE` texts."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip() or not value.strip():
+            raise UsageError(f"--property is '{text}'; write KEY=VALUE, such as NUM_STREAMS=1.")
+        if name.strip() in found:
+            raise UsageError(f"--property gives {name.strip()} twice; give it once.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def default_output(model: str) -> Path:
+    """Return the folder for a model's result when none is given: `<model>-ovquant` in the current folder."""
+    name, separator, _ = model.partition(".py:")
+    return Path(f"{Path(name if separator else model).stem}-ovquant")
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Return the options that were given: those left out keep the default of the Python function."""
+    return {name: value for name, value in values.items() if value is not None and value != [] and value != {}}

@@ -1,0 +1,81 @@
+"""The command `profile`: measure now, decide later."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ovquant.cli import options
+from ovquant.cli.failing import guarded
+from ovquant.cli.output import print_json, show
+from ovquant.cli.parsing import duration, given, properties
+from ovquant.cli.progress import Display
+
+
+def profile(
+    model: options.Model,
+    data: options.Data,
+    metric: options.Metric,
+    max_drop: Annotated[
+        str,
+        typer.Option(
+            metavar="DROP",
+            help="Look closest around this drop; any other can be solved for later.",
+            rich_help_panel=options.BUDGET,
+        ),
+    ] = "1%",
+    calibration: options.Calibration = None,
+    holdout: options.Holdout = None,
+    device: options.Device = "CPU",
+    optimize: options.Optimize = "latency",
+    recipe: options.Recipes = None,
+    strategy: options.Strategy = None,
+    time_budget: options.TimeBudget = None,
+    keep_float: options.KeepFloat = None,
+    batch: options.Batch = None,
+    threads: options.Threads = None,
+    property_: options.Properties = None,
+    input_shape: options.InputShape = None,
+    seed: options.Seed = 0,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Append to this file.", rich_help_panel=options.RESULT),
+    ] = Path("profile.jsonl"),
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure recipes and layers into a profile, without touching the holdout."""
+    with guarded(as_json=as_json, resumable=True), Display() as display:
+        from ovquant import api
+
+        path = api.profile(
+            model,
+            data=data,
+            metric=metric,
+            max_drop=max_drop,
+            output=output,
+            calibration=calibration,
+            holdout=holdout,
+            progress=display.step,
+            on_trial=display.trial,
+            **given(
+                device=device,
+                optimize=optimize,
+                recipes=recipe,
+                strategy=strategy,
+                time_budget=duration(time_budget),
+                keep_float=keep_float,
+                batch=batch,
+                threads=threads,
+                properties=properties(property_ or ()),
+                input_shape=input_shape,
+                seed=seed,
+            ),
+        )
+        measurements = len(path.read_text(encoding="utf-8").splitlines())
+    if as_json:
+        print_json({"profile": str(path), "measurements": measurements})
+        return
+    show(
+        f"{path} holds {measurements} measurements. Pick a plan from it: "
+        f"ovquant plan --profile {path} --max-drop {max_drop}"
+    )

@@ -1,0 +1,70 @@
+"""The command `quantize`: the whole way from model, data and budget to an IR."""
+
+import typer
+
+from ovquant.cli import options
+from ovquant.cli.commands import typed
+from ovquant.cli.failing import guarded
+from ovquant.cli.parsing import default_output, duration, given, properties
+from ovquant.cli.progress import Display
+from ovquant.cli.results import show_result
+from ovquant.cli.wording import exit_code
+
+
+def quantize(
+    model: options.Model,
+    data: options.Data,
+    metric: options.Metric,
+    max_drop: options.MaxDrop,
+    floor: options.Floor = None,
+    calibration: options.Calibration = None,
+    holdout: options.Holdout = None,
+    device: options.Device = "CPU",
+    optimize: options.Optimize = "latency",
+    recipe: options.Recipes = None,
+    strategy: options.Strategy = None,
+    time_budget: options.TimeBudget = None,
+    keep_float: options.KeepFloat = None,
+    batch: options.Batch = None,
+    threads: options.Threads = None,
+    property_: options.Properties = None,
+    input_shape: options.InputShape = None,
+    allow_float: options.AllowFloat = False,
+    force: options.Force = False,
+    seed: options.Seed = 0,
+    output: options.Output = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find the fastest model inside an accuracy budget, and prove it on held-out data."""
+    with guarded(as_json=as_json, resumable=True), Display() as display:
+        from ovquant import api
+
+        result = api.quantize(
+            model,
+            data=data,
+            metric=metric,
+            max_drop=max_drop,
+            floor=floor,
+            calibration=calibration,
+            holdout=holdout,
+            output=output or default_output(model),
+            force=force,
+            progress=display.step,
+            on_trial=display.trial,
+            command=typed(),
+            **given(
+                device=device,
+                optimize=optimize,
+                recipes=recipe,
+                strategy=strategy,
+                time_budget=duration(time_budget),
+                keep_float=keep_float,
+                batch=batch,
+                threads=threads,
+                properties=properties(property_ or ()),
+                input_shape=input_shape,
+                seed=seed,
+            ),
+        )
+    show_result(result, as_json=as_json)
+    raise typer.Exit(exit_code(result.verdict, allow_float=allow_float))

@@ -1,0 +1,27 @@
+"""A fingerprint is of what a model computes."""
+
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+
+from ovquant.graph import fingerprint, operation_types
+
+
+def model(value: float, kind: str = "add") -> openvino.Model:
+    port = ops.parameter([1, 4], np.float32)
+    constant = ops.constant(np.full((1, 4), value, np.float32))
+    return openvino.Model([getattr(ops, kind)(port, constant)], [port], "m")
+
+
+def test_equal_models_made_twice_are_equal() -> None:
+    assert fingerprint(model(1)) == fingerprint(model(1)) == fingerprint(model(1).clone())
+
+
+def test_a_weight_an_operation_or_a_shape_makes_another() -> None:
+    reshaped = model(1)
+    reshaped.reshape([3, 4])
+    assert len({fingerprint(item) for item in (model(1), model(2), model(1, "multiply"), reshaped)}) == 4
+
+
+def test_types_are_counted() -> None:
+    assert operation_types(model(1))["Add"] == 1
