@@ -20,7 +20,7 @@ from ovquant.plans import Plan, Recipe
 from ovquant.profiles import Profile
 from ovquant.recipes import offered_parts, read_recipe, split_parts
 from ovquant.registry import Registry
-from ovquant.results import Result
+from ovquant.results import Result, refuse_finished
 from ovquant.runs import (
     Options,
     Prepared,
@@ -67,8 +67,9 @@ def quantize(
     begin = time.monotonic()
     settings = read_options(options)
     budget = Budget(Drop.parse(max_drop), floor)
+    refuse_finished(output, force=force)
     prepared = prepare(model, metric, settings)
-    splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed)
+    splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed, progress=progress)
     check_data(prepared, splits)
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)
@@ -200,7 +201,7 @@ def profile(
     settings, target = read_options(options), Path(output)
     budget = Budget(Drop.parse(max_drop))
     prepared = prepare(model, metric, settings)
-    splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed)
+    splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed, progress=progress)
     check_data(prepared, splits)
     with tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -271,8 +272,9 @@ def apply(
     settings = read_options(options)
     budget = Budget(Drop.parse(max_drop), floor)
     wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
+    refuse_finished(output, force=force)
     prepared = prepare(model, metric, settings)
-    splits = verification_splits(data, calibration, settings.seed)
+    splits = verification_splits(data, calibration, settings.seed, progress)
     check_data(prepared, splits)
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)

@@ -189,4 +189,6 @@ def _guarded(metric: Any, call: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         cause = str(error).strip().partition("\n")[0]
-        raise MetricError(f"The metric {metric_name(metric)} raised {type(error).__name__}: {cause}") from error
+        raise MetricError(
+            f"The metric {metric_name(metric)} raised {type(error).__name__}: {cause}. Correct it, or check that it suits the model's outputs and the targets."
+        ) from error

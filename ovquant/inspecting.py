@@ -17,6 +17,9 @@ from ovquant.runtime import Capabilities, Executed
 FOLDED = "fused or folded"
 """What is said of an operation that is no primitive's own and is named by none."""
 
+COMPUTING = ("Convolution", "Deconvolution", "FullyConnected", "GroupConvolution", "MatMul", "RNNCell", "RNNSeq")
+"""The kinds of primitives whose precision decides the speed."""
+
 _LOW_BIT = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
 _PASSED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Convert", "MaxPool")
 """Operations that a quantizer's effect passes through on its way to the operation it is for."""
@@ -99,10 +102,30 @@ def _operations(model: openvino.Model, primitives: list[Executed]) -> Iterator[O
         quantizers = tuple(_quantizers(operation))
         if kind in ("FakeQuantize", *_PASSED) or (name not in planned and not quantizers):
             continue
-        found = runs.get(name)
+        if operation.get_output_size() and _is_constant(operation.output(0)):
+            continue  # part of how weights are stored
+        found = _primitive_of(operation, runs)
         precision = planned.get(name) or ("int8" if quantizers else "f32")
         executed, primitive = (FOLDED, "") if found is None else (found.precision, f"{found.kind} {found.primitive}")
         yield Operation(name, kind, precision, executed, primitive.strip(), quantizers)
+
+
+def _primitive_of(operation: openvino.Node, runs: Mapping[str, Executed]) -> Executed | None:
+    """Return the primitive that an operation runs as, or as part of.
+
+    A product that was fused with the bias or the scales behind it is known by their names alone.
+    """
+    node, found = operation, runs.get(operation.get_friendly_name())
+    while found is None:
+        users = [target.get_node() for target in node.output(0).get_target_inputs()]
+        computing = [user for user in users if user.get_type_name() != "ShapeOf"]
+        if len(computing) != 1 or computing[0].get_type_name() not in ("Add", "Multiply", "Subtract"):
+            return None
+        node = computing[0]
+        behind = runs.get(node.get_friendly_name())
+        if behind is not None:
+            return behind if behind.kind in COMPUTING else None
+    return found
 
 
 def _quantizers(operation: openvino.Node) -> Iterator[Quantizer]:
@@ -188,17 +211,15 @@ def _is_scaled(constant: openvino.Node) -> bool:
 
 
 def _used(primitives: list[Executed]) -> tuple[str, ...]:
-    """Name what the primitives use: instruction sets by their names, and low precisions."""
-    names = [item.primitive.lower() for item in primitives]
-    instructions = {label for name in names for label in [_instruction(name)] if label}
-    low = {item.precision for item in primitives if item.precision in ("i8", "u8", "bf16", "f16")}
-    computing = {
-        {"i8": "int8", "u8": "int8"}.get(precision, precision)
+    """Name what the primitives use: instruction sets, and the low precisions that products are computed in."""
+    instructions = {_instruction(item.primitive.lower()) for item in primitives} - {""}
+    precisions_of = {"i8": "int8", "u8": "int8", "bf16": "bf16", "f16": "f16"}
+    low = {
+        precisions_of[item.precision]
         for item in primitives
-        for precision in low & {item.precision}
-        if item.kind in ("Convolution", "FullyConnected", "MatMul", "Deconvolution", "GroupConvolution", "RNNSeq")
+        if item.kind in COMPUTING and item.precision in precisions_of
     }
-    return tuple(sorted(instructions)) + tuple(sorted(computing))
+    return (*sorted(instructions), *sorted(low))
 
 
 def _instruction(primitive: str) -> str:

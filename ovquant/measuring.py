@@ -197,15 +197,21 @@ class Workbench:
     def timing(self, plan: Plan) -> Timing:
         """Time a plan against float, interleaved, at the properties it is served with."""
         key = {**self._key(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
-        return Timing(**self.profile.measured("timing", key, lambda: asdict(self.race([plan], self.timing_seconds)[0])))
+
+        def measure() -> dict[str, Any]:
+            alone = plan.key == self.float_plan.key
+            timings = self.race([] if alone else [plan], 1.0 if alone else self.timing_seconds)
+            return asdict(timings[-1])
+
+        return Timing(**self.profile.measured("timing", key, measure))
 
     def race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
-        """Time several plans and float in turn, in one run; one Timing per plan, each relative to float."""
+        """Time float and several plans in turn, in one run; one Timing each, float's own first, relative to float."""
         contenders = [self._compile(plan, self.build(plan), busy=False) for plan in (self.float_plan, *plans)]
         requests = runtime.requests_of(contenders[0], self.splits.search, TIMING_REQUESTS)
         interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
         times = interleave(contenders, requests, seconds=seconds)
-        return [timing_of(times[:, position], times[:, 0]) for position in range(1, len(contenders))]
+        return [timing_of(times[:, position], times[:, 0]) for position in range(len(contenders))]
 
     def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
         """Race the finalists once; a resumed run finds the result in the profile."""
@@ -216,7 +222,7 @@ class Workbench:
             "objective": self.objective,
             "data": self.splits.search.fingerprint,
         }
-        values = self.profile.measured("race", key, lambda: [asdict(timing) for timing in self.race(plans, seconds)])
+        values = self.profile.measured("race", key, lambda: [asdict(timing) for timing in self.race(plans, seconds)[1:]])
         return [Timing(**value) for value in values]
 
     def probe(self, plan: Plan, *, until: float) -> tuple[LayerRow, ...]:

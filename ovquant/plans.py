@@ -1,6 +1,8 @@
 """The plan: everything needed to build a model again, as a small JSON file."""
 
+import functools
 import json
+import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
@@ -32,6 +34,15 @@ class Recipe:
     keep_float_types: tuple[str, ...] = ()
     keep_float_names: tuple[str, ...] = ()
     calibration_size: int = 300
+
+    def __post_init__(self) -> None:
+        """Check the settings: they may come from a file that was edited by hand."""
+        for name, hint in _setting_types().items():
+            value = getattr(self, name)
+            if not _fits(value, hint):
+                raise UsageError(f"The recipe's {name} is {value!r}, which is not {_described(hint)}.")
+        if self.calibration_size < 1:
+            raise UsageError(f"The recipe's calibration_size is {self.calibration_size}; it is at least 1.")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -121,3 +132,27 @@ class Plan:
 
 def _digest(values: Any) -> str:
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _setting_types() -> dict[str, Any]:
+    return typing.get_type_hints(Recipe)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value that JSON can hold is of an annotated type."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return value in arguments
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(isinstance(item, arguments[0]) for item in value)
+    if arguments:
+        return any(_fits(value, argument) for argument in arguments)
+    # True is an int, and an int is as good as a float.
+    return isinstance(value, (int, float) if hint is float else hint) and not isinstance(value, bool)
+
+
+def _described(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return f"one of {', '.join(typing.get_args(hint))}"
+    return "a list of names" if typing.get_origin(hint) is tuple else str(getattr(hint, "__name__", hint))

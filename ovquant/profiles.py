@@ -55,23 +55,23 @@ class Profile:
                 yield self._keys[slot], value
 
     def _read(self, path: Path) -> None:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"The profile '{path}' cannot be read: {error.strerror}.") from error
+        *lines, torn = content.split(b"\n")
         for number, line in enumerate(lines, start=1):
             try:
                 entry = json.loads(line)
-                schema, slot = entry["schema"], (entry["kind"], _digest(entry["key"]))
+                schema, slot, value = entry["schema"], (entry["kind"], _digest(entry["key"])), entry["value"]
             except (ValueError, KeyError, TypeError) as error:
-                if number == len(lines):
-                    self._cut_torn_line(path, lines[:-1])
-                    return
                 raise UsageError(f"Line {number} of '{path}' is no profile entry: {error}.") from error
             if schema != PROFILE_SCHEMA:
                 raise UsageError(f"'{path}' has profile schema {schema}; this version reads {PROFILE_SCHEMA}.")
-            self._values[slot], self._keys[slot] = entry["value"], entry["key"]
-
-    def _cut_torn_line(self, path: Path, whole: list[str]) -> None:
-        """Drop a last line that a killed run left half written."""
-        path.write_text("".join(line + "\n" for line in whole), encoding="utf-8")
+            self._values[slot], self._keys[slot] = value, entry["key"]
+        if torn:
+            # A line ends with its line feed: what follows the last one was half written when the run was killed.
+            os.truncate(path, len(content) - len(torn))
 
 
 def _digest(key: Mapping[str, Any]) -> str:

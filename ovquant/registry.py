@@ -25,7 +25,7 @@ from ovquant.errors import PluginError, UnknownPluginError, UsageError
 KINDS = ("loaders", "datasets", "metrics", "recipes", "strategies", "reports")
 """Every kind of plugin; the entry-point group of a kind is `ovquant.<kind>`."""
 
-PACKAGES = {("strategies", "random"): "ovquant-random"}
+PACKAGES = {("strategies", "evolutionary"): "ovquant-optuna"}
 """Plugins of this project that are installed separately: what to install when their name is unknown."""
 
 
@@ -264,9 +264,13 @@ def _import_file(path: Path) -> ModuleType:
         raise UsageError(f"The file '{path}' is not a Python module.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    # As when the file is run as a script, it may import what lies beside it.
+    sys.path.insert(0, str(resolved.parent))
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
+    finally:
+        sys.path.remove(str(resolved.parent))
     return module

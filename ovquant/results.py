@@ -154,10 +154,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def refuse_finished(folder: Path, *, force: bool) -> None:
+def refuse_finished(target: str | Path | None, *, force: bool) -> None:
     """Raise OutputError when a folder holds something and may not be replaced."""
-    if force or not folder.exists():
+    if target is None or force or not Path(target).exists():
         return
+    folder = Path(target)
     if folder.is_dir() and not any(folder.iterdir()):
         return
     what = "a result" if (folder / "result.json").exists() else "something else"

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from ovquant.datasets import open_dataset
 from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
 from ovquant.keeping import Kept, kept_operations
 from ovquant.loaders import load_model, parse_shapes, set_shapes
-from ovquant.measuring import Objective, Progress, Workbench
+from ovquant.measuring import Objective, Progress, Workbench, silent, told
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.profiles import Profile
 from ovquant.quantization import is_quantized, with_unique_names
@@ -109,7 +110,7 @@ def model_name(model: Any) -> str:
     return str(getattr(model, "friendly_name", "") or type(model).__name__)
 
 
-def open_splits(data: Any, *, calibration: Any, holdout: Any, seed: int) -> Splits:
+def open_splits(data: Any, *, calibration: Any, holdout: Any, seed: int, progress: Progress = silent) -> Splits:
     """Open the data and give each sample its role."""
     opened = open_dataset(data)
     return split_data(
@@ -117,14 +118,16 @@ def open_splits(data: Any, *, calibration: Any, holdout: Any, seed: int) -> Spli
         holdout=None if holdout is None else open_dataset(holdout),
         calibration=None if calibration is None else open_dataset(calibration),
         seed=seed,
+        step=told(progress, "comparing samples by content"),
     )
 
 
-def verification_splits(data: Any, calibration: Any, seed: int) -> Splits:
+def verification_splits(data: Any, calibration: Any, seed: int, progress: Progress = silent) -> Splits:
     """Return splits for verifying a plan: with separate calibration data, all of the data are held out."""
     if calibration is None:
-        return open_splits(data, calibration=None, holdout=None, seed=seed)
-    return split_data(open_dataset(calibration), holdout=open_dataset(data), seed=seed)
+        return open_splits(data, calibration=None, holdout=None, seed=seed, progress=progress)
+    step = told(progress, "comparing samples by content")
+    return split_data(open_dataset(calibration), holdout=open_dataset(data), seed=seed, step=step)
 
 
 def check_data(prepared: Prepared, splits: Splits) -> None:
@@ -206,13 +209,14 @@ class Work:
 
     def __init__(self, output: str | Path | None, *, force: bool) -> None:
         self.target = None if output is None else Path(output)
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._temporary: TemporaryFolder | None = None
         if self.target is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="ovquant-")
-            self.folder = Path(self._temporary.name)
+            self._temporary = TemporaryFolder()
+            self.folder = self._temporary.path
         else:
             refuse_finished(self.target, force=force)
             self.folder = self.target.with_name(self.target.name + ".partial")
+        self._resumed = self.target is not None and self.folder.exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -222,10 +226,12 @@ class Work:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        """Leave nothing behind when a run fails before it measured anything; else keep it to go on from."""
-        profile = self.folder / "profile.jsonl"
-        if isinstance(error, OvquantError) and not profile.exists():
+        """Leave nothing behind when a new run fails before its first trial; else keep what was measured to go on from."""
+        if isinstance(error, OvquantError) and not self._resumed and not self._has_trials():
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _has_trials(self) -> bool:
+        return next(Profile(self.folder / "profile.jsonl").entries("trial"), None) is not None
 
     def finish(self, result: Result) -> Result:
         """Write the result's files, drop what only the search needed, and give the folder its final name."""
@@ -234,3 +240,11 @@ class Work:
         if self.target is None:
             return replace(result, keep=self._temporary)
         return replace(result, folder=move_into_place(self.folder, self.target))
+
+
+class TemporaryFolder:
+    """A folder that is deleted with the object, quietly: a result without an output lives as long as it is used."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="ovquant-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)

@@ -1,6 +1,6 @@
 """The roles of data: search and holdout, disjoint by content, and calibration drawn from search."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -9,6 +9,9 @@ import numpy as np
 
 from ovquant.errors import DataError
 from ovquant.protocols import Dataset, Sample
+
+Step = Callable[[int, int], None]
+"""Called with the samples done and the samples in all."""
 
 SMALLEST_SPLIT = 50
 """Samples under which data are not split in two: neither half would say anything."""
@@ -56,9 +59,13 @@ def digest(sample: Sample) -> str:
     return hasher.hexdigest()
 
 
-def digests(dataset: Dataset) -> list[str]:
+def digests(dataset: Dataset, step: Step = lambda done, total: None) -> list[str]:
     """Return the fingerprint of every sample, reading each once."""
-    return [digest(dataset[index]) for index in range(len(dataset))]
+    found = []
+    for index in range(len(dataset)):
+        found.append(digest(dataset[index]))
+        step(index + 1, len(dataset))
+    return found
 
 
 def subset(dataset: Dataset, indices: Sequence[int], hashes: Sequence[str]) -> Subset:
@@ -73,7 +80,12 @@ def whole(dataset: Dataset) -> Subset:
 
 
 def split_data(
-    data: Dataset, *, holdout: Dataset | None = None, calibration: Dataset | None = None, seed: int = 0
+    data: Dataset,
+    *,
+    holdout: Dataset | None = None,
+    calibration: Dataset | None = None,
+    seed: int = 0,
+    step: Step = lambda done, total: None,
 ) -> Splits:
     """Give each sample its role.
 
@@ -81,22 +93,24 @@ def split_data(
     the seed, so equal samples fall in the same half. Calibration samples are drawn from the search half unless given.
     Raises DataError when there are too few samples or when roles overlap.
     """
-    hashes = digests(data)
+    hashes = digests(data, step)
     if holdout is None:
         kept, held = _halve(hashes, seed)
         holdout_subset = subset(data, held, hashes)
         held_hashes = {hashes[index] for index in held}
     else:
         kept = list(range(len(data)))
-        their_hashes = digests(holdout)
+        their_hashes = digests(holdout, step)
         holdout_subset = subset(holdout, range(len(holdout)), their_hashes)
         held_hashes = set(their_hashes)
         _forbid_overlap(hashes, held_hashes, "--data", "--holdout")
     search = subset(data, kept, hashes)
     if calibration is None:
         return Splits(search, holdout_subset, search)
-    calibration_hashes = digests(calibration)
-    _forbid_overlap(calibration_hashes, held_hashes, "--calibration", "--holdout" if holdout else "the held-out half")
+    calibration_hashes = digests(calibration, step)
+    _forbid_overlap(
+        calibration_hashes, held_hashes, "--calibration", "--holdout" if holdout is not None else "the held-out half"
+    )
     return Splits(search, holdout_subset, subset(calibration, range(len(calibration)), calibration_hashes))
 
 

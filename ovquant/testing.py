@@ -567,7 +567,7 @@ def _same_arrays(left: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> boo
 def _option_text(value: Any) -> Any:
     if isinstance(value, tuple):
         return ";".join(str(_option_text(part)) for part in value)
-    if value is None or isinstance(value, (bool, int, float, str, Path)):
+    if isinstance(value, (bool, int, float, str, Path)):
         return str(value)
     return value
 

@@ -1,5 +1,6 @@
 """Check the grammar of plugins, the coercion of options, and what is said of unknown, doubled and broken ones."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,3 +284,11 @@ def test_one_distribution_found_twice_is_one(install: Install, tmp_path: Path, m
     install("tiny-plugin", GOOD, tiny="Score")
     monkeypatch.syspath_prepend(str(tmp_path / "tiny-plugin" / "."))
     assert Registry("metrics").resolve("tiny:k=1").k == 1
+
+
+def test_a_user_s_file_imports_what_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "beside_it.py").write_text("VALUE = 7\n")
+    (tmp_path / "user.py").write_text("from beside_it import VALUE\n")
+    before = list(sys.path)
+    assert import_object(f"{tmp_path}/user.py:VALUE") == 7
+    assert sys.path == before

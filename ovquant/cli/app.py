@@ -1,5 +1,6 @@
 """Put the commands together into one application."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from ovquant.cli.benchmark import benchmark
 from ovquant.cli.demo import demo
 from ovquant.cli.devices import devices
 from ovquant.cli.evaluate import evaluate
+from ovquant.cli.failing import fault, tracebacks_wanted
 from ovquant.cli.inspect import inspect
 from ovquant.cli.plan import plan
 from ovquant.cli.plugins import plugins
@@ -57,4 +59,10 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except Exception as error:  # what `guarded` does not see: parsing and rendering
+        if tracebacks_wanted():
+            raise
+        typer.echo(f"Error: {fault(error)}", err=True)
+        sys.exit(1)

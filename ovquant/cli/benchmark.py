@@ -10,6 +10,8 @@ from ovquant.cli.failing import guarded
 from ovquant.cli.output import print_json, show, table_of
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
+from ovquant.cli.wording import speedup_interval
+from ovquant.reports.figures import speedup
 
 if TYPE_CHECKING:
     from ovquant.api import Contender
@@ -71,11 +73,10 @@ def contender_row(contender: "Contender", *, first: bool) -> list[str]:
     timing = contender.timing
     times = [contender.name, f"{timing.p50_ms:.3g}", f"{timing.p95_ms:.3g}"]
     if first:
-        return [*times, "1.00x", "", "what the others are compared with"]
-    interval = f"{1 / timing.ratio_high:.2f} … {1 / timing.ratio_low:.2f}"
+        return [*times, "1.00×", "", "what the others are compared with"]
     return [
         *times,
-        f"{timing.speedup:.2f}x",
-        interval,
+        speedup(timing.ratio),
+        speedup_interval(timing),
         "" if timing.decided else "not decided: noise exceeds the difference",
     ]

@@ -9,7 +9,8 @@ from ovquant.cli.failing import guarded
 from ovquant.cli.output import facts, print_json, show
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
-from ovquant.cli.wording import number
+from ovquant.cli.wording import drop_text
+from ovquant.reports.figures import decimal
 
 if TYPE_CHECKING:
     from ovquant.api import Comparison
@@ -72,16 +73,13 @@ def comparison_json(found: "Comparison", model: str, reference: str | None) -> d
 def comparison_rows(found: "Comparison", model: str, reference: str | None) -> dict[str, str]:
     """Return the same as texts."""
     samples = f"on {found.evaluation.samples} samples"
-    rows = {"model": model, found.metric: f"{number(found.evaluation.score)} {samples}"}
+    rows = {"model": model, found.metric: f"{decimal(found.evaluation.score)} {samples}"}
     if found.reference is None or found.drop is None:
         return rows
-    interval = ""
-    if found.low is not None and found.high is not None:
-        interval = f" (95 % interval {number(found.low)} … {number(found.high)})"
     better = "" if found.higher_is_better else "; lower scores are better"
     return {
         **rows,
         "reference": str(reference),
-        f"{found.metric} of the reference": f"{number(found.reference.score)} {samples}",
-        "drop": f"{number(found.drop)}{interval}{better}",
+        f"{found.metric} of the reference": f"{decimal(found.reference.score)} {samples}",
+        "drop": f"{drop_text(found.drop, found.low, found.high)}{better}",
     }

@@ -35,13 +35,23 @@ def guarded(*, as_json: bool, resumable: bool = False) -> Iterator[None]:
         message = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
         _tell(message, type(error).__name__, as_json=as_json, out=out)
     except Exception as error:
-        if os.environ.get("OVQUANT_TRACEBACK") == "1":
+        if tracebacks_wanted():
             raise
-        message = (
-            f"{type(error).__name__}: {error}. This is a fault in ovquant, or in a plugin. Please report it with what "
-            "OVQUANT_TRACEBACK=1 shows when the command is run again."
-        )
-        _tell(" ".join(message.split()), "unexpected", as_json=as_json, out=out)
+        _tell(fault(error), "unexpected", as_json=as_json, out=out)
+
+
+def tracebacks_wanted() -> bool:
+    """Tell whether the user asked for the traceback of a fault."""
+    return os.environ.get("OVQUANT_TRACEBACK") == "1"
+
+
+def fault(error: Exception) -> str:
+    """Say that an error is ours, and ask for a report."""
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+    return (
+        f"{text}. This is a fault in ovquant, or in a plugin. Please report it with what OVQUANT_TRACEBACK=1 shows when "
+        "the command is run again."
+    )
 
 
 def _tell(message: str, kind: str, *, as_json: bool, out: object) -> None:

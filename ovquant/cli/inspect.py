@@ -7,7 +7,7 @@ from ovquant.cli import options
 from ovquant.cli.failing import guarded
 from ovquant.cli.output import facts, print_json, show, table_of
 from ovquant.cli.parsing import given, properties
-from ovquant.cli.wording import number
+from ovquant.reports.figures import decimal
 
 if TYPE_CHECKING:
     from ovquant.inspecting import Inspection, Operation, Quantizer
@@ -79,4 +79,4 @@ def quantizer_text(quantizer: "Quantizer") -> str:
 
 
 def _span(low: float, high: float) -> str:
-    return number(low) if low == high else f"{low:.3g}…{high:.3g}"
+    return decimal(low) if low == high else f"{low:.3g}…{high:.3g}"

@@ -115,9 +115,7 @@ Batch = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", help="Serve with this many threads.", rich_help_panel=SERVING, show_default=False
-    ),
+    typer.Option(metavar="N", help="Serve with this many threads.", rich_help_panel=SERVING, show_default=False),
 ]
 Properties = Annotated[
     list[str] | None,

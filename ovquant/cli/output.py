@@ -30,11 +30,15 @@ def plain(value: Any) -> Any:
 
 
 def show(*parts: RenderableType) -> None:
-    """Print texts and tables for a person."""
+    """Print texts and tables for a person; where no terminal is, no line ends in spaces."""
     terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if terminal else PIPED_WIDTH, highlight=False, emoji=False)
-    for part in parts:
-        console.print(part, markup=False)
+    with console.capture() as captured:
+        for part in parts:
+            # The terminal breaks long lines itself: a command that is printed can be copied whole.
+            console.print(part, markup=False, soft_wrap=isinstance(part, str))
+    text = captured.get()
+    sys.stdout.write(text if terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 
 
 def facts(rows: Mapping[str, str]) -> Table:
@@ -50,7 +54,7 @@ def facts(rows: Mapping[str, str]) -> Table:
 
 def table_of(title: str, columns: Mapping[str, bool], rows: list[list[str]]) -> Table:
     """Return a table; `columns` maps a heading to whether the column is right-aligned."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for heading, right in columns.items():
         table.add_column(heading, justify="right" if right else "left", header_style="dim", overflow="fold")
     for row in rows:

@@ -39,7 +39,7 @@ def properties(texts: Sequence[str]) -> dict[str, str]:
 def default_output(model: str) -> Path:
     """Return the folder for a model's result when none is given: `<model>-ovquant` in the current folder."""
     name, separator, _ = model.partition(".py:")
-    return Path(f"{Path(name if separator else model).stem}-ovquant")
+    return Path(f"{Path(name if separator else model).resolve().stem or 'model'}-ovquant")
 
 
 def given(**values: Any) -> dict[str, Any]:

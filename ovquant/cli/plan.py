@@ -8,7 +8,7 @@ import typer
 from ovquant.cli import options
 from ovquant.cli.failing import guarded
 from ovquant.cli.output import facts, print_json, show
-from ovquant.cli.wording import drop_text, exit_code, latency_text, score_change, speedup_text
+from ovquant.cli.wording import drop_text, exit_code, score_change, speedup_text, times_text
 
 if TYPE_CHECKING:
     from ovquant.trials import Trial
@@ -41,7 +41,7 @@ def plan(
         found = api.plan(profile, max_drop=max_drop, floor=floor)
         found.plan.save(output)
     if as_json:
-        print_json({"plan": str(output), "verdict": "float" if found.plan.is_float else "met", **found.to_json()})
+        print_json({"file": str(output), **found.to_json()})
     else:
         show_plan(found, output, max_drop)
     raise typer.Exit(exit_code("float" if found.plan.is_float else "met", allow_float=allow_float))
@@ -56,8 +56,8 @@ def show_plan(found: "Trial", output: Path, max_drop: str) -> None:
     rows = {
         "plan": found.plan.name,
         "score on search": score_change(found.search),
-        "drop on search": drop_text(found.search),
-        "time": latency_text(found.timing, unit="ms"),
+        "drop on search": drop_text(found.search.drop, found.search.low, found.search.high) if found.search else "",
+        "time": times_text(found.timing),
         "speed-up": "" if found.plan.is_float else speedup_text(found.timing),
         "written to": str(output),
     }

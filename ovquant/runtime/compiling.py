@@ -36,7 +36,9 @@ def check_device(device: str) -> None:
     """Raise DeviceError when openvino does not offer a device."""
     names = core().available_devices
     if device.split(".")[0].split(":")[0] not in {name.split(".")[0] for name in names}:
-        raise DeviceError(f"There is no device '{device}' here. OpenVINO offers: {', '.join(names)}.")
+        raise DeviceError(
+            f"There is no device '{device}' here. OpenVINO offers: {', '.join(names)}. Choose one of these with --device."
+        )
 
 
 def compile_model(

@@ -78,7 +78,9 @@ def _run(
             queue.start_async(join(fitted[begin : begin + group], group), begin)
         queue.wait_all()
     except RuntimeError as error:
-        raise DataError(f"The model fails on the data: {first_line(error)}") from error
+        raise DataError(
+            f"The model fails on the data: {first_line(error)} Check the shapes and the preprocessing of the data."
+        ) from error
     if group == 1:
         return [dict(zip(names, results[position], strict=True)) for position in range(len(fitted))]
     return [

@@ -63,7 +63,8 @@ class CoarseToFine:
     def _bisect(self, table: Table, parts: PartNames, target: float) -> Candidate | None:
         """Find the fewest layers to put back, worst first, that bring the excess to the target."""
         ranked = [row.name for row in sorted(table.layers[parts], key=lambda row: (-row.gain, row.name))]
-        low, high = 0, len(ranked) // 2
+        # At most half of the layers, one where there are two or three: with more in float there is little left to win.
+        low, high = 0, len(ranked) // 2 + 1
         if _reaches(table.row(Candidate(parts)), target):
             return None
         while high - low > 1:

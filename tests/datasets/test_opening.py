@@ -1,6 +1,5 @@
 """Which dataset a path, a name or a reference means."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -81,7 +80,7 @@ def test_path_as_text_path_and_kind(npz: Path) -> None:
 def test_path_with_colon_and_equals_sign(tmp_path: Path, npz: Path) -> None:
     folder = tmp_path / "run:lr=0.1,b=2"
     folder.mkdir()
-    os.rename(npz, folder / "d.npz")
+    npz.rename(folder / "d.npz")
     assert len(open_dataset(str(folder / "d.npz"))) == 4
 
 

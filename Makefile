@@ -1,0 +1,64 @@
+# One command per job, on a machine with make and Python 3.11 or newer:
+#   make demo    install, and quantize a real text recogniser; the result lies in out/demo
+#   make test    install what the tests need, and run them
+#   make check   what CI runs: format, lint, types, import layers, tests
+# Another Python: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PLUGINS := $(wildcard plugins/*)
+
+.PHONY: help demo test check format clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/ovquant demo -o out/demo
+
+# openvino and nncf send usage statistics unless told otherwise: CI is what openvino's telemetry honours, NNCF_CI nncf's.
+test check: export CI := true
+test check: export NNCF_CI := 1
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest tests $(wildcard plugins/*/tests)
+
+check: $(VENV)/test.stamp
+	$(BIN)/ruff format --check ovquant tests plugins examples
+	$(BIN)/ruff check ovquant tests plugins examples
+	$(BIN)/mypy
+	$(BIN)/mypy $(wildcard plugins/*/ovquant_*)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests $(wildcard plugins/*/tests)
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff check --fix ovquant tests plugins examples
+	$(BIN)/ruff format ovquant tests plugins examples
+
+clean:
+	rm -rf $(VENV) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# A stamp is younger than what it was made from: repeated calls install nothing, a changed pyproject.toml installs again.
+
+$(VENV)/venv.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "ovquant needs Python 3.11 or newer, and '$(PYTHON)' is not. Name one that is: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/demo.stamp: pyproject.toml $(VENV)/venv.stamp
+	$(PIP) install -e ".[demo]"
+	touch $@
+
+# torch comes first and pinned: as a mere requirement it would be the newest build, which for Linux brings CUDA along
+# where the index has no other. Where a CPU build of the same version is on offer (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS),
+# pip prefers it, since 2.13.0+cpu counts as the higher one.
+$(VENV)/test.stamp: pyproject.toml $(wildcard plugins/*/pyproject.toml) $(VENV)/venv.stamp
+	$(PIP) install "torch==2.13.0"
+	$(PIP) install -e ".[test]"
+	$(PIP) install $(PLUGINS:%=-e ./%)
+	touch $@

@@ -1,0 +1,115 @@
+"""The real command line in a subprocess, and small real models and data for it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+import pytest
+
+from tests.cli import models
+
+QUICK = ("--strategy", "first", "--recipe", "default", "--optimize", "size")
+"""One recipe, judged by size: what it gains does not depend on the machine or its noise."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model file, its data, and the arrays in them."""
+
+    model: Path
+    data: Path
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        with np.load(self.data) as file:
+            return dict(file)
+
+
+Run = Callable[..., Ran]
+
+
+def ovquant(*arguments: object, folder: Path, **environment: str) -> Ran:
+    command = [sys.executable, "-m", "ovquant", *map(str, arguments)]
+    # COLUMNS keeps the messages of typer on one line.
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+    print(done.stderr)  # shown with a test that fails
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run ovquant in the test's own folder."""
+    return lambda *arguments, **environment: ovquant(*arguments, folder=tmp_path, **environment)
+
+
+@pytest.fixture(scope="session")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """Four convolutions and 400 images."""
+    return Case(*models.write(tmp_path_factory.mktemp("net"), models.image_net(), {"image": images()}))
+
+
+@pytest.fixture(scope="session")
+def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """The same with dynamic batch, height and width."""
+    model = models.image_net(dynamic=True)
+    return Case(*models.write(tmp_path_factory.mktemp("dynamic"), model, {"image": images()}))
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A model with two inputs, neither of them an image."""
+    arrays = {"left": models.samples((4, 48), 240, 6), "right": models.samples((4, 48), 240, 7)}
+    return Case(*models.write(tmp_path_factory.mktemp("pair"), models.pair_net(), arrays))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, net: Case) -> tuple[Path, Ran]:
+    """A finished run with --json, and the folder it wrote."""
+    folder = tmp_path_factory.mktemp("finished")
+    asked = ("--data", net.data, "--metric", "accuracy", "--max-drop", "2%", "-o", "out", "--json")
+    return folder / "out", ovquant("quantize", net.model, *asked, *QUICK, folder=folder)
+
+
+def images(count: int = 400) -> np.ndarray:
+    return models.samples((3, 16, 16), count, 5)
+
+
+def save(path: Path, **arrays: np.ndarray) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def float_score(case: Case) -> float:
+    """Return the accuracy of a model file on its data."""
+    arrays = case.arrays
+    targets = arrays.pop("targets")
+    rows = [[values[index][None] for values in arrays.values()] for index in range(len(targets))]
+    return float(np.mean(models.outputs(openvino.Core().read_model(case.model), rows).argmax(axis=1) == targets))

@@ -1,0 +1,34 @@
+"""Hold every registered built-in to a contract test: one that has none fails here."""
+
+from pathlib import Path
+
+import pytest
+
+from ovquant import testing
+from ovquant.registry import KINDS, Registry, import_object
+
+HERE = Path(__file__).parent
+COVERED = {
+    "loaders": ("loaders/test_loader_contracts.py", "SOURCES", testing.LoaderContract),
+    "datasets": ("datasets/test_dataset_contracts.py", "KINDS", testing.DatasetReaderContract),
+    "metrics": ("metrics/test_contracts.py", "CASES", testing.MetricContract),
+    "recipes": ("recipes/test_recipe_contracts.py", "PARTS", testing.RecipePartContract),
+    "strategies": ("strategies/test_strategy_contracts.py", "STRATEGIES", testing.StrategyContract),
+    "reports": ("reports/test_reports.py", "REPORTS", testing.ReportContract),
+}
+"""Where each kind's contract tests lie, the collection whose names say what they cover, and the suite they run."""
+
+
+def test_every_kind_has_contract_tests() -> None:
+    assert set(COVERED) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_built_in_has_a_contract_test(kind: str) -> None:
+    file, collection, contract = COVERED[kind]
+    assert issubclass(import_object(f"{HERE / file}:TestBuiltIn"), contract)
+    texts = import_object(f"{HERE / file}:{collection}")
+    covered = {text.partition(":")[0].partition(",")[0] for text in texts}
+    built_in = {listing.name for listing in Registry(kind).listings() if listing.distribution == "ovquant"}
+    assert built_in, "nothing is registered: is the package installed?"
+    assert built_in <= covered, f"{built_in - covered} run no {contract.__name__}: add them to {file}"
