@@ -32,7 +32,7 @@ check: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/mypy $(wildcard plugins/*/ovquant_*)
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests $(wildcard plugins/*/tests)
+	$(MAKE) test
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix ovquant tests plugins examples

@@ -279,16 +279,17 @@ def apply(
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)
         bench.allowed_drop = budget.max_drop.allowed(bench.evaluation(bench.reference_plan, "holdout").score)
-        baseline = Trial(bench.float_plan, holdout=bench.score(bench.float_plan, "holdout", budget))
         served = replace(wanted, properties={**wanted.properties, **settings.deployment().properties})
-        score = bench.score(served, "holdout", budget)
-        facts = bench.facts(served)
-        trial = Trial(
-            served, None, score, bench.timing(served), facts["size_bytes"], facts["divergence"], facts["layers"]
-        )
-        verdict: Verdict = "met" if score.excess <= 0 else "missed"
+        baseline, trial = (verified(bench, item, budget) for item in (bench.float_plan, served))
+        verdict: Verdict = "met" if trial.holdout is not None and trial.holdout.excess <= 0 else "missed"
         outcome = Outcome(verdict, trial, baseline, (trial,), (trial,))
         return work.finish(finish(outcome, bench, budget, prepared, settings, work, begin, command))
+
+
+def verified(bench: Workbench, wanted: Plan, budget: Budget) -> Trial:
+    """Build and measure a plan on the holdout alone."""
+    score, facts = bench.score(wanted, "holdout", budget), bench.facts(wanted)
+    return Trial(wanted, None, score, bench.timing(wanted), facts["size_bytes"], facts["divergence"], facts["layers"])
 
 
 __all__ = [

@@ -222,7 +222,9 @@ class Workbench:
             "objective": self.objective,
             "data": self.splits.search.fingerprint,
         }
-        values = self.profile.measured("race", key, lambda: [asdict(timing) for timing in self.race(plans, seconds)[1:]])
+        values = self.profile.measured(
+            "race", key, lambda: [asdict(timing) for timing in self.race(plans, seconds)[1:]]
+        )
         return [Timing(**value) for value in values]
 
     def probe(self, plan: Plan, *, until: float) -> tuple[LayerRow, ...]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from ovquant.budgets import Budget
 from ovquant.measuring import Objective, Workbench
@@ -11,6 +12,7 @@ from ovquant.protocols import Strategy
 from ovquant.tables import Candidate, LayerRow, PartNames, Probe, Table, TrialRow
 from ovquant.trials import Score, Trial, Verdict
 
+T = TypeVar("T")
 MOST_FINALISTS = 8
 HEAT_SECONDS = 2.0
 """Time per finalist in the last interleaved race."""
@@ -91,7 +93,8 @@ class Search:
         """Return the plan that a candidate stands for."""
         name = "+".join(candidate.parts)
         if candidate.float_layers:
-            name += f", {len(candidate.float_layers)} layers in float"
+            count = len(candidate.float_layers)
+            name += f", {count} layer{'s' if count > 1 else ''} in float"
         return Plan(
             name,
             self.read(candidate.parts),
@@ -119,7 +122,7 @@ class Search:
         """Return the plans to walk, safest first, each surely better than float and faster than all safer ones."""
         inside = [(row, trial) for row, trial in self._rows(baseline) if not row.failed and row.excess <= 0]
         undecided = [trial for row, trial in inside if not row.inside and row.cost < 1]
-        front = _front([(row, trial) for row, trial in inside if row.inside])[:MOST_FINALISTS]
+        front = _spread(_front([(row, trial) for row, trial in inside if row.inside]), MOST_FINALISTS)
         if undecided and not front:
             names = ", ".join(trial.plan.name for trial in undecided)
             self._notes.append(f"The noise of the timing exceeds the difference from float: not decided for {names}.")
@@ -183,14 +186,24 @@ def row_of(candidate: Candidate, trial: Trial, baseline: Trial, objective: Objec
 
 
 def _front(pairs: Sequence[tuple[TrialRow, Trial]]) -> list[tuple[TrialRow, Trial]]:
-    """Order from safest to most aggressive and keep what is cheaper than everything safer."""
+    """Order from safest to most aggressive and keep what is cheaper than everything safer.
+
+    Safest is nearest to float in its outputs: all plans here are inside the budget on the search split, and among
+    them a score counts few samples that differ, so its order is mostly chance.
+    """
     front: list[tuple[TrialRow, Trial]] = []
-    for row, trial in sorted(
-        pairs, key=lambda pair: (pair[0].excess, pair[0].divergence, pair[0].cost, pair[1].plan.name)
-    ):
+    order = sorted(pairs, key=lambda pair: (pair[0].divergence, pair[0].excess, pair[0].cost, pair[1].plan.name))
+    for row, trial in order:
         if not front or row.cost < front[-1][0].cost:
             front.append((row, trial))
     return front
+
+
+def _spread(items: Sequence[T], most: int) -> list[T]:
+    """Return at most so many items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
 
 
 def _inside(score: Score | None) -> bool:

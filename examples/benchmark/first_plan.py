@@ -54,7 +54,9 @@ def main() -> None:
     model = openvino.convert_model(module, example_input=example)
     pairs = [(plain(model), first(model)) for _ in range(4)][1:]
     ratios = [ours / theirs for theirs, ours in pairs]
-    print(f"plain {np.median([theirs for theirs, _ in pairs]):.1f} s, first plan {np.median([ours for _, ours in pairs]):.1f} s")
+    print(
+        f"plain {np.median([theirs for theirs, _ in pairs]):.1f} s, first plan {np.median([ours for _, ours in pairs]):.1f} s"
+    )
     print(f"ratio {np.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
 
 

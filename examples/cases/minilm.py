@@ -80,7 +80,9 @@ class Texts:
         if not 0 <= index < len(self):
             raise IndexError(index)
         ids, label = texts(self.part)[index]
-        return Sample({"input_ids": np.array(ids), "attention_mask": np.ones(len(ids), np.int64)}, classes().index(label))
+        return Sample(
+            {"input_ids": np.array(ids), "attention_mask": np.ones(len(ids), np.int64)}, classes().index(label)
+        )
 
 
 @cache
@@ -118,13 +120,18 @@ def model() -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
     with np.load(saved) as head:
         classifier.head.weight.data = torch.tensor(head["weight"], dtype=torch.float32)
         classifier.head.bias.data = torch.tensor(head["bias"], dtype=torch.float32)
-    example = {"input_ids": torch.ones(1, 16, dtype=torch.int64), "attention_mask": torch.ones(1, 16, dtype=torch.int64)}
+    example = {
+        "input_ids": torch.ones(1, 16, dtype=torch.int64),
+        "attention_mask": torch.ones(1, 16, dtype=torch.int64),
+    }
     return classifier, example
 
 
 def _fit(classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
     rows: Sequence[tuple[tuple[int, ...], str]] = texts("head")
     with torch.no_grad():
-        vectors = [classifier.embed(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.int64))[0] for ids, _ in rows]
+        vectors = [
+            classifier.embed(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.int64))[0] for ids, _ in rows
+        ]
     head = LogisticRegression(C=10.0, max_iter=1000).fit(torch.stack(vectors).numpy(), [label for _, label in rows])
     return head.coef_, head.intercept_

@@ -55,7 +55,12 @@ class Writer:
 
     def finish(self, first: int, last: int) -> bytes:
         """Return the file with one graph from the first tensor to the last."""
-        parts = [self._vector(self.tensors), self._vector(self.operators), self._integers([first]), self._integers([last])]
+        parts = [
+            self._vector(self.tensors),
+            self._vector(self.operators),
+            self._integers([first]),
+            self._integers([last]),
+        ]
         tflite.SubGraphStart(self.build)
         tflite.SubGraphAddTensors(self.build, parts[0])
         tflite.SubGraphAddOperators(self.build, parts[1])
@@ -145,9 +150,17 @@ def _dense(writer: Writer, layer: nn.Linear, source: int, shape: tuple[int, int]
     flat = writer.tensor("flat", [1, layer.in_features])
     target = writer.tensor("flat_shape", [2], np.array([1, layer.in_features], np.int32))
     tflite.ReshapeOptionsStart(writer.build)
-    writer.operator(RESHAPE, [source, target], flat, tflite.BuiltinOptions.ReshapeOptions, tflite.ReshapeOptionsEnd(writer.build))
+    writer.operator(
+        RESHAPE, [source, target], flat, tflite.BuiltinOptions.ReshapeOptions, tflite.ReshapeOptionsEnd(writer.build)
+    )
     # TFLite flattens with channels last, the net with channels first.
-    matrix = layer.weight.detach().numpy().reshape(-1, channels, size, size).transpose(0, 2, 3, 1).reshape(layer.out_features, -1)
+    matrix = (
+        layer.weight.detach()
+        .numpy()
+        .reshape(-1, channels, size, size)
+        .transpose(0, 2, 3, 1)
+        .reshape(layer.out_features, -1)
+    )
     weights = writer.tensor("dense_weights", list(matrix.shape), matrix)
     bias = writer.tensor("dense_bias", [layer.out_features], layer.bias.detach().numpy())
     output = writer.tensor("scores", [1, layer.out_features])

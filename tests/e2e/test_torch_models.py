@@ -64,7 +64,9 @@ def test_a_loader_without_labels_and_two_inputs() -> None:
             return self.head(torch.relu(self.left(series.flatten(1)) + self.right(extra)))
 
     extras = np.random.default_rng(1).standard_normal((400, 8)).astype(np.float32)
-    data = torch.utils.data.DataLoader([{"series": a, "extra": b} for a, b in zip(SERIES, extras, strict=True)], batch_size=16)
+    data = torch.utils.data.DataLoader(
+        [{"series": a, "extra": b} for a, b in zip(SERIES, extras, strict=True)], batch_size=16
+    )
     result = ovquant.quantize(
         (Two(), {"series": torch.zeros(1, 24, 4), "extra": torch.zeros(1, 8)}),
         data=data,

@@ -1,0 +1,172 @@
+"""The end of a search: which plans are walked on the holdout, in which order, and what is returned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+
+from ovquant.budgets import Budget, Drop
+from ovquant.measuring import Workbench
+from ovquant.metrics import resolve_metric
+from ovquant.plans import Plan
+from ovquant.profiles import Profile
+from ovquant.protocols import Sample
+from ovquant.recipes import read_recipe
+from ovquant.runtime import Deployment
+from ovquant.searching import Search
+from ovquant.splits import split_data
+from ovquant.strategies.first import First
+from ovquant.tables import Candidate, Proposal, Table
+from ovquant.trials import Score, Timing
+
+
+def model() -> openvino.Model:
+    weights = np.random.default_rng(0).standard_normal((64, 10)).astype(np.float32)
+    port = ops.parameter([-1, 64], np.float32)
+    port.output(0).get_tensor().set_names({"x"})
+    made = openvino.Model([ops.matmul(port, ops.constant(weights), False, False)], [port], "linear")
+    made.outputs[0].get_tensor().set_names({"scores"})
+    return made
+
+
+def samples(count: int, seed: int) -> list[Sample]:
+    weights = np.random.default_rng(0).standard_normal((64, 10)).astype(np.float32)
+    rows = np.random.default_rng(seed).standard_normal((count, 64)).astype(np.float32)
+    return [Sample(row, int((row @ weights).argmax())) for row in rows]
+
+
+@dataclass
+class Played(Workbench):
+    """A workbench whose timings and holdout scores are given, everything else being really built and measured."""
+
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    holdout_drops: Mapping[str, float] = field(default_factory=dict)
+    walked: list[str] = field(default_factory=list)
+
+    def timing(self, plan: Plan) -> Timing:
+        ratio = self.ratios.get(plan.name, 1.0)
+        return Timing(ratio, ratio, 1.0, 1.0, ratio, ratio - 0.01, ratio + 0.01, 50)
+
+    def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
+        return [self.timing(plan) for plan in plans]
+
+    def score(self, plan: Plan, split: Any, budget: Budget) -> Score:
+        if split == "search":
+            return super().score(plan, split, budget)
+        self.walked.append(plan.name)
+        drop = self.holdout_drops.get(plan.name, 0.0)
+        return Score("holdout", 1 - drop, 1.0, drop, drop - 0.1, 100)
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """Proposes what it is told to, in order."""
+
+    proposals: tuple[Proposal, ...]
+
+    def propose(self, table: Table) -> Proposal | None:
+        left = [item for item in self.proposals if isinstance(item, Candidate) and table.row(item) is None]
+        return next(iter(left), None)
+
+
+PARTS = ("default", "weights", "mixed")
+
+
+def search(tmp_path: Path, strategy: Any = None, **played: Any) -> tuple[Search, Played]:
+    bench = Played(
+        model(),
+        split_data(samples(300, 1), seed=0),
+        resolve_metric("accuracy"),
+        Deployment(),
+        "latency",
+        Profile(tmp_path / "profile.jsonl"),
+        tmp_path / "trials",
+        **played,
+    )
+    chosen = strategy or Scripted(tuple(Candidate((part,)) for part in PARTS))
+    return Search(bench, Budget(Drop(0.1)), chosen, PARTS, lambda names: read_recipe(names)), bench
+
+
+def test_the_walk_goes_from_the_safest_to_the_fastest_and_returns_the_last_that_held(tmp_path: Path) -> None:
+    hunt, bench = search(tmp_path, ratios={"weights": 0.9, "mixed": 0.6, "default": 0.5})
+    outcome = hunt.run()
+    assert bench.walked[0] == "weights"
+    assert bench.walked[-1] == "default"
+    assert (outcome.verdict, outcome.chosen.plan.name) == ("met", "default")
+
+
+def test_the_walk_stops_at_the_first_failure(tmp_path: Path) -> None:
+    drops = {"mixed": 0.5, "default": 0.5}
+    hunt, bench = search(tmp_path, ratios={"weights": 0.9, "mixed": 0.6, "default": 0.5}, holdout_drops=drops)
+    outcome = hunt.run()
+    assert len(bench.walked) == 2
+    assert (outcome.verdict, outcome.chosen.plan.name) == ("met", "weights")
+
+
+def test_a_slower_plan_never_replaces_a_safer_faster_one(tmp_path: Path) -> None:
+    hunt, bench = search(tmp_path, ratios={"weights": 0.4, "mixed": 0.6, "default": 0.5})
+    assert hunt.run().chosen.plan.name == "weights"
+    assert bench.walked == ["weights"]
+
+
+def test_nothing_faster_than_float_gives_float(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, ratios={"weights": 1.2, "mixed": 1.1, "default": 1.005})
+    outcome = hunt.run()
+    assert (outcome.verdict, outcome.chosen.plan.name) == ("float", "float")
+
+
+def test_a_difference_that_the_noise_covers_is_not_decided_and_said(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, ratios={"weights": 0.995, "mixed": 1.1, "default": 1.1})
+    outcome = hunt.run()
+    assert outcome.verdict == "float"
+    assert any("noise" in note and "weights" in note for note in outcome.notes)
+
+
+def test_the_first_failure_leaves_float(tmp_path: Path) -> None:
+    drops = dict.fromkeys(PARTS, 0.5)
+    hunt, bench = search(tmp_path, ratios={"weights": 0.9, "mixed": 0.6, "default": 0.5}, holdout_drops=drops)
+    assert hunt.run().verdict == "float"
+    assert [name for name in bench.walked if name != "float"] == ["weights"]
+
+
+def test_first_stops_at_the_first_plan_inside(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, First(), ratios={"default": 0.5})
+    assert [trial.plan.name for trial in hunt.run().trials] == ["default"]
+
+
+def test_a_recipe_that_cannot_be_built_is_a_trial_with_its_problem(tmp_path: Path) -> None:
+    hunt, _ = search(
+        tmp_path, Scripted((Candidate(("calibration:size=10", "accuracy-control")), Candidate(("default",))))
+    )
+    hunt.bench.metric = resolve_metric("f1")
+    outcome = hunt.run()
+    assert "mean over samples" in outcome.trials[0].problem
+    assert outcome.trials[1].problem == ""
+
+
+def test_a_probe_ranks_every_layer(tmp_path: Path) -> None:
+    hunt, bench = search(tmp_path)
+    baseline = hunt.baseline()
+    rows = bench.probe(hunt.plan_of(Candidate(("default",))), until=float("inf"))
+    assert len(rows) == 1
+    assert rows[0].gain > 0
+    assert hunt.table(baseline).layers == {}
+
+
+def test_a_second_run_measures_nothing_again(tmp_path: Path) -> None:
+    search(tmp_path, ratios={"default": 0.5})[0].run()
+    before = (tmp_path / "profile.jsonl").read_bytes()
+    search(tmp_path, ratios={"default": 0.5})[0].run()
+    assert (tmp_path / "profile.jsonl").read_bytes() == before
+
+
+def test_time_that_is_up_ends_the_search_with_a_note(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, ratios={"default": 0.5})
+    hunt.until = 0.0
+    outcome = hunt.run()
+    assert outcome.trials == ()
+    assert any("time budget" in note for note in outcome.notes)
