@@ -56,7 +56,7 @@ def check_lengths(arrays: Mapping[str, Any], name: str) -> None:
                 "Axis 0 must be the sample axis of both."
             )
     if lengths[first] == 0:
-        raise DataError(f"{name} is empty: '{first}' has no samples.")
+        raise DataError(f"{name} is empty: '{first}' has no samples. Give at least one sample.")
 
 
 def _length(array: Any, what: str) -> int:

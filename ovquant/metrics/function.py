@@ -103,7 +103,9 @@ def _numbers(function: Callable[..., Any], outputs: Outputs, targets: Sequence[A
     except OvquantError:
         raise
     except Exception as error:
-        raise MetricError(f"The metric function '{name}' failed: {type(error).__name__}: {error}") from error
+        raise MetricError(
+            f"The metric function '{name}' failed: {type(error).__name__}: {error}. Correct it, or check that it suits the outputs and targets."
+        ) from error
     values = _as_floats(result)
     if values is None:
         raise MetricError(

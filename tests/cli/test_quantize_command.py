@@ -37,7 +37,8 @@ def test_table_begins_with_the_verdict(run: Run, pair: Case) -> None:
     assert ran.code == 0, ran.err
     assert ran.out.startswith("Met: ")
     for word in (
-        "float →",
+        "float",
+        "returned: default",
         "95 % interval",
         "p50",
         "p95",
