@@ -131,10 +131,11 @@ def evaluate(
     runtime.check_device(settings.device)
     scorer, samples = resolve_metric(metric), open_dataset(data)
     deployment = settings.deployment()
-    compiled = runtime.compile_model(load_float(model, settings), deployment, extra={"PERFORMANCE_HINT": "THROUGHPUT"})
-    extra = {"PERFORMANCE_HINT": "THROUGHPUT", **runtime.REFERENCE}
+    compiled = runtime.compile_model(load_float(model, settings), deployment)
     truth = (
-        None if reference is None else runtime.compile_model(load_float(reference, settings), deployment, extra=extra)
+        None
+        if reference is None
+        else runtime.compile_model(load_float(reference, settings), deployment, extra=runtime.REFERENCE)
     )
     mine = score_model(
         compiled, samples, metric=scorer, reference=truth, step=lambda done, total: progress("evaluating", done, total)
@@ -169,9 +170,8 @@ def benchmark(models: Sequence[Any], *, data: Any = None, seconds: float = 10.0,
     settings = read_options(options)
     runtime.check_device(settings.device)
     throughput = settings.optimize == "throughput"
-    extra = {"PERFORMANCE_HINT": "THROUGHPUT"} if throughput else {}
     loaded = [load_float(model, settings) for model in models]
-    compiled = [runtime.compile_model(model, settings.deployment(), extra=extra) for model in loaded]
+    compiled = [runtime.compile_model(model, settings.deployment()) for model in loaded]
     samples = open_dataset(data) if data is not None else runtime.random_samples(compiled[0], seed=settings.seed)
     requests = [runtime.requests_of(contender, samples, 16) for contender in compiled]
     interleave = runtime.interleave_throughput if throughput else runtime.interleave
@@ -279,7 +279,9 @@ def apply(
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)
         bench.allowed_drop = budget.max_drop.allowed(bench.evaluation(bench.reference_plan, "holdout").score)
-        served = replace(wanted, properties={**wanted.properties, **settings.deployment().properties})
+        served = replace(
+            wanted, properties={**settings.deployment().properties, **wanted.properties, **settings.own_properties()}
+        )
         baseline, trial = (verified(bench, item, budget) for item in (bench.float_plan, served))
         verdict: Verdict = "met" if trial.holdout is not None and trial.holdout.excess <= 0 else "missed"
         outcome = Outcome(verdict, trial, baseline, (trial,), (trial,))

@@ -34,8 +34,6 @@ PROBE_SAMPLES = 16
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
 TIMING_REQUESTS = 16
-BUSY = {"PERFORMANCE_HINT": "THROUGHPUT"}
-"""Compile properties that keep every core at work."""
 KEPT_RECIPES = 2
 """Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
 
@@ -121,7 +119,7 @@ class Workbench:
         key = {**self._key(plan), "metric": identity(self.metric), "data": data.fingerprint, "samples": len(data)}
 
         def measure() -> dict[str, Any]:
-            compiled = self._compile(plan, self.build(plan), busy=True)
+            compiled = self._compile(plan, self.build(plan))
             return asdict(self._score(compiled, data, what=f"{plan.name} on {split}"))
 
         value = self.profile.measured("evaluation", key, measure)
@@ -183,7 +181,7 @@ class Workbench:
 
         def measure() -> dict[str, Any]:
             path = self.build(plan)
-            compiled = self._compile(plan, path, busy=True)
+            compiled = self._compile(plan, path)
             return {
                 "size_bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
                 "divergence": divergence(compiled, self.splits.search, self._float_outputs()),
@@ -207,7 +205,7 @@ class Workbench:
 
     def race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
         """Time float and several plans in turn, in one run; one Timing each, float's own first, relative to float."""
-        contenders = [self._compile(plan, self.build(plan), busy=False) for plan in (self.float_plan, *plans)]
+        contenders = [self._compile(plan, self.build(plan)) for plan in (self.float_plan, *plans)]
         requests = runtime.requests_of(contenders[0], self.splits.search, TIMING_REQUESTS)
         interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
         times = interleave(contenders, requests, seconds=seconds)
@@ -251,7 +249,7 @@ class Workbench:
 
         def measure() -> float:
             deployment = replace(self.deployment, properties=plan.properties)
-            compiled = runtime.compile_model(quantized.build(float_layers), deployment, extra=BUSY)
+            compiled = runtime.compile_model(quantized.build(float_layers), deployment)
             return divergence(compiled, self.splits.search, self._float_outputs()[:PROBE_SAMPLES])
 
         return float(self.profile.measured("sensitivity", key, measure))
@@ -281,15 +279,12 @@ class Workbench:
 
     def _reference(self) -> openvino.CompiledModel:
         if "reference" not in self._compiled:
-            self._compiled["reference"] = self._compile(self.reference_plan, self.build(self.reference_plan), busy=True)
+            self._compiled["reference"] = self._compile(self.reference_plan, self.build(self.reference_plan))
         return self._compiled["reference"]
 
-    def _compile(self, plan: Plan, path: Path, *, busy: bool) -> openvino.CompiledModel:
-        """Compile as it will be served; `busy` keeps all cores at work where only outputs matter, not their time."""
-        deployment = replace(self.deployment, properties=plan.properties)
-        throughput = busy or self.objective == "throughput"
-        extra = BUSY if throughput and "PERFORMANCE_HINT" not in plan.properties else {}
-        return runtime.compile_model(path, deployment, extra=extra)
+    def _compile(self, plan: Plan, path: Path) -> openvino.CompiledModel:
+        """Compile exactly as it will be served: other streams or threads can be other kernels, with other outputs."""
+        return runtime.compile_model(path, replace(self.deployment, properties=plan.properties))
 
     def _key(self, plan: Plan) -> dict[str, Any]:
         return {

@@ -50,11 +50,15 @@ class Options:
     input_shape: str | None = None
     seed: int = 0
 
-    def deployment(self) -> Deployment:
-        """Return where and how the model will serve."""
+    def own_properties(self) -> dict[str, str]:
+        """Return the compile properties that the user asked for."""
         threads = {} if self.threads is None else {"INFERENCE_NUM_THREADS": str(self.threads)}
-        properties = {**threads, **{name: str(value) for name, value in (self.properties or {}).items()}}
-        return Deployment(self.device, properties, self.batch or 1)
+        return {**threads, **{name: str(value) for name, value in (self.properties or {}).items()}}
+
+    def deployment(self) -> Deployment:
+        """Return where and how the model will serve; the hint is written out, so that plans hold all that was measured."""
+        hint = "THROUGHPUT" if self.optimize == "throughput" else "LATENCY"
+        return Deployment(self.device, {"PERFORMANCE_HINT": hint, **self.own_properties()}, self.batch or 1)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,6 @@ class Deployment:
     properties: Mapping[str, str] = field(default_factory=dict)
     batch: int = 1
 
-    def served(self) -> dict[str, str]:
-        """Return the properties to compile with: the user's own over the default for low latency."""
-        return {"PERFORMANCE_HINT": "LATENCY", **self.properties}
-
 
 @cache
 def core() -> openvino.Core:
@@ -45,7 +41,7 @@ def compile_model(
     model: openvino.Model | Path, deployment: Deployment, *, extra: Mapping[str, str] | None = None
 ) -> openvino.CompiledModel:
     """Compile for a deployment; `extra` properties come last. Raises DeviceError or ModelError with the cause."""
-    properties = {**deployment.served(), **(extra or {})}
+    properties = {**deployment.properties, **(extra or {})}
     try:
         return core().compile_model(model, deployment.device, properties)
     except RuntimeError as error:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wire import blob, joined, number
+from tests.loaders.wire import blob, joined, number
 
 DENSE, FEED, FETCH, FP32 = 7, 9, 10, 5
 

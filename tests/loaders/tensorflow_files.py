@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from wire import blob, entry, joined, number
+
+from tests.loaders.wire import blob, entry, joined, number
 
 FLOAT = 1  # DT_FLOAT
 

@@ -9,10 +9,10 @@ import openvino
 import pytest
 import torch
 from openvino import opset13
-from tensorflow_files import write_saved_model
 
 from ovquant.registry import Registry
 from ovquant.testing import LoaderContract
+from tests.loaders.tensorflow_files import write_saved_model
 
 WEIGHTS = np.arange(6, dtype=np.float32).reshape(3, 2)
 

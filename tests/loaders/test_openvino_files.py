@@ -8,13 +8,13 @@ import onnx
 import openvino
 import pytest
 from onnx import TensorProto, helper
-from paddle_files import write_pdmodel
-from tensorflow_files import graph, write_saved_model
-from tflite_files import write_tflite
 
 from ovquant.errors import ModelError
 from ovquant.loaders import load_model
 from ovquant.loaders.openvino import OpenvinoFile
+from tests.loaders.paddle_files import write_pdmodel
+from tests.loaders.tensorflow_files import graph, write_saved_model
+from tests.loaders.tflite_files import write_tflite
 
 WEIGHTS = np.arange(6, dtype=np.float32).reshape(3, 2)
 

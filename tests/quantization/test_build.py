@@ -4,12 +4,12 @@ import nncf
 import numpy as np
 import openvino
 import pytest
-from conftest import outputs, requests
 
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph import fingerprint
 from ovquant.plans import Recipe
 from ovquant.quantization import Validation, is_quantized, precisions, quantize
+from tests.quantization.conftest import outputs, requests
 
 RECIPES = {
     "default": Recipe(),
