@@ -182,7 +182,9 @@ def row_of(candidate: Candidate, trial: Trial, baseline: Trial, objective: Objec
     cost, cost_high = trial.timing.ratio, trial.timing.ratio_high
     if objective == "size":
         cost = cost_high = trial.size_bytes / baseline.size_bytes
-    return TrialRow(candidate, trial.search.excess, cost, cost_high, trial.divergence or 0.0)
+    low, high = trial.search.low, trial.search.high
+    noise = 0.0 if low is None or high is None else (high - low) / 2
+    return TrialRow(candidate, trial.search.excess, cost, cost_high, trial.divergence or 0.0, noise)
 
 
 def _front(pairs: Sequence[tuple[TrialRow, Trial]]) -> list[tuple[TrialRow, Trial]]:

@@ -31,7 +31,7 @@ class TrialRow:
 
     `excess` is how far outside the budget it is (zero or less: inside), `cost` the objective relative to float
     (below 1 is better), `cost_high` the upper end of its interval, `divergence` the relative squared error of the
-    outputs against float. `failed` rows could not be built or measured, and their figures mean nothing.
+    outputs against float, `noise` half the width of the 95 % interval of the drop (zero where there is none). `failed` rows could not be built or measured, and their figures mean nothing.
     """
 
     candidate: Candidate
@@ -39,6 +39,7 @@ class TrialRow:
     cost: float
     cost_high: float
     divergence: float
+    noise: float = 0.0
     failed: bool = False
 
     @property

@@ -11,7 +11,7 @@ from ovquant.plans import Recipe
 class Bias:
     """Correct biases: accurate (with the errors of the layers before), fast (layer by layer) or none."""
 
-    rank: ClassVar[int] = 30
+    rank: ClassVar[int] = 55
     correction: Literal["accurate", "fast", "none"] = "accurate"
 
     def extend(self, recipe: Recipe) -> Recipe:

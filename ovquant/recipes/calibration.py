@@ -28,7 +28,7 @@ class Ranges:
 class Calibration:
     """Draw ranges from another number of samples: more catch outliers, fewer leave them out."""
 
-    rank: ClassVar[int] = 55
+    rank: ClassVar[int] = 12
     size: int = 100
 
     def __post_init__(self) -> None:

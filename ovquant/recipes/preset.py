@@ -27,7 +27,7 @@ class Default:
 class Mixed:
     """Quantize activations asymmetrically: finer where they are not centred, such as after GELU, ELU or Swish."""
 
-    rank: ClassVar[int] = 40
+    rank: ClassVar[int] = 15
 
     def extend(self, recipe: Recipe) -> Recipe:
         """Return the recipe with the mixed preset."""

@@ -41,7 +41,7 @@ class CoarseToFine:
                 row = table.row(grown)
                 if row is None:
                     return grown
-                if _merit(table, row) < _merit(table, table.row(Candidate(base or (PLAIN,)))):
+                if _improves(table, row, table.row(Candidate(base or (PLAIN,)))):
                     base = grown.parts if part != PLAIN else base
             if base == start:
                 break
@@ -88,3 +88,20 @@ def _merit(table: Table, row: TrialRow | None) -> float:
         return float("inf")
     unit = max(table.allowed, 1e-9)
     return row.cost + min(max(0.0, row.excess) / unit, 1e6)
+
+
+def _improves(table: Table, row: TrialRow, base: TrialRow | None) -> bool:
+    """Tell whether a recipe is better than the one it grew from.
+
+    A difference in accuracy that is within the noise decides nothing: then the cheaper one is better, so that a good
+    combination is not missed because one of its parts looked a little worse alone.
+    """
+    if row.failed or base is None or base.failed:
+        return not row.failed
+    if (row.excess, row.divergence) == (base.excess, base.divergence):
+        return False
+    if row.excess <= 0 and base.excess <= 0:
+        return row.cost < base.cost
+    if abs(row.excess - base.excess) <= max(row.noise, base.noise) / 2:
+        return row.cost < base.cost
+    return _merit(table, row) < _merit(table, base)

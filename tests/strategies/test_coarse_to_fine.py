@@ -72,3 +72,13 @@ def test_small_models_get_layers_put_back_too(count: int) -> None:
     gains = {f"layer{place}": 0.05 if place == 1 else 0.0 for place in range(count)}
     truth = HiddenTruth(parts={"default": 0.0}, layers=gains, start=0.055, allowed=0.01)
     assert frozenset({"default/layer1"}) in {row.candidate.float_layers for row in rows(truth) if row.inside}
+
+
+def test_a_difference_within_the_noise_goes_to_the_cheaper_recipe() -> None:
+    def row(part: str, excess: float, cost: float) -> TrialRow:
+        return TrialRow(Candidate((part,)), excess, cost, cost + 0.01, excess, noise=0.02)
+
+    trials = (row("default", 0.030, 0.9), row("cheap", 0.035, 0.8), row("worse", 0.060, 0.5))
+    table = HiddenTruth(parts={"default": 0.0, "cheap": 0.0, "worse": 0.0}).table()
+    table = table.__class__(table.parts, table.allowed, trials, table.layers)
+    assert CoarseToFine().propose(table) == Candidate(("cheap", "worse"))
