@@ -6,6 +6,7 @@ other 10,000 are search data, and the test images are the holdout.
 
 import gzip
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -164,4 +165,4 @@ def _train(net: nn.Module, epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    print(write_tflite(cache_folder() / "fashion-plain.tflite"))
+    print(write_tflite(Path(sys.argv[1])))

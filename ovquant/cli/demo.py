@@ -26,7 +26,7 @@ def demo(
         Path,
         typer.Option("--output", "-o", metavar="DIR", help="Write to this folder; an earlier demo in it is replaced."),
     ] = Path("ovquant-demo"),
-    time_budget: Annotated[str, typer.Option(metavar="TIME", help="End the search after this time.")] = "5m",
+    time_budget: Annotated[str, typer.Option(metavar="TIME", help="End the search after this time.")] = "6m",
     samples: Annotated[
         int,
         typer.Option(

@@ -9,10 +9,10 @@ from ovquant.plans import Recipe
 
 @dataclass(frozen=True)
 class Ranges:
-    """Estimate the range of activations by another rule than the smallest and largest values seen."""
+    """Estimate the range of activations by another rule than the mean of the samples' extremes."""
 
     rank: ClassVar[int] = 50
-    estimator: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "mean-minmax"
+    estimator: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "minmax"
 
     def extend(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this estimator."""
@@ -20,7 +20,7 @@ class Ranges:
 
     @staticmethod
     def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
-        """Offer the mean of the samples' extremes, which damps outliers; quantiles and histograms take minutes to find."""
+        """Offer the extremes of all samples; quantiles and histograms take minutes to find."""
         return [""]
 
 

@@ -177,10 +177,12 @@ def _timing_rows(result: "Result", timing: "Timing | None") -> Iterable[tuple[st
         return [(f"{what} p50 / p95", NONE, NONE)]
     range_text = interval(1 / timing.ratio_high, 1 / timing.ratio_low)
     doubt = "" if timing.decided else "; the noise exceeds the difference"
+    same = result.trial.plan.key == result.baseline.plan.key
+    speed = "1.00×" if same else f"{speedup(timing.ratio)} ({range_text}{doubt})"
     return [
         (f"{what} p50", milliseconds(timing.float_p50_ms), milliseconds(timing.p50_ms)),
         (f"{what} p95", milliseconds(timing.float_p95_ms), milliseconds(timing.p95_ms)),
-        ("speed-up (95 % interval)", "1.00×", f"{speedup(timing.ratio)} ({range_text}{doubt})"),
+        ("speed-up (95 % interval)", "1.00×", speed),
     ]
 
 
