@@ -5,6 +5,7 @@ OvquantError                 anything below; the command line prints its message
 │   └── UnknownPluginError   a plugin name that nothing registers
 ├── PluginError              a plugin that is registered but broken, or registered twice
 ├── ModelError               a model that cannot be read, used or built
+│   └── CompileError         a model that the device cannot compile
 ├── DataError                data that cannot be read, split or fed to the model
 ├── MetricError              a metric that fails or gives something that is no score
 ├── DeviceError              a device that is missing or refuses the model
@@ -30,6 +31,10 @@ class PluginError(OvquantError):
 
 class ModelError(OvquantError):
     """A model that cannot be read, used or built."""
+
+
+class CompileError(ModelError):
+    """A model that the device cannot compile."""
 
 
 class DataError(OvquantError):

@@ -12,7 +12,7 @@ import openvino
 
 from ovquant import runtime
 from ovquant.budgets import Budget
-from ovquant.errors import DataError, MetricError, ModelError, UsageError
+from ovquant.errors import CompileError, DataError, MetricError, ModelError, UsageError
 from ovquant.evaluating import Evaluation, divergence, evaluate, outputs_of
 from ovquant.graph import fingerprint
 from ovquant.identity import identity
@@ -33,6 +33,8 @@ Progress = Callable[[str, int, int], None]
 PROBE_SAMPLES = 16
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
+UNUSABLE = 1e6
+"""The divergence of what does not compile."""
 TIMING_REQUESTS = 16
 KEPT_RECIPES = 2
 """Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
@@ -145,7 +147,10 @@ class Workbench:
         )
 
     def trial(self, plan: Plan, budget: Budget) -> Trial:
-        """Build, compile and measure a plan on the search split; a plan that cannot be built is a trial with a problem."""
+        """Build, compile and measure a plan on the search split; a plan that cannot be built is a trial with a problem.
+
+        What a device cannot compile at its default precision is tried again in f32, and the trial's plan says so.
+        """
         begin = time.perf_counter()
         try:
             score = self.score(plan, "search", budget)
@@ -155,6 +160,9 @@ class Workbench:
             # The float model is measured first: what fails here fails because of the plan, outputs of NaN included.
             if plan.recipe is None:
                 raise
+            if isinstance(error, CompileError) and not REFERENCE.keys() & plan.properties.keys():
+                properties = {**plan.properties, **REFERENCE}
+                return self.trial(replace(plan, name=f"{plan.name}, computed in f32", properties=properties), budget)
             return Trial(plan, problem=str(error), seconds=time.perf_counter() - begin)
         trial = Trial(
             plan,
@@ -249,7 +257,11 @@ class Workbench:
 
         def measure() -> float:
             deployment = replace(self.deployment, properties=plan.properties)
-            compiled = runtime.compile_model(quantized.build(float_layers), deployment)
+            try:
+                compiled = runtime.compile_model(quantized.build(float_layers), deployment)
+            except CompileError:
+                # Nothing to choose: ranked behind everything that runs.
+                return UNUSABLE
             return divergence(compiled, self.splits.search, self._float_outputs()[:PROBE_SAMPLES])
 
         return float(self.profile.measured("sensitivity", key, measure))

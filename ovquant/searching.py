@@ -50,6 +50,7 @@ class Search:
         """Search, fix the candidates and their order on the search split, then walk the holdout once."""
         baseline = self.baseline()
         self.explore(baseline)
+        self._note_precision()
         finalists = self._finalists(baseline)
         walked = self._walk(finalists)
         passed = [trial for trial in walked if trial.holdout is not None and trial.holdout.excess <= 0]
@@ -73,6 +74,15 @@ class Search:
             )
         return baseline
 
+    def _note_precision(self) -> None:
+        """Say where plans had to leave the device's default precision."""
+        moved = [trial for trial in self._trials.values() if trial.plan.properties != self.bench.float_plan.properties]
+        if moved:
+            self._notes.append(
+                f"{len(moved)} of {len(self._trials)} plans do not compile at the default precision of "
+                f"{self.bench.deployment.device} and were tried in f32. Compile them with the properties of the plan."
+            )
+
     def explore(self, baseline: Trial) -> None:
         """Do what the strategy proposes until it ends or time is up."""
         while time.monotonic() < self.until:
@@ -91,6 +101,8 @@ class Search:
 
     def plan_of(self, candidate: Candidate) -> Plan:
         """Return the plan that a candidate stands for."""
+        # What a recipe needed to compile, its layers need too.
+        base = self._trials.get(Candidate(candidate.parts))
         name = "+".join(candidate.parts)
         if candidate.float_layers:
             count = len(candidate.float_layers)
@@ -99,7 +111,7 @@ class Search:
             name,
             self.read(candidate.parts),
             dict.fromkeys(sorted(candidate.float_layers), "f32"),
-            dict(self.bench.deployment.properties),
+            dict(self.bench.deployment.properties if base is None else base.plan.properties),
             compress_to_fp16=self.bench.float_plan.compress_to_fp16,
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import openvino
 
-from ovquant.errors import DeviceError, ModelError
+from ovquant.errors import CompileError, DeviceError
 
 REFERENCE = {"INFERENCE_PRECISION_HINT": "f32"}
 """The properties of the accuracy reference: some devices compute float models in bf16 or f16 unless told otherwise."""
@@ -49,7 +49,7 @@ def compile_model(
         unknown = _unknown_property(deployment, error)
         if unknown:
             raise DeviceError(unknown) from error
-        raise ModelError(f"The model does not compile on {deployment.device}: {first_line(error)}") from error
+        raise CompileError(f"The model does not compile on {deployment.device}: {first_line(error)}") from error
 
 
 def first_line(error: BaseException) -> str:

@@ -1,0 +1,180 @@
+"""Hold a strategy to its protocol, by playing it against tables whose truth is known."""
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from ovquant.protocols import Strategy
+from ovquant.tables import Candidate, LayerRow, PartNames, Probe, Proposal, Table, TrialRow
+from ovquant.testing.plugins import PluginContract
+
+
+@dataclasses.dataclass(frozen=True)
+class HiddenTruth:
+    """What a search would measure, were it real: small tables in which every figure follows from a rule.
+
+    `parts` maps each recipe part on offer to what it takes off the excess, `layers` each layer to what putting it back
+    to float takes off; `start` is the excess of a recipe that takes nothing off. The first part on offer alone has
+    `start`, each layer in float costs `layer_cost`. With `failing`, no candidate can be built. The layers of each recipe
+    have names of their own, so that a layer of another recipe is noticed.
+    """
+
+    parts: Mapping[str, float] = dataclasses.field(
+        default_factory=lambda: {"plain": 0.0, "good": 0.02, "bad": -0.01, "good:size=3": 0.005}
+    )
+    layers: Mapping[str, float] = dataclasses.field(
+        default_factory=lambda: {"first": 0.008, "middle": 0.001, "head": 0.012, "tail": 0.0, "side": 0.004}
+    )
+    start: float = 0.04
+    allowed: float = 0.01
+    layer_cost: float = 0.03
+    failing: bool = False
+    failed_figure: float = float("inf")
+    seed: int = 0
+
+    def row(self, candidate: Candidate) -> TrialRow:
+        """Return a candidate as it would be measured."""
+        if self.failing:
+            figure = self.failed_figure
+            return TrialRow(candidate, figure, figure, figure, figure, failed=True)
+        names = {self._layer(candidate.parts, layer): gain for layer, gain in self.layers.items()}
+        gained = sum(self.parts[part] for part in candidate.parts)
+        gained += sum(names[layer] for layer in sorted(candidate.float_layers))
+        excess = self.start - gained - self.allowed
+        cost = 0.5 + self.layer_cost * len(candidate.float_layers) + 0.02 * len(candidate.parts)
+        return TrialRow(candidate, excess, cost, cost + 0.01, max(0.0, self.start - gained))
+
+    def ranking(self, parts: PartNames) -> tuple[LayerRow, ...]:
+        """Return the layers of a recipe as they would be probed."""
+        return tuple(LayerRow(self._layer(parts, layer), gain) for layer, gain in self.layers.items())
+
+    def table(self) -> Table:
+        """Return the table before anything is tried."""
+        return Table(tuple(self.parts), self.allowed, seed=self.seed)
+
+    def answered(self, table: Table, proposal: Proposal) -> Table:
+        """Return the table with a proposal's answer in it."""
+        if isinstance(proposal, Probe):
+            layers = {**table.layers, proposal.parts: self.ranking(proposal.parts)}
+            return dataclasses.replace(table, layers=layers)
+        return dataclasses.replace(table, trials=(*table.trials, self.row(proposal)))
+
+    def play(self, strategy: Strategy, most_steps: int = 1000) -> Iterator[tuple[Table, Proposal | None]]:
+        """Yield every table and what the strategy says to it, None last; fail when it does not end."""
+        table = self.table()
+        for _ in range(most_steps):
+            proposal = strategy.propose(table)
+            yield table, proposal
+            if proposal is None:
+                return
+            table = self.answered(table, proposal)
+        pytest.fail(f"the strategy did not end within {most_steps} steps")
+
+    @staticmethod
+    def _layer(parts: PartNames, layer: str) -> str:
+        return f"{'+'.join(parts)}/{layer}"
+
+
+HIDDEN_TRUTHS = {
+    "plain": HiddenTruth(),
+    "nothing on offer": HiddenTruth(parts={}),
+    "one part": HiddenTruth(parts={"plain": 0.0}),
+    "one layer": HiddenTruth(layers={"only": 0.05}),
+    "no layers": HiddenTruth(layers={}),
+    "many layers": HiddenTruth(layers={f"layer{place}": 0.03 / (1 + place) for place in range(60)}),
+    "all inside": HiddenTruth(start=0.0),
+    "infeasible": HiddenTruth(start=1.0),
+    "slower than float": HiddenTruth(layer_cost=1.0),
+    "nothing allowed": HiddenTruth(allowed=0.0),
+    "all fail": HiddenTruth(failing=True),
+    "no gain anywhere": HiddenTruth(layers=dict.fromkeys(("a", "b", "c"), 0.0)),
+    "layers that harm": HiddenTruth(layers={"a": -0.01, "b": -0.02, "c": -0.0}),
+}
+"""The tables that every strategy is played against, by what is special about them."""
+
+
+class StrategyContract(PluginContract):
+    """Check a strategy. Give the fixture `strategy`; it is played to its end against each of HIDDEN_TRUTHS.
+
+    Set `most_steps` when it takes more than a thousand.
+    """
+
+    most_steps: int = 1000
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        """Return the strategy."""
+        raise NotImplementedError("Override the fixture 'strategy'.")
+
+    @pytest.fixture
+    def plugin(self, strategy: Strategy) -> Any:
+        """Return the strategy."""
+        return strategy
+
+    @pytest.fixture(params=list(HIDDEN_TRUTHS))
+    def truth(self, request: pytest.FixtureRequest) -> HiddenTruth:
+        """Return each hidden truth in turn."""
+        return HIDDEN_TRUTHS[request.param]
+
+    def test_fits_the_protocol(self, strategy: Strategy) -> None:
+        assert isinstance(strategy, Strategy)
+
+    def test_proposes_only_what_is_known_and_new(self, strategy: Strategy, truth: HiddenTruth) -> None:
+        for table, proposal in truth.play(strategy, self.most_steps):
+            if proposal is not None:
+                _check_proposal(table, proposal)
+
+    def test_ends_for_good(self, strategy: Strategy, truth: HiddenTruth) -> None:
+        table, last = list(truth.play(strategy, self.most_steps))[-1]
+        assert last is None
+        assert strategy.propose(table) is None
+
+    def test_tries_something_when_there_is_something(self, strategy: Strategy, truth: HiddenTruth) -> None:
+        proposals = [proposal for _, proposal in truth.play(strategy, self.most_steps)]
+        tried = any(isinstance(proposal, Candidate) for proposal in proposals)
+        assert tried == bool(truth.parts), "with parts on offer at least one is tried, without any nothing is"
+
+    def test_same_table_same_proposal(self, strategy: Strategy, truth: HiddenTruth) -> None:
+        for table, proposal in truth.play(strategy, self.most_steps):
+            fresh, again = copy.deepcopy(strategy), copy.deepcopy(table)
+            assert fresh.propose(again) == proposal, "a strategy keeps no state: what it says follows from the table"
+
+    def test_leaves_the_table_alone(self, strategy: Strategy, truth: HiddenTruth) -> None:
+        table = truth.table()
+        for _ in range(self.most_steps):
+            before = copy.deepcopy(table)
+            proposal = strategy.propose(table)
+            assert table == before, "propose changed the table"
+            if proposal is None:
+                return
+            table = truth.answered(table, proposal)
+
+    def test_figures_of_failed_rows_mean_nothing(self, strategy: Strategy) -> None:
+        said = [
+            [
+                proposal
+                for _, proposal in HiddenTruth(failing=True, failed_figure=figure).play(strategy, self.most_steps)
+            ]
+            for figure in (float("inf"), float("nan"), -1.0)
+        ]
+        assert said[0] == said[1] == said[2]
+
+
+def _check_proposal(table: Table, proposal: Proposal) -> None:
+    """Fail when a proposal names something unknown or asks for what the table answers already."""
+    assert isinstance(proposal, (Candidate, Probe)), f"{proposal!r} is neither a Candidate nor a Probe"
+    assert proposal.parts, "float is not proposed: it is measured anyway"
+    unknown = set(proposal.parts) - set(table.parts)
+    assert not unknown, f"{unknown} are no parts on offer"
+    assert len(set(proposal.parts)) == len(proposal.parts), f"{proposal} names a part twice"
+    if isinstance(proposal, Probe):
+        assert proposal.parts not in table.layers, f"the layers of {proposal.parts} are ranked already"
+        return
+    assert table.row(proposal) is None, f"{proposal} is measured already"
+    if proposal.float_layers:
+        assert proposal.parts in table.layers, f"the layers of {proposal.parts} are not known before a Probe"
+        known = {row.name for row in table.layers[proposal.parts]}
+        assert proposal.float_layers <= known, f"{set(proposal.float_layers) - known} are no layers of that recipe"
