@@ -10,6 +10,7 @@ import openvino
 from openvino import opset13 as ops
 
 from ovquant.budgets import Budget, Drop
+from ovquant.errors import CompileError
 from ovquant.measuring import Workbench
 from ovquant.metrics import resolve_metric
 from ovquant.plans import Plan
@@ -46,6 +47,7 @@ class Played(Workbench):
     ratios: Mapping[str, float] = field(default_factory=dict)
     holdout_drops: Mapping[str, float] = field(default_factory=dict)
     walked: list[str] = field(default_factory=list)
+    needs_f32: bool = False
 
     def timing(self, plan: Plan) -> Timing:
         ratio = self.ratios.get(plan.name, 1.0)
@@ -55,6 +57,8 @@ class Played(Workbench):
         return [self.timing(plan) for plan in plans]
 
     def score(self, plan: Plan, split: Any, budget: Budget) -> Score:
+        if self.needs_f32 and not plan.is_float and "INFERENCE_PRECISION_HINT" not in plan.properties:
+            raise CompileError("The model does not compile on CPU: no suitable implementation.")
         if split == "search":
             return super().score(plan, split, budget)
         self.walked.append(plan.name)
@@ -170,3 +174,11 @@ def test_time_that_is_up_ends_the_search_with_a_note(tmp_path: Path) -> None:
     outcome = hunt.run()
     assert outcome.trials == ()
     assert any("time budget" in note for note in outcome.notes)
+
+
+def test_what_does_not_compile_at_the_default_precision_is_tried_in_f32(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, First(), ratios={"default, computed in f32": 0.5}, needs_f32=True)
+    outcome = hunt.run()
+    assert outcome.verdict == "met"
+    assert outcome.chosen.plan.properties["INFERENCE_PRECISION_HINT"] == "f32"
+    assert any("tried in f32" in note for note in outcome.notes)

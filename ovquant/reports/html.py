@@ -23,6 +23,8 @@ from ovquant.reports.scatter import scatter
 if TYPE_CHECKING:
     from ovquant.results import Result
 
+WHOLE = 30
+"""Characters up to which a cell is not broken inside a word."""
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --faint: #d0d7de; --good: #1a7f37; --bad: #cf222e;
   --mark: #0969da; }
@@ -33,7 +35,8 @@ body { color: var(--ink); background: var(--paper); font: 15px/1.5 system-ui, sa
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--faint); padding: 0.25rem 0.75rem 0.25rem 0; text-align: left;
-  vertical-align: top; }
+  vertical-align: top; overflow-wrap: normal; }
+.long { overflow-wrap: anywhere; }
 .verdict { font-size: 1.2rem; border-left: 0.4rem solid var(--mark); padding-left: 0.8rem; }
 .verdict.met { border-color: var(--good); }
 .verdict.infeasible, .verdict.missed { border-color: var(--bad); }
@@ -104,12 +107,12 @@ def _section(body: Element, section: Section) -> None:
     if any(section.header):
         header = SubElement(SubElement(table, "thead"), "tr")
         for name in section.header:
-            _text(header, "th", name)
+            _cell(header, "th", name)
     rows = SubElement(table, "tbody")
     for values in section.rows:
         row = SubElement(rows, "tr")
         for value in values:
-            _text(row, "td", value)
+            _cell(row, "td", value)
 
 
 def _notes(body: Element, result: "Result") -> None:
@@ -119,6 +122,11 @@ def _notes(body: Element, result: "Result") -> None:
     notes = SubElement(body, "ul")
     for note in result.notes:
         _text(notes, "li", note)
+
+
+def _cell(row: Element, tag: str, text: str) -> None:
+    """Add a cell; the names of plans may break anywhere, figures and headings nowhere but at spaces."""
+    _text(row, tag, text, kind="long" if len(text) > WHOLE else "")
 
 
 def _text(parent: Element, tag: str, text: str, *, kind: str = "") -> None:

@@ -26,6 +26,7 @@ def _same_arrays(left: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> boo
 
 
 def arrays_of(inputs: Inputs) -> list[Any]:
+    """Return the arrays of a sample's inputs."""
     if isinstance(inputs, Mapping):
         return list(inputs.values())
     return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
