@@ -1,7 +1,7 @@
 """Paired intervals; pure numpy and scipy."""
 
 import numpy as np
-import scipy.stats
+import scipy.special
 from numpy.typing import ArrayLike
 
 
@@ -15,7 +15,7 @@ def mean_interval(differences: ArrayLike, *, confidence: float = 0.95) -> tuple[
     if values.size < 2:
         return -np.inf, np.inf
     center, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
-    width = float(scipy.stats.t.ppf((1 + confidence) / 2, values.size - 1)) * error
+    width = float(scipy.special.stdtrit(values.size - 1, (1 + confidence) / 2)) * error
     return center - width, center + width
 
 

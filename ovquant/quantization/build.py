@@ -1,8 +1,8 @@
-"""Recipe and calibration data to a quantized model whose layers can be switched; a plan's layers to the final model."""
+"""Recipe and calibration data to a quantized model whose layers can be switched."""
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import nncf
@@ -11,51 +11,17 @@ from nncf.common.logging import nncf_logger
 
 from ovquant.errors import ModelError, UsageError
 from ovquant.plans import Recipe
-from ovquant.protocols import Array
-from ovquant.quantization.compress import compress_quantized_weights, compress_weights
+from ovquant.quantization.compress import compress_weights
 from ovquant.quantization.groups import layers_of
-from ovquant.quantization.revert import Layer, chosen, revert
+from ovquant.quantization.naming import with_unique_names
 from ovquant.quantization.settings import quantize_arguments
-
-Calibration = Sequence[Sequence[Array]]
-"""Whole requests: for each, one array per model input in order, batch axis included."""
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What accuracy control needs: how to score a model, and the drop that is allowed.
-
-    `score` returns the score, and one number per sample, both turned so that higher is better.
-    """
-
-    score: Callable[[openvino.CompiledModel], tuple[float, list[float]]]
-    samples: int
-    allowed_drop: float
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """A model quantized by a recipe, its weights not yet compressed, so that layers can still be put back."""
-
-    original: openvino.Model
-    model: openvino.Model
-    layers: tuple[Layer, ...]
-
-    def build(self, float_layers: Sequence[str] = ()) -> openvino.Model:
-        """Return the final model with the named layers in float; raises UsageError for an unknown name."""
-        picked = chosen(self.layers, float_layers)
-        reverted = revert(self.model, picked, original=self.original) if picked else self.model.clone()
-        return compress_quantized_weights(reverted)
+from ovquant.quantization.switching import Calibration, Quantized, Validation
 
 
 def quantize(
     model: openvino.Model, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None
 ) -> Quantized:
-    """Quantize a copy of a model by a recipe.
-
-    calibration: requests to draw statistics from, the recipe's `calibration_size` aside (the caller draws them).
-    Raises ModelError with NNCF's cause, and UsageError for names to keep in float that the model does not have.
-    """
+    """Do what `ovquant.quantization.quantize` says."""
     original = with_unique_names(model)
     with _quiet_nncf():
         try:
@@ -132,36 +98,6 @@ class _Scorer:
         if self.shift is None:
             self.shift = 1.0 - score
         return score + self.shift, [item + self.shift for item in items]
-
-
-def with_unique_names(model: openvino.Model) -> openvino.Model:
-    """Return a copy in which every operation has a friendly name of its own, and every input and output a tensor name.
-
-    Layers are known by name, and so are the outputs that are compared between models.
-    """
-    copy = model.clone()
-    seen: set[str] = set()
-    for operation in copy.get_ordered_ops():
-        name, number = operation.get_friendly_name(), 0
-        while operation.get_friendly_name() in seen:
-            number += 1
-            operation.set_friendly_name(f"{name}_{number}")
-        seen.add(operation.get_friendly_name())
-        if operation.get_type_name() == "If":
-            bodies = (operation.get_function(0), operation.get_function(1))
-            ports = [port for body in bodies for port in (*body.inputs, *body.outputs)]
-            # NNCF looks for the names of the tensors around and in an If operation.
-            _name([*operation.input_values(), *operation.outputs(), *ports], operation.get_friendly_name())
-    _name(copy.inputs, "input")
-    _name(copy.outputs, "output")
-    return copy
-
-
-def _name(ports: Sequence[openvino.Output], prefix: str) -> None:
-    """Give tensors that have no name one of their own."""
-    for index, port in enumerate(ports):
-        if not port.get_names():
-            port.get_tensor().set_names({f"{prefix}:{index}"})
 
 
 @contextlib.contextmanager

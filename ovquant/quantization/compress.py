@@ -1,19 +1,10 @@
-"""Store quantized weights in eight bits; quantize weights alone."""
+"""Quantize weights alone."""
 
 import nncf
 import openvino
 
-# NNCF calls the same private transformation; openvino.passes has nothing equivalent (a test compares the results).
-from openvino._offline_transformations import compress_quantize_weights_transformation
-
 from ovquant.plans import Recipe
 from ovquant.quantization.settings import ignored_scope
-
-
-def compress_quantized_weights(model: openvino.Model) -> openvino.Model:
-    """Replace float weights behind quantizers by integer constants, in place, and return the model."""
-    compress_quantize_weights_transformation(model)
-    return model
 
 
 def compress_weights(model: openvino.Model, recipe: Recipe) -> openvino.Model:
