@@ -38,14 +38,14 @@ def main(result: Path) -> None:
         print(
             f"{'model':24} {'exact match':>11} {'drop (95 %)':>22} {'p50 ms':>7} {'p95 ms':>7} {'x float (95 %)':>20}"
         )
-        for model, contender in zip(models, timed, strict=True):
+        labels = ("float", "nncf.quantize, defaults", "ovquant")
+        for label, model, contender in zip(labels, models, timed, strict=True):
             score = ovquant.evaluate(model, data=FRESH, metric=exact, reference=recogniser())
             timing = contender.timing
             drop = f"{score.drop:.4f} ({score.low:.4f}…{score.high:.4f})"
             speed = f"{1 / timing.ratio:.2f} ({1 / timing.ratio_high:.2f}…{1 / timing.ratio_low:.2f})"
-            name = f"{model.parent.name}/{model.name}"[-24:]
             print(
-                f"{name:24} {score.evaluation.score:11.4f} {drop:>22} {timing.p50_ms:7.2f} {timing.p95_ms:7.2f} {speed:>20}"
+                f"{label:24} {score.evaluation.score:11.4f} {drop:>22} {timing.p50_ms:7.2f} {timing.p95_ms:7.2f} {speed:>20}"
             )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from tests.cli.conftest import QUICK, Case, Ran, Run
@@ -128,7 +129,9 @@ def test_interrupted_run_says_that_it_goes_on(net: Case, tmp_path: Path) -> None
     command = [sys.executable, "-m", "ovquant", "quantize", *map(str, (net.model, *arguments))]
     profile = tmp_path / "out.partial" / "profile.jsonl"
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=log)
+        # Where the tests themselves run in the background, the shell has told its children to ignore interrupts.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=log, preexec_fn=heed)
         wait_for(profile.exists, process)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
