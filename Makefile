@@ -30,7 +30,7 @@ check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check ovquant tests plugins examples
 	$(BIN)/ruff check ovquant tests plugins examples
 	$(BIN)/mypy
-	$(BIN)/mypy $(wildcard plugins/*/ovquant_*)
+	$(BIN)/mypy $(dir $(wildcard plugins/*/ovquant_*/__init__.py))
 	$(BIN)/lint-imports
 	$(MAKE) test
 
