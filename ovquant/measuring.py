@@ -36,6 +36,9 @@ DIVERGENCE_BYTES = 128 * 2**20
 UNUSABLE = 1e6
 """The divergence of what does not compile."""
 TIMING_REQUESTS = 16
+TRIAL_ROUNDS = 300
+"""Rounds after which a trial's timing ends, however quick they are: enough to order it; the finalists race for longer."""
+FINAL_ROUNDS = 2000
 KEPT_RECIPES = 2
 """Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
 
@@ -206,17 +209,17 @@ class Workbench:
 
         def measure() -> dict[str, Any]:
             alone = plan.key == self.float_plan.key
-            timings = self.race([] if alone else [plan], 1.0 if alone else self.timing_seconds)
+            timings = self.race([] if alone else [plan], self.timing_seconds, most=TRIAL_ROUNDS)
             return asdict(timings[-1])
 
         return Timing(**self.profile.measured("timing", key, measure))
 
-    def race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
+    def race(self, plans: Sequence[Plan], seconds: float, *, most: int) -> list[Timing]:
         """Time float and several plans in turn, in one run; one Timing each, float's own first, relative to float."""
         contenders = [self._compile(plan, self.build(plan)) for plan in (self.float_plan, *plans)]
         requests = runtime.requests_of(contenders[0], self.splits.search, TIMING_REQUESTS)
         interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
-        times = interleave(contenders, requests, seconds=seconds)
+        times = interleave(contenders, requests, seconds=seconds, most=most)
         return [timing_of(times[:, position], times[:, 0]) for position in range(len(contenders))]
 
     def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
@@ -229,7 +232,7 @@ class Workbench:
             "data": self.splits.search.fingerprint,
         }
         values = self.profile.measured(
-            "race", key, lambda: [asdict(timing) for timing in self.race(plans, seconds)[1:]]
+            "race", key, lambda: [asdict(timing) for timing in self.race(plans, seconds, most=FINAL_ROUNDS)[1:]]
         )
         return [Timing(**value) for value in values]
 
