@@ -14,14 +14,16 @@ from ovquant.errors import UsageError
 from ovquant.evaluating import Evaluation
 from ovquant.evaluating import evaluate as score_model
 from ovquant.graph import operation_types
-from ovquant.measuring import Progress, Workbench, silent, timing_of, trial_groups
+from ovquant.measuring import Objective, Progress, Workbench, silent
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.plans import Plan, Recipe
 from ovquant.profiles import Profile
 from ovquant.recipes import offered_parts, read_recipe, split_parts
 from ovquant.registry import Registry
+from ovquant.resolving import Record, resolve
 from ovquant.results import Result, refuse_finished
 from ovquant.runs import (
+    DEFAULT_STRATEGY,
     Options,
     Prepared,
     Work,
@@ -46,8 +48,10 @@ def quantize(
     *,
     data: Any,
     metric: Any,
-    max_drop: str | float | Drop,
+    max_drop: str | float | Drop | None = None,
     floor: float | None = None,
+    max_latency_ms: float | None = None,
+    max_size_bytes: int | None = None,
     calibration: Any = None,
     holdout: Any = None,
     output: str | Path | None = None,
@@ -61,12 +65,13 @@ def quantize(
 
     model: a path, an openvino.Model or a torch.nn.Module; it is not changed. data: a path, a sequence of samples, a
     DataLoader or a dataset; half is held out unless `holdout` is given. metric: a name or a function. max_drop: "1%"
-    (relative), "1pt" or 0.01 (absolute). options: the fields of Options. With `output`, work in progress is kept in
+    (relative), "1pt" or 0.01 (absolute). max_latency_ms (median) and max_size_bytes limit the returned model; without
+    max_drop the most accurate plan within them is returned. options: the fields of Options. With `output`, work in progress is kept in
     OUTPUT.partial and the same call continues it. Raises OvquantError with the cause.
     """
     begin = time.monotonic()
     settings = read_options(options)
-    budget = Budget(Drop.parse(max_drop), floor)
+    budget = read_budget(max_drop, floor, max_latency_ms, max_size_bytes)
     refuse_finished(output, force=force)
     prepared = prepare(model, metric, settings)
     splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed, progress=progress)
@@ -76,6 +81,16 @@ def quantize(
         outcome = search_of(bench, budget, settings, prepared, on_trial, begin).run()
         result = finish(outcome, bench, budget, prepared, settings, work, begin, command)
         return work.finish(result)
+
+
+def read_budget(
+    max_drop: str | float | Drop | None,
+    floor: float | None = None,
+    max_latency_ms: float | None = None,
+    max_size_bytes: int | None = None,
+) -> Budget:
+    """Return the budget that the arguments of the public functions make."""
+    return Budget(None if max_drop is None else Drop.parse(max_drop), floor, max_latency_ms, max_size_bytes)
 
 
 def search_of(
@@ -93,8 +108,8 @@ def search_of(
     def read(names: Sequence[str]) -> Recipe:
         return read_recipe([part for name in names for part in split_parts(name)], start=start)
 
-    for part in parts:
-        read((part,))
+    # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
+    alone = {part for part in parts if read((part,)).algorithm != "post-training"}
     return Search(
         bench,
         budget,
@@ -103,6 +118,9 @@ def search_of(
         read,
         seed=settings.seed,
         until=float("inf") if settings.time_budget is None else begin + settings.time_budget,
+        most_trials=settings.max_trials,
+        pareto=settings.pareto,
+        alone=frozenset(parts if settings.recipes else alone),
         on_trial=on_trial,
     )
 
@@ -177,7 +195,7 @@ def benchmark(models: Sequence[Any], *, data: Any = None, seconds: float = 10.0,
     interleave = runtime.interleave_throughput if throughput else runtime.interleave
     times = interleave(compiled, requests[0], seconds=seconds)
     names = [model_name(model) if not isinstance(model, str | Path) else str(model) for model in models]
-    return [Contender(name, timing_of(times[:, place], times[:, 0])) for place, name in enumerate(names)]
+    return [Contender(name, Timing.of(times[:, place], times[:, 0])) for place, name in enumerate(names)]
 
 
 def profile(
@@ -199,7 +217,7 @@ def profile(
     """
     begin = time.monotonic()
     settings, target = read_options(options), Path(output)
-    budget = Budget(Drop.parse(max_drop))
+    budget = read_budget(max_drop)
     prepared = prepare(model, metric, settings)
     splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed, progress=progress)
     check_data(prepared, splits)
@@ -207,45 +225,35 @@ def profile(
         target.parent.mkdir(parents=True, exist_ok=True)
         bench = workbench_in(Path(folder), prepared, splits, settings, Profile(target), progress)
         search = search_of(bench, budget, settings, prepared, on_trial, begin)
-        search.explore(search.baseline())
+        search.explore(search.judge())
     return target
 
 
-def plan(profile: str | Path, *, max_drop: str | float | Drop, floor: float | None = None) -> Trial:
-    """Return the best measured plan of a profile that is inside a budget on the search split; nothing is measured.
+def plan(
+    profile: str | Path,
+    budget: Budget | None = None,
+    *,
+    max_drop: str | float | Drop | None = None,
+    floor: float | None = None,
+    max_latency_ms: float | None = None,
+    max_size_bytes: int | None = None,
+    strategy: Any = DEFAULT_STRATEGY,
+    optimize: Objective | None = None,
+) -> Trial:
+    """Solve a profile again for a budget; nothing is run, and `apply` then builds and verifies the plan.
 
-    The float trial is returned when no plan is inside. Raises UsageError when the profile holds no trials, or trials
-    of several models, data or metrics.
+    The strategy goes on from what was measured. The trial returned is a measured one, or one with `predicted` alone
+    where a plan that was never built is predicted to be cheaper; float where none is inside. optimize: what the profile
+    was measured for unless given; "size" can always be asked for. Raises UsageError when the profile holds no trials, or
+    trials of several runs.
     """
     path = Path(profile)
     if not path.exists():
         raise UsageError(
             f"The profile '{path}' does not exist. Give the profile.jsonl of a result or of `ovquant profile`."
         )
-    groups = trial_groups(Profile(path))
-    if len(groups) != 1:
-        found = "no trials" if not groups else f"trials of {len(groups)} different runs"
-        raise UsageError(f"The profile '{path}' holds {found}. Give one that was made by one run on one set of data.")
-    (trials,) = groups.values()
-    budget = Budget(Drop.parse(max_drop), floor)
-    baseline = next((trial for trial, _ in trials if trial.plan.is_float), None)
-    inside = [
-        trial
-        for trial, higher_is_better in trials
-        if trial.search is not None
-        and trial.timing is not None
-        and (trial.plan.is_float or trial.timing.ratio_high < 1)
-        and budget.holds(trial.search.value, float_score=trial.search.float_value, higher_is_better=higher_is_better)
-    ]
-    if not inside:
-        if baseline is None:
-            raise UsageError(
-                f"The profile '{path}' holds no measurement of the float model; run `ovquant profile` again."
-            )
-        return baseline
-    return min(
-        inside, key=lambda trial: (trial.plan.is_float, trial.timing.ratio if trial.timing else 1.0, trial.plan.name)
-    )
+    budget = budget or read_budget(max_drop, floor, max_latency_ms, max_size_bytes)
+    return resolve(Record.read(Profile(path)), budget, Registry("strategies").resolve(strategy), optimize)
 
 
 def apply(
@@ -270,7 +278,7 @@ def apply(
     """
     begin = time.monotonic()
     settings = read_options(options)
-    budget = Budget(Drop.parse(max_drop), floor)
+    budget = read_budget(max_drop, floor)
     wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
     refuse_finished(output, force=force)
     prepared = prepare(model, metric, settings)
@@ -278,7 +286,7 @@ def apply(
     check_data(prepared, splits)
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)
-        bench.allowed_drop = budget.max_drop.allowed(bench.evaluation(bench.reference_plan, "holdout").score)
+        bench.allowed_drop = budget.allowed(bench.evaluation(bench.reference_plan, "holdout").score)
         served = replace(
             wanted, properties={**settings.deployment().properties, **wanted.properties, **settings.own_properties()}
         )

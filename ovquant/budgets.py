@@ -1,9 +1,12 @@
-"""The budget: how much a score may fall, and below what it may never be."""
+"""The budget: how much a score may fall, below what it may never be, and what a model may take."""
 
 import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ovquant.errors import MetricError, UsageError
 
@@ -56,19 +59,71 @@ class Drop:
 
 @dataclass(frozen=True)
 class Budget:
-    """What the returned model must hold: a drop from float, and optionally a floor under the score."""
+    """What the returned model must hold.
 
-    max_drop: Drop
+    A drop from float, optionally a floor under the score, and limits of latency (median, milliseconds) and size
+    (model.xml and model.bin, bytes). Without a drop the limits are what counts, and accuracy is made as good as fits.
+    """
+
+    max_drop: Drop | None = None
     floor: float | None = None
+    max_latency_ms: float | None = None
+    max_size_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_drop is None and not self.has_limits:
+            raise UsageError("Give a budget: --max-drop, or --max-latency or --max-size.")
+        for name, value, example in (
+            ("--max-latency", self.max_latency_ms, "5ms"),
+            ("--max-size", self.max_size_bytes, "10MB"),
+        ):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} is {value}; give a number above zero, such as {example}.")
+
+    @property
+    def has_limits(self) -> bool:
+        """Tell whether latency or size is limited."""
+        return self.max_latency_ms is not None or self.max_size_bytes is not None
+
+    def allowed(self, float_score: float) -> float:
+        """Return the drop allowed against a float score, in the metric's unit; infinite where no drop is given."""
+        return math.inf if self.max_drop is None else self.max_drop.allowed(float_score)
 
     def excess(self, score: float, *, float_score: float, higher_is_better: bool) -> float:
         """Return by how much a score is outside the budget, in the metric's unit; zero or less is inside."""
         sign = 1.0 if higher_is_better else -1.0
         drop = sign * (float_score - score)
-        outside = drop - self.max_drop.allowed(float_score)
+        outside = 0.0 if self.max_drop is None else drop - self.allowed(float_score)
         if self.floor is not None:
-            outside = max(outside, sign * (self.floor - score))
+            below = sign * (self.floor - score)
+            outside = below if self.max_drop is None else max(outside, below)
         return 0.0 if abs(outside) < 1e-12 else outside
+
+    def excesses(self, items: ArrayLike, float_items: ArrayLike, *, higher_is_better: bool) -> NDArray[np.float64]:
+        """Return the excess sample by sample, shape [n]: their mean is the excess of the scores.
+
+        items: the plan's and the float model's score of each sample, where the metric is their mean. With a floor, the
+        tighter of the two is what counts.
+        """
+        sign = 1.0 if higher_is_better else -1.0
+        mine, truth = np.asarray(items, dtype=np.float64), np.asarray(float_items, dtype=np.float64)
+        share = self.max_drop.value if self.max_drop is not None and self.max_drop.relative else None
+        # A relative budget is judged on plan − (1 − r)·float, so that the float score is no constant.
+        allowed = share * np.sign(truth.mean()) * truth if share is not None else self.allowed(float(truth.mean()))
+        drops = sign * (truth - mine) - allowed
+        if self.floor is None:
+            return drops
+        floors = sign * (self.floor - mine)
+        return floors if floors.mean() > drops.mean() else drops
+
+    def over(self, *, latency_ms: float, size_bytes: float) -> float:
+        """Return how far over its tightest limit a model is, as a share of that limit; zero or less holds all."""
+        shares = [
+            value / limit - 1
+            for value, limit in ((latency_ms, self.max_latency_ms), (size_bytes, self.max_size_bytes))
+            if limit is not None
+        ]
+        return max(shares, default=-1.0)
 
     def holds(self, score: float, *, float_score: float, higher_is_better: bool) -> bool:
         """Tell whether a score is inside the budget."""
@@ -81,8 +136,12 @@ class Budget:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Budget":
         """Read what `to_json` wrote."""
-        return cls(Drop(**values["max_drop"]), values["floor"])
+        drop = values["max_drop"]
+        return cls(**{**values, "max_drop": None if drop is None else Drop(**drop)})
 
     def __str__(self) -> str:
-        floor = "" if self.floor is None else f", never past {self.floor:g}"
-        return f"a drop of at most {self.max_drop}{floor}"
+        parts = [] if self.max_drop is None else [f"a drop of at most {self.max_drop}"]
+        parts += [] if self.floor is None else [f"never past {self.floor:g}"]
+        parts += [] if self.max_latency_ms is None else [f"at most {self.max_latency_ms:g} ms"]
+        parts += [] if self.max_size_bytes is None else [f"at most {self.max_size_bytes / 1e6:g} MB"]
+        return ", ".join(parts)

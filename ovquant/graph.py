@@ -35,3 +35,9 @@ def _attributes(operation: openvino.Node) -> str:
 def operation_types(model: openvino.Model) -> dict[str, int]:
     """Count the operations of each type."""
     return dict(Counter(operation.get_type_name() for operation in model.get_ops()))
+
+
+def constant_bytes(model: openvino.Model) -> int:
+    """Return the bytes that a model's constants take."""
+    constants = (operation for operation in model.get_ops() if operation.get_type_name() == "Constant")
+    return sum(operation.get_byte_size() for operation in constants)

@@ -2,13 +2,14 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import openvino
+from numpy.typing import NDArray
 
 from ovquant import runtime
 from ovquant.budgets import Budget
@@ -22,25 +23,25 @@ from ovquant.protocols import Array
 from ovquant.quantization import Quantized, Validation, quantize
 from ovquant.runtime import REFERENCE, Deployment
 from ovquant.splits import Splits, Subset, draw
-from ovquant.statistics import mean_interval, ratio_of_medians
-from ovquant.tables import LayerRow
+from ovquant.statistics import decided, mean_interval
 from ovquant.trials import Score, Split, Timing, Trial
 
 Objective = Literal["latency", "throughput", "size"]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, and how much of how much is done."""
 
-PROBE_SAMPLES = 16
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
-UNUSABLE = 1e6
-"""The divergence of what does not compile."""
+FIRST_LOOK = 64
+"""Samples after which a trial is first asked whether it is decided; then after twice as many, and so on."""
 TIMING_REQUESTS = 16
 TRIAL_ROUNDS = 300
 """Rounds after which a trial's timing ends, however quick they are: enough to order it; the finalists race for longer."""
 FINAL_ROUNDS = 2000
 KEPT_RECIPES = 2
 """Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
+KEPT_COMPILED = 3
+"""Compiled models that are kept: the float reference, float as it is served, and the plan at hand."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -83,7 +84,7 @@ class Workbench:
             while len(self._quantized) >= KEPT_RECIPES:
                 self._quantized.pop(next(iter(self._quantized)))
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
-            requests = Requests(self.model.inputs, samples, told(self.progress, "calibrating"))
+            requests = runtime.Requests(self.model.inputs, samples, told(self.progress, "calibrating"))
             self._quantized[recipe.key] = quantize(
                 self.model, recipe, calibration=requests, validation=self._validation(recipe)
             )
@@ -103,6 +104,7 @@ class Workbench:
 
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running."""
+        self._compiled.pop(plan.key, None)
         shutil.rmtree(self.folder / plan.key, ignore_errors=True)
 
     def _validation(self, recipe: Recipe) -> Validation | None:
@@ -119,35 +121,69 @@ class Workbench:
     # Measuring ----------------------------------------------------------------------------------------------------
 
     def evaluation(self, plan: Plan, split: Split) -> Evaluation:
-        """Score a plan on a split, from its saved file, at the properties it is served with."""
-        data = self.splits.search if split == "search" else self.splits.holdout
-        key = {**self._key(plan), "metric": identity(self.metric), "data": data.fingerprint, "samples": len(data)}
+        """Score a plan on all of a split, from its saved file, at the properties it is served with."""
+        return self._part(plan, self._data(split), split)
+
+    def score(self, plan: Plan, split: Split, budget: Budget) -> Score:
+        """Compare a plan with the float reference, sample by sample where the metric allows it.
+
+        On the search split that ends as soon as it is clear on which side of the budget the plan is; the holdout and
+        the float model are always scored whole.
+        """
+        truth = self.evaluation(self.reference_plan, split)
+        mine = self._until_decided(plan, truth, budget) if self._stops_early(plan, split, budget) else None
+        return self._compared(mine or self.evaluation(plan, split), truth, split, budget)
+
+    def _stops_early(self, plan: Plan, split: Split, budget: Budget) -> bool:
+        if split == "holdout" or plan.is_float or budget.max_drop is None:
+            return False
+        return getattr(self.metric, "is_mean", False) and not hasattr(self.metric, "score_all")
+
+    def _until_decided(self, plan: Plan, truth: Evaluation, budget: Budget) -> Evaluation:
+        """Score ever more samples until a paired sequential test knows the side, or all are scored."""
+        data, items = self._data("search"), list[float]()
+        ends = list(_doubling(len(data)))
+        for end in ends:
+            part = data.part(len(items), end)
+            items += self._part(plan, part, "search", f", samples {len(items) + 1} to {end}").items or ()
+            expected = (truth.items or ())[:end]
+            excesses = budget.excesses(items, expected, higher_is_better=self.metric.higher_is_better)
+            spread = float(np.ptp([*items, *expected])) or float(np.abs(items).max())
+            if end < len(data) and decided(excesses, spread=spread, looks=len(ends) - 1):
+                break
+        return Evaluation(float(np.mean(items)), len(items), tuple(items))
+
+    def _part(self, plan: Plan, data: Subset, split: Split, which: str = "") -> Evaluation:
+        key = {**self.key(plan), "metric": identity(self.metric), "data": data.fingerprint, "samples": len(data)}
 
         def measure() -> dict[str, Any]:
-            compiled = self._compile(plan, self.build(plan))
-            return asdict(self._score(compiled, data, what=f"{plan.name} on {split}"))
+            return asdict(self._score(self._compiled_plan(plan), data, what=f"{plan.name} on {split}{which}"))
 
         value = self.profile.measured("evaluation", key, measure)
         items = value["items"]
         return Evaluation(value["score"], value["samples"], None if items is None else tuple(items))
 
-    def score(self, plan: Plan, split: Split, budget: Budget) -> Score:
-        """Compare a plan with the float reference on a split, sample by sample where the metric allows it."""
-        mine, truth = self.evaluation(plan, split), self.evaluation(self.reference_plan, split)
+    def _compared(self, mine: Evaluation, truth: Evaluation, split: Split, budget: Budget) -> Score:
         sign = 1.0 if self.metric.higher_is_better else -1.0
+        expected = truth.score
         low = high = None
         if mine.items is not None and truth.items is not None:
-            low, high = mean_interval(sign * (np.asarray(truth.items) - np.asarray(mine.items)))
+            paired = np.asarray(truth.items[: mine.samples])
+            expected = truth.score if mine.samples == truth.samples else float(paired.mean())
+            low, high = mean_interval(sign * (paired - np.asarray(mine.items)))
         return Score(
             split=split,
             value=mine.score,
-            float_value=truth.score,
-            drop=sign * (truth.score - mine.score),
-            excess=budget.excess(mine.score, float_score=truth.score, higher_is_better=self.metric.higher_is_better),
+            float_value=expected,
+            drop=sign * (expected - mine.score),
+            excess=budget.excess(mine.score, float_score=expected, higher_is_better=self.metric.higher_is_better),
             samples=mine.samples,
             low=low,
             high=high,
         )
+
+    def _data(self, split: Split) -> Subset:
+        return self.splits.search if split == "search" else self.splits.holdout
 
     def trial(self, plan: Plan, budget: Budget) -> Trial:
         """Build, compile and measure a plan on the search split; a plan that cannot be built is a trial with a problem.
@@ -156,8 +192,8 @@ class Workbench:
         """
         begin = time.perf_counter()
         try:
-            score = self.score(plan, "search", budget)
             facts = self.facts(plan)
+            score = self.score(plan, "search", budget)
             timing = self.timing(plan)
         except (DataError, MetricError, ModelError, UsageError) as error:
             # The float model is measured first: what fails here fails because of the plan, outputs of NaN included.
@@ -181,31 +217,35 @@ class Workbench:
 
     def _record(self, trial: Trial) -> None:
         """Keep a trial in the profile with all that a new budget or objective needs to judge it again."""
-        key = {**self._key(trial.plan), "objective": self.objective, "data": self.splits.search.fingerprint}
+        key = {**self.key(trial.plan), "objective": self.objective, "data": self.splits.search.fingerprint}
         key["metric"] = identity(self.metric)
-        if self.profile.recall("trial", key) is None:
+        before = self.profile.recall("trial", key)
+        samples = 0 if trial.search is None else trial.search.samples
+        if before is None or before["trial"]["search"]["samples"] < samples:
             direction = self.metric.higher_is_better
             self.profile.record("trial", key, {"trial": trial.to_json(), "higher_is_better": direction})
+
+    def predicted(self, plan: Plan, predict: Callable[[], float]) -> float:
+        """Return the prediction that was recorded before a plan was first measured; a later one changes nothing."""
+        key = {**self.key(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
+        return float(self.profile.measured("prediction", key, predict))
 
     def facts(self, plan: Plan) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan."""
 
         def measure() -> dict[str, Any]:
             path = self.build(plan)
-            compiled = self._compile(plan, path)
             return {
                 "size_bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
-                "divergence": divergence(compiled, self.splits.search, self._float_outputs()),
+                "divergence": divergence(self._compiled_plan(plan), self.splits.search, self.float_outputs()),
                 "layers": self._precisions(plan),
             }
 
-        return dict(
-            self.profile.measured("facts", {**self._key(plan), "data": self.splits.search.fingerprint}, measure)
-        )
+        return dict(self.profile.measured("facts", {**self.key(plan), "data": self.splits.search.fingerprint}, measure))
 
     def timing(self, plan: Plan) -> Timing:
         """Time a plan against float, interleaved, at the properties it is served with."""
-        key = {**self._key(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
+        key = {**self.key(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
 
         def measure() -> dict[str, Any]:
             alone = plan.key == self.float_plan.key
@@ -216,17 +256,22 @@ class Workbench:
 
     def race(self, plans: Sequence[Plan], seconds: float, *, most: int) -> list[Timing]:
         """Time float and several plans in turn, in one run; one Timing each, float's own first, relative to float."""
-        contenders = [self._compile(plan, self.build(plan)) for plan in (self.float_plan, *plans)]
+        contenders = [self._compiled_plan(self.float_plan)]
+        contenders += [self._compiled_plan(plan, keep=len(plans) == 1) for plan in plans]
+        times = self.times(contenders, seconds=seconds, most=most)
+        return [Timing.of(times[:, position], times[:, 0]) for position in range(len(contenders))]
+
+    def times(self, contenders: Sequence[openvino.CompiledModel], *, seconds: float, most: int) -> NDArray[np.float64]:
+        """Time compiled models in turn, as the objective asks: milliseconds, shape [rounds, contenders]."""
         requests = runtime.requests_of(contenders[0], self.splits.search, TIMING_REQUESTS)
         interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
-        times = interleave(contenders, requests, seconds=seconds, most=most)
-        return [timing_of(times[:, position], times[:, 0]) for position in range(len(contenders))]
+        return interleave(contenders, requests, seconds=seconds, most=most)
 
     def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
         """Race the finalists once; a resumed run finds the result in the profile."""
         keys = [plan.key for plan in plans]
         key = {
-            **self._key(plans[0]),
+            **self.key(plans[0]),
             "plans": keys,
             "objective": self.objective,
             "data": self.splits.search.fingerprint,
@@ -236,45 +281,13 @@ class Workbench:
         )
         return [Timing(**value) for value in values]
 
-    def probe(self, plan: Plan, *, until: float) -> tuple[LayerRow, ...]:
-        """Rank the layers of a plan's recipe: how much nearer to float the outputs get with one layer put back.
-
-        Each layer is recorded as it is measured. Ends early at the time `until` (of time.monotonic) and returns the
-        layers measured by then.
-        """
-        if plan.recipe is None:
-            return ()
-        rows: list[LayerRow] = []
-        quantized = self.quantized(plan.recipe)
-        whole = self._probed(plan, quantized, ())
-        for number, layer in enumerate(quantized.layers, start=1):
-            if time.monotonic() > until:
-                break
-            rows.append(LayerRow(layer.name, whole - self._probed(plan, quantized, (layer.name,))))
-            self.progress(f"ranking the layers of {plan.name}", number, len(quantized.layers))
-        return tuple(rows)
-
-    def _probed(self, plan: Plan, quantized: Quantized, float_layers: tuple[str, ...]) -> float:
-        """Return the divergence from float on a few samples with some layers put back."""
-        key = {**self._key(plan), "data": self.splits.search.fingerprint, "float": list(float_layers)}
-
-        def measure() -> float:
-            deployment = replace(self.deployment, properties=plan.properties)
-            try:
-                compiled = runtime.compile_model(quantized.build(float_layers), deployment)
-            except CompileError:
-                # Nothing to choose: ranked behind everything that runs.
-                return UNUSABLE
-            return divergence(compiled, self.splits.search, self._float_outputs()[:PROBE_SAMPLES])
-
-        return float(self.profile.measured("sensitivity", key, measure))
-
     def _precisions(self, plan: Plan) -> dict[str, str]:
         if plan.recipe is None:
             return {}
         return {layer.name: plan.layers.get(layer.name, "int8") for layer in self.quantized(plan.recipe).layers}
 
-    def _float_outputs(self) -> list[dict[str, Array]]:
+    def float_outputs(self) -> list[dict[str, Array]]:
+        """Return the float reference's outputs for the first samples of the search split."""
         if not self._expected:
             reference = self._reference()
             self._expected = outputs_of(
@@ -293,15 +306,22 @@ class Workbench:
         )
 
     def _reference(self) -> openvino.CompiledModel:
-        if "reference" not in self._compiled:
-            self._compiled["reference"] = self._compile(self.reference_plan, self.build(self.reference_plan))
-        return self._compiled["reference"]
+        return self._compiled_plan(self.reference_plan)
 
-    def _compile(self, plan: Plan, path: Path) -> openvino.CompiledModel:
+    def _compiled_plan(self, plan: Plan, *, keep: bool = True) -> openvino.CompiledModel:
         """Compile exactly as it will be served: other streams or threads can be other kernels, with other outputs."""
-        return runtime.compile_model(path, replace(self.deployment, properties=plan.properties))
+        if plan.key not in self._compiled:
+            compiled = runtime.compile_model(self.build(plan), replace(self.deployment, properties=plan.properties))
+            if not keep:
+                return compiled
+            always = {self.reference_plan.key, self.float_plan.key}
+            while len(self._compiled) >= KEPT_COMPILED and self._compiled.keys() - always:
+                self._compiled.pop(next(key for key in self._compiled if key not in always))
+            self._compiled[plan.key] = compiled
+        return self._compiled[plan.key]
 
-    def _key(self, plan: Plan) -> dict[str, Any]:
+    def key(self, plan: Plan) -> dict[str, Any]:
+        """Return what a measurement of a plan depends on, whatever is measured."""
         return {
             "model": self.fingerprint,
             "plan": plan.key,
@@ -312,47 +332,16 @@ class Workbench:
         }
 
 
-def trial_groups(profile: Profile) -> dict[tuple[str, ...], list[tuple[Trial, bool]]]:
-    """Return a profile's trials with their metric's direction, grouped by what makes them comparable."""
-    groups: dict[tuple[str, ...], list[tuple[Trial, bool]]] = {}
-    for key, value in profile.entries("trial"):
-        group = tuple(str(key[name]) for name in ("model", "device", "batch", "data", "metric", "objective"))
-        groups.setdefault(group, []).append((Trial.from_json(value["trial"]), value["higher_is_better"]))
-    return groups
-
-
 def told(progress: Progress, what: str) -> Callable[[int, int], None]:
     """Return a progress callback that says what is being done."""
     return lambda done, total: progress(what, done, total)
 
 
-def timing_of(times: Any, float_times: Any) -> Timing:
-    """Summarise interleaved times of a plan and of float, both milliseconds of shape [rounds]."""
-    ratio, low, high = ratio_of_medians(times, float_times)
-    return Timing(
-        p50_ms=float(np.median(times)),
-        p95_ms=float(np.percentile(times, 95)),
-        float_p50_ms=float(np.median(float_times)),
-        float_p95_ms=float(np.percentile(float_times, 95)),
-        ratio=ratio,
-        ratio_low=low,
-        ratio_high=high,
-        rounds=len(times),
-    )
-
-
-class Requests(Sequence[list[Array]]):
-    """Calibration samples as whole requests, fitted to the model when they are read."""
-
-    def __init__(self, inputs: Sequence[Any], samples: Subset, step: Callable[[int, int], None]) -> None:
-        self._inputs, self._samples, self._step = inputs, samples, step
-        self._batch = runtime.static_batch(inputs)
-
-    def __len__(self) -> int:
-        return max(1, len(self._samples) // self._batch)
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        self._step(index + 1, len(self))
-        return runtime.request(self._inputs, self._samples, index * self._batch, self._batch)
+def _doubling(samples: int) -> Iterator[int]:
+    """Yield after how many samples to look, the last after all."""
+    end = FIRST_LOOK
+    # A last part that is nearly nothing is not worth a look before it.
+    while end * 1.5 < samples:
+        yield end
+        end *= 2
+    yield samples

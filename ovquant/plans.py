@@ -3,7 +3,7 @@
 import functools
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -33,7 +33,7 @@ class Recipe:
     smooth_matmul: float | None = None
     keep_float_types: tuple[str, ...] = ()
     keep_float_names: tuple[str, ...] = ()
-    calibration_size: int = 300
+    calibration_size: int = 100
 
     def __post_init__(self) -> None:
         """Check the settings: they may come from a file that was edited by hand."""
@@ -91,6 +91,14 @@ class Plan:
     def renamed(self, name: str) -> "Plan":
         """Return the same plan under another name."""
         return replace(self, name=name)
+
+    def with_float(self, layers: Iterable[str]) -> "Plan":
+        """Return a recipe's plan with some of its layers put back to float, named after it."""
+        names = sorted(layers)
+        if not names:
+            return self
+        name = f"{self.name}, {len(names)} layer{'s' if len(names) > 1 else ''} in float"
+        return replace(self, name=name, layers=dict.fromkeys(names, "f32"))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""

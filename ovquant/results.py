@@ -34,7 +34,8 @@ class Result:
     """What `quantize` and `apply` return.
 
     `folder` holds model.xml, model.bin and profile.jsonl; `trial` is the plan that was chosen, as measured;
-    `baseline` the float model as it would be served. `higher_is_better` is the metric's direction.
+    `baseline` the float model as it would be served. `higher_is_better` is the metric's direction. `front`, where it was
+    asked for, holds the plans saved in the folders pareto/01, pareto/02 and so on, safest first.
     """
 
     verdict: Verdict
@@ -56,6 +57,7 @@ class Result:
     folder: Path
     notes: tuple[str, ...] = ()
     command: str = ""
+    front: tuple[Trial, ...] = ()
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     keep: Any = field(default=None, repr=False, compare=False)
     """Whatever must live as long as the result: the temporary folder, when none was asked for."""
@@ -90,6 +92,8 @@ class Result:
             for name in ("model.xml", "model.bin", "profile.jsonl"):
                 if (self.folder / name).exists():
                     shutil.copy2(self.folder / name, partial / name)
+            if (self.folder / "pareto").exists():
+                shutil.copytree(self.folder / "pareto", partial / "pareto")
         self.write(partial)
         return move_into_place(partial, target)
 
@@ -109,6 +113,7 @@ class Result:
             "baseline": self.baseline.to_json(),
             "trials": [trial.to_json() for trial in self.trials],
             "walked": [trial.to_json() for trial in self.walked],
+            "front": [trial.to_json() for trial in self.front],
         }
         plain = {name: getattr(self, name) for name in _PLAIN}
         data = {role: asdict(item) for role, item in self.data.items()}
@@ -123,7 +128,9 @@ class Result:
             if values["schema"] != RESULT_SCHEMA:
                 raise UsageError(f"'{path}' has schema {values['schema']}; this version reads {RESULT_SCHEMA}.")
             made: dict[str, Any] = {name: Trial.from_json(values[name]) for name in ("trial", "baseline")}
-            made |= {name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked")}
+            made |= {
+                name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked", "front")
+            }
             plain: dict[str, Any] = {name: values[name] for name in _PLAIN}
             plain["notes"] = tuple(plain["notes"])
             data = {role: Data(**item) for role, item in values["data"].items()}

@@ -25,8 +25,9 @@ from ovquant.results import Data, Result, move_into_place, refuse_finished
 from ovquant.runtime import Deployment
 from ovquant.searching import Outcome
 from ovquant.splits import Splits, split_data
+from ovquant.trials import Trial
 
-DEFAULT_STRATEGY = "coarse-to-fine"
+DEFAULT_STRATEGY = "integer-program"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Options:
     """How to search and where to serve; the defaults are for low latency on the CPU.
 
     `recipes` are texts such as "transformer+bias"; the search tries these alone, else all that suit the model.
-    `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds.
+    `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds,
+    `max_trials` counts plans. With `pareto` the result also holds every plan on the front of accuracy and speed.
     `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]".
     """
 
@@ -43,6 +45,8 @@ class Options:
     recipes: Sequence[str] = ()
     strategy: Any = DEFAULT_STRATEGY
     time_budget: float | None = None
+    max_trials: int | None = None
+    pareto: bool = False
     keep_float: Sequence[str] = ()
     batch: int | None = None
     threads: int | None = None
@@ -80,6 +84,8 @@ def read_options(options: Mapping[str, Any]) -> Options:
     settings = Options(**options)
     if settings.batch is not None and settings.batch < 1:
         raise UsageError(f"--batch is {settings.batch}; it is at least 1.")
+    if settings.max_trials is not None and settings.max_trials < 1:
+        raise UsageError(f"--max-trials is {settings.max_trials}; it is at least 1.")
     if settings.optimize not in ("latency", "throughput", "size"):
         raise UsageError(f"--optimize is '{settings.optimize}'; choose latency, throughput or size.")
     return settings
@@ -184,6 +190,8 @@ def finish(
     built = bench.build(outcome.chosen.plan)
     for name in ("model.xml", "model.bin"):
         shutil.copy2(built.with_name(name), work.folder / name)
+    for number, trial in enumerate(outcome.front, start=1):
+        save_front(bench, trial, work.folder / "pareto" / f"{number:02}")
     roles = {"search": bench.splits.search, "holdout": bench.splits.holdout, "calibration": bench.splits.calibration}
     return Result(
         verdict=outcome.verdict,
@@ -205,7 +213,16 @@ def finish(
         folder=work.folder,
         notes=outcome.notes,
         command=command,
+        front=outcome.front,
     )
+
+
+def save_front(bench: Workbench, trial: Trial, folder: Path) -> None:
+    """Put one plan of the front into a folder of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("model.xml", "model.bin"):
+        shutil.copy2(bench.build(trial.plan).with_name(name), folder / name)
+    trial.plan.save(folder / "plan.json")
 
 
 class Work:

@@ -31,6 +31,11 @@ class Subset:
     def __getitem__(self, index: int) -> Sample:
         return self.dataset[self.indices[index]]
 
+    def part(self, start: int, stop: int) -> "Subset":
+        """Return the samples from `start` up to `stop`."""
+        fingerprint = sha256(f"{self.fingerprint}:{start}:{stop}".encode()).hexdigest()[:16]
+        return Subset(self.dataset, self.indices[start:stop], fingerprint)
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -104,7 +109,8 @@ def split_data(
         holdout_subset = subset(holdout, range(len(holdout)), their_hashes)
         held_hashes = set(their_hashes)
         _forbid_overlap(hashes, held_hashes, "--data", "--holdout")
-    search = subset(data, kept, hashes)
+    # Shuffled, since data often come sorted: so its first samples stand for all of it.
+    search = subset(data, [kept[place] for place in np.random.default_rng(seed).permutation(len(kept))], hashes)
     if calibration is None:
         return Splits(search, holdout_subset, search)
     calibration_hashes = digests(calibration, step)

@@ -17,9 +17,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Probe:
-    """A wish to have the layers of a recipe ranked."""
+    """A wish to have the layers of a recipe measured one at a time, or each pair of the layers that it names."""
 
     parts: PartNames
+    pairs: frozenset[str] = frozenset()
 
 
 Proposal = Candidate | Probe
@@ -31,7 +32,8 @@ class TrialRow:
 
     `excess` is how far outside the budget it is (zero or less: inside), `cost` the objective relative to float
     (below 1 is better), `cost_high` the upper end of its interval, `divergence` the relative squared error of the
-    outputs against float, `noise` half the width of the 95 % interval of the drop (zero where there is none). `failed` rows could not be built or measured, and their figures mean nothing.
+    outputs against float, `noise` half the width of the 95 % interval of the drop (zero where there is none).
+    `failed` rows could not be built or measured, and their figures mean nothing.
     """
 
     candidate: Candidate
@@ -48,20 +50,40 @@ class TrialRow:
         return not self.failed and self.excess <= 0 and self.cost_high < 1
 
 
+def failed_row(candidate: Candidate) -> TrialRow:
+    """Return the row of a candidate that could not be built or measured."""
+    nothing = float("inf")
+    return TrialRow(candidate, nothing, nothing, nothing, nothing, failed=True)
+
+
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer of a recipe; `gain` is how much the divergence falls when this layer alone is put back to float."""
+    """One layer of a recipe, put back to float alone.
+
+    `gain` is how much the divergence falls, `cost` how much the relative cost rises; negative where float is cheaper.
+    """
 
     name: str
     gain: float
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """Two layers of a recipe, put back together: the same figures as for one."""
+
+    first: str
+    second: str
+    gain: float
+    cost: float = 0.0
 
 
 @dataclass(frozen=True)
 class Table:
     """All that is known so far.
 
-    `parts` are the recipe parts on offer, in the order to try them. `allowed` is the drop the budget allows, in the
-    metric's unit. `layers` holds the layers of the recipes that were probed.
+    `parts` are the recipe parts on offer, in the order to try them; those `alone` are not joined with others. `allowed` is the drop the budget allows, in the
+    metric's unit. `layers` holds the layers of the recipes that were probed, `pairs` the pairs that were.
     """
 
     parts: tuple[str, ...]
@@ -69,6 +91,8 @@ class Table:
     trials: tuple[TrialRow, ...] = ()
     layers: Mapping[PartNames, tuple[LayerRow, ...]] = field(default_factory=dict)
     seed: int = 0
+    pairs: Mapping[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
+    alone: frozenset[str] = frozenset()
 
     def row(self, candidate: Candidate) -> TrialRow | None:
         """Return the measured row of a candidate, or None."""

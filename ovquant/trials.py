@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ovquant.plans import Plan
+from ovquant.statistics import ratio_of_medians
 
 Verdict = Literal["met", "float", "inconclusive", "infeasible", "missed"]
 Split = Literal["search", "holdout"]
@@ -45,6 +49,21 @@ class Timing:
     ratio_high: float
     rounds: int
 
+    @classmethod
+    def of(cls, times: NDArray[np.float64], float_times: NDArray[np.float64]) -> "Timing":
+        """Summarise interleaved times of a plan and of float, both milliseconds of shape [rounds]."""
+        ratio, low, high = ratio_of_medians(times, float_times)
+        return cls(
+            p50_ms=float(np.median(times)),
+            p95_ms=float(np.percentile(times, 95)),
+            float_p50_ms=float(np.median(float_times)),
+            float_p95_ms=float(np.percentile(float_times, 95)),
+            ratio=ratio,
+            ratio_low=low,
+            ratio_high=high,
+            rounds=np.size(times),
+        )
+
     @property
     def speedup(self) -> float:
         """Return how many times faster than float."""
@@ -58,7 +77,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Trial:
-    """What was measured of one plan; `problem` says why where it could not be built or measured."""
+    """What was measured of one plan; `problem` says why where it could not be built or measured.
+
+    `predicted` is the ratio to float in the objective that was expected before the plan was built.
+    """
 
     plan: Plan
     search: Score | None = None
@@ -69,6 +91,7 @@ class Trial:
     layers: Mapping[str, str] | None = None
     problem: str = ""
     seconds: float = 0.0
+    predicted: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""

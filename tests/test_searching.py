@@ -1,5 +1,6 @@
 """The end of a search: which plans are walked on the holdout, in which order, and what is returned."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from ovquant.runtime import Deployment
 from ovquant.searching import Search
 from ovquant.splits import split_data
 from ovquant.strategies.first import First
-from ovquant.tables import Candidate, Proposal, Table
+from ovquant.tables import Candidate, Probe, Proposal, Table
 from ovquant.trials import Score, Timing
 
 
@@ -73,8 +74,10 @@ class Scripted:
     proposals: tuple[Proposal, ...]
 
     def propose(self, table: Table) -> Proposal | None:
-        left = [item for item in self.proposals if isinstance(item, Candidate) and table.row(item) is None]
-        return next(iter(left), None)
+        return next((item for item in self.proposals if not self._answered(table, item)), None)
+
+    def _answered(self, table: Table, item: Proposal) -> bool:
+        return item.parts in table.layers if isinstance(item, Probe) else table.row(item) is not None
 
 
 PARTS = ("default", "weights", "mixed")
@@ -152,13 +155,13 @@ def test_a_recipe_that_cannot_be_built_is_a_trial_with_its_problem(tmp_path: Pat
     assert outcome.trials[1].problem == ""
 
 
-def test_a_probe_ranks_every_layer(tmp_path: Path) -> None:
-    hunt, bench = search(tmp_path)
-    baseline = hunt.baseline()
-    rows = bench.probe(hunt.plan_of(Candidate(("default",))), until=float("inf"))
-    assert len(rows) == 1
-    assert rows[0].gain > 0
-    assert hunt.table(baseline).layers == {}
+def test_a_probe_measures_every_layer_and_its_cost(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, Scripted((Candidate(("default",)), Probe(("default",)))))
+    judge = hunt.judge()
+    hunt.explore(judge)
+    (row,) = hunt.table(judge).layers[("default",)]
+    assert row.gain > 0
+    assert math.isfinite(row.cost)
 
 
 def test_a_second_run_measures_nothing_again(tmp_path: Path) -> None:

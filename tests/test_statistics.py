@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovquant.statistics import mean_interval, ratio_of_medians
+from ovquant.statistics import decided, mean_interval, ratio_of_medians
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
@@ -99,3 +99,27 @@ def test_the_ends_are_in_order(pairs: list[tuple[float, float]]) -> None:
     ratio, low, high = ratio_of_medians(top, bottom)
     assert 0 < low <= high
     assert ratio == pytest.approx(np.median(top) / np.median(bottom))
+
+
+@pytest.mark.parametrize(("true_excess", "side"), [(0.08, "outside"), (-0.04, "inside")])
+def test_a_clear_case_is_decided_early(true_excess: float, side: str) -> None:
+    generator = np.random.default_rng(0)
+    # A plan is wrong where float is right on this share of samples; 2 points are allowed.
+    items = (generator.random(500) < true_excess + 0.02).astype(float) if true_excess > 0 else np.zeros(500)
+    allowed = 0.02 if true_excess > 0 else 0.04
+    assert decided(items - allowed, spread=1.0, looks=3) == side
+
+
+def test_a_close_case_stays_open_and_few_equal_samples_prove_nothing() -> None:
+    close = np.where(np.arange(400) % 50 == 0, 1.0, 0.0) - 0.02
+    assert decided(close, spread=1.0, looks=3) is None
+    assert decided(np.full(64, -0.02), spread=1.0, looks=3) is None
+
+
+def test_early_decisions_are_seldom_wrong() -> None:
+    generator, wrong = np.random.default_rng(1), 0
+    for _ in range(400):
+        items = (generator.random(512) < 0.03).astype(float) - 0.02
+        looks = [decided(items[:end], spread=1.0, looks=4) for end in (64, 128, 256, 512)]
+        wrong += next((side for side in looks if side), None) == "inside"
+    assert wrong <= 0.02 * 400

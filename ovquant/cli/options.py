@@ -38,10 +38,28 @@ Metric = Annotated[
     ),
 ]
 MaxDrop = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="DROP",
         help="Allow this drop: 1% of the float score, 1pt (0.01), or 0.01 in the metric's unit.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
+MaxLatency = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Take no longer than this (median), such as 5ms; alone: with the best accuracy that fits.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
+MaxSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Be no larger than this, such as 10MB; alone: with the best accuracy that fits.",
         rich_help_panel=BUDGET,
         show_default=False,
     ),
@@ -88,7 +106,7 @@ Strategy = Annotated[
         metavar="STRATEGY",
         help="Search this way; 'first' stops at the first plan inside the budget.",
         rich_help_panel=SEARCH,
-        show_default="coarse-to-fine",
+        show_default="integer-program",
     ),
 ]
 TimeBudget = Annotated[
@@ -98,6 +116,23 @@ TimeBudget = Annotated[
         help="End the search after this time, such as 30m, with the best plan so far.",
         rich_help_panel=SEARCH,
         show_default=False,
+    ),
+]
+MaxTrials = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="End the search after this many plans, with the best so far.",
+        rich_help_panel=SEARCH,
+        show_default=False,
+    ),
+]
+Pareto = Annotated[
+    bool,
+    typer.Option(
+        "--pareto",
+        help="Save every plan that no other beats in both accuracy and speed, too.",
+        rich_help_panel=RESULT,
     ),
 ]
 KeepFloat = Annotated[

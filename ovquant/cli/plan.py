@@ -1,14 +1,16 @@
 """The command `plan`: a budget solved from measurements that exist."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ovquant.cli import options
 from ovquant.cli.failing import guarded
 from ovquant.cli.output import facts, print_json, show
+from ovquant.cli.parsing import given, milliseconds, size_bytes
 from ovquant.cli.wording import drop_text, exit_code, score_change, speedup_text, times_text
+from ovquant.reports.figures import speedup
 
 if TYPE_CHECKING:
     from ovquant.trials import Trial
@@ -19,8 +21,19 @@ def plan(
         Path,
         typer.Option(metavar="FILE", help="Read the measurements of `ovquant profile` or of a result."),
     ],
-    max_drop: options.MaxDrop,
+    max_drop: options.MaxDrop = None,
     floor: options.Floor = None,
+    max_latency: options.MaxLatency = None,
+    max_size: options.MaxSize = None,
+    optimize: Annotated[
+        Literal["latency", "throughput", "size"] | None,
+        typer.Option(
+            help="Make this small; what the profile was measured for, unless given.",
+            rich_help_panel=options.SERVING,
+            show_default=False,
+        ),
+    ] = None,
+    strategy: options.Strategy = None,
     allow_float: options.AllowFloat = False,
     force: options.Force = False,
     output: Annotated[
@@ -31,34 +44,47 @@ def plan(
     ] = Path("plan.json"),
     as_json: options.AsJson = False,
 ) -> None:
-    """Pick the fastest measured plan inside a budget, running nothing."""
+    """Solve a profile again for a budget, running nothing."""
     with guarded(as_json=as_json):
         from ovquant import api
         from ovquant.errors import OutputError
 
         if output.exists() and not force:
             raise OutputError(f"'{output}' exists. Give another file with -o, or replace it with --force.")
-        found = api.plan(profile, max_drop=max_drop, floor=floor)
+        budget = api.read_budget(max_drop, floor, milliseconds(max_latency), size_bytes(max_size))
+        found = api.plan(
+            profile,
+            budget,
+            **given(strategy=strategy, optimize=optimize),
+        )
         found.plan.save(output)
     if as_json:
         print_json({"file": str(output), **found.to_json()})
     else:
-        show_plan(found, output, max_drop)
+        show_plan(found, output, str(budget))
     raise typer.Exit(exit_code("float" if found.plan.is_float else "met", allow_float=allow_float))
 
 
-def show_plan(found: "Trial", output: Path, max_drop: str) -> None:
+def show_plan(found: "Trial", output: Path, budget: str) -> None:
     """Print what was picked and what was measured of it."""
     if found.plan.is_float:
-        sentence = f"No measured plan that is faster than float has a drop of at most {max_drop} on the search data."
+        sentence = f"The float model: no plan that is better is inside the budget, {budget}, on the search data."
+    elif found.search is None:
+        sentence = (
+            f"Predicted to be the best inside the budget, {budget}. It was never built: "
+            "build and verify it with `ovquant apply`."
+        )
     else:
-        sentence = f"The fastest measured plan with a drop of at most {max_drop} on the search data; verify it with `ovquant apply`."
+        sentence = (
+            f"The best measured plan inside the budget, {budget}, on the search data; verify it with `ovquant apply`."
+        )
     rows = {
         "plan": found.plan.name,
         "score on search": score_change(found.search),
         "drop on search": drop_text(found.search.drop, found.search.low, found.search.high) if found.search else "",
         "time": times_text(found.timing),
         "speed-up": "" if found.plan.is_float else speedup_text(found.timing),
+        "predicted speed-up": speedup(found.predicted) if found.predicted and found.timing is None else "",
         "written to": str(output),
     }
     show(sentence, "", facts(rows))

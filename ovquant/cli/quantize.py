@@ -5,7 +5,7 @@ import typer
 from ovquant.cli import options
 from ovquant.cli.commands import typed
 from ovquant.cli.failing import guarded
-from ovquant.cli.parsing import default_output, duration, given, properties
+from ovquant.cli.parsing import default_output, duration, given, milliseconds, properties, size_bytes
 from ovquant.cli.progress import Display
 from ovquant.cli.results import show_result
 from ovquant.cli.wording import exit_code
@@ -15,8 +15,10 @@ def quantize(
     model: options.Model,
     data: options.Data,
     metric: options.Metric,
-    max_drop: options.MaxDrop,
+    max_drop: options.MaxDrop = None,
     floor: options.Floor = None,
+    max_latency: options.MaxLatency = None,
+    max_size: options.MaxSize = None,
     calibration: options.Calibration = None,
     holdout: options.Holdout = None,
     device: options.Device = "CPU",
@@ -24,12 +26,14 @@ def quantize(
     recipe: options.Recipes = None,
     strategy: options.Strategy = None,
     time_budget: options.TimeBudget = None,
+    max_trials: options.MaxTrials = None,
     keep_float: options.KeepFloat = None,
     batch: options.Batch = None,
     threads: options.Threads = None,
     property_: options.Properties = None,
     input_shape: options.InputShape = None,
     allow_float: options.AllowFloat = False,
+    pareto: options.Pareto = False,
     force: options.Force = False,
     seed: options.Seed = 0,
     output: options.Output = None,
@@ -45,6 +49,8 @@ def quantize(
             metric=metric,
             max_drop=max_drop,
             floor=floor,
+            max_latency_ms=milliseconds(max_latency),
+            max_size_bytes=size_bytes(max_size),
             calibration=calibration,
             holdout=holdout,
             output=output or default_output(model),
@@ -58,6 +64,8 @@ def quantize(
                 recipes=recipe,
                 strategy=strategy,
                 time_budget=duration(time_budget),
+                max_trials=max_trials,
+                pareto=pareto or None,
                 keep_float=keep_float,
                 batch=batch,
                 threads=threads,

@@ -29,7 +29,7 @@ class Calibration:
     """Draw ranges from another number of samples: more catch outliers, fewer leave them out."""
 
     rank: ClassVar[int] = 12
-    size: int = 100
+    size: int = 300
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -41,5 +41,5 @@ class Calibration:
 
     @staticmethod
     def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
-        """Offer a third of the default."""
-        return ["size=100"]
+        """Offer NNCF's own default, three times ours: it takes three times as long and is not always better."""
+        return ["size=300"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ovquant.reports.figures import decimal, file_size, interval, milliseconds, signed, speedup
 
 if TYPE_CHECKING:
+    from ovquant.budgets import Budget
     from ovquant.results import Result
     from ovquant.trials import Score, Timing, Trial
 
@@ -31,6 +32,8 @@ def verdict_sentence(result: "Result") -> str:
         case "met":
             return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}."
         case "float":
+            if result.budget.max_drop is None:
+                return f"The float model itself holds {budget} so it is what was saved."
             return f"No faster plan holds {budget} so the float model is what was saved."
         case "inconclusive":
             return (
@@ -38,7 +41,7 @@ def verdict_sentence(result: "Result") -> str:
                 f"{result.plan.name}, which is, was saved."
             )
         case "infeasible":
-            return f"Even the float model is outside {budget} so no plan can hold it; the float model was saved."
+            return f"Even the float model is outside {budget} and no plan holds it; the float model was saved."
         case "missed":
             return f"{result.plan.name} is outside {budget} {_proof(result)}."
 
@@ -83,6 +86,7 @@ def trials(result: "Result") -> Section:
         "95 % interval",
         "size",
         "divergence",
+        "predicted",
         "problem",
     )
     rows = tuple(_trial_row(trial, result.trial) for trial in (result.baseline, *result.trials))
@@ -90,7 +94,10 @@ def trials(result: "Result") -> Section:
         "Trials on the search split",
         header,
         rows,
-        "Divergence is the relative squared error of the outputs against float." if result.trials else "Nothing tried.",
+        "Divergence is the relative squared error of the outputs against float; predicted is the speed-up that was expected "
+        "before the plan was built. A trial's score ends as soon as it is clear on which side of the budget it is."
+        if result.trials
+        else "Nothing tried.",
     )
 
 
@@ -160,8 +167,14 @@ def _score_rows(result: "Result", score: "Score | None") -> Iterable[tuple[str, 
         (f"{result.metric} on the {role} ({better})", decimal(score.float_value), decimal(score.value)),
         ("drop", NONE, decimal(score.drop) + share),
         ("95 % interval of the drop", NONE, interval(score.low, score.high) or "none for this metric"),
-        (f"drop the budget allows ({result.budget.max_drop})", NONE, decimal(score.drop - score.excess)),
+        *_allowed_row(result.budget, score),
     ]
+
+
+def _allowed_row(budget: "Budget", score: "Score") -> list[tuple[str, str, str]]:
+    if budget.max_drop is None:
+        return []
+    return [(f"drop the budget allows ({budget.max_drop})", NONE, decimal(score.drop - score.excess))]
 
 
 def _summary_remark(score: "Score | None") -> str:
@@ -202,7 +215,8 @@ def _trial_row(trial: "Trial", chosen: "Trial") -> tuple[str, ...]:
         range_text = interval(1 / timing.ratio_high, 1 / timing.ratio_low)
         timed = (milliseconds(timing.p50_ms), speedup(timing.ratio), range_text)
     divergence = NONE if trial.divergence is None else decimal(trial.divergence)
-    return (name, *scored, *timed, file_size(trial.size_bytes) or NONE, divergence, trial.problem)
+    predicted = NONE if trial.predicted is None else speedup(trial.predicted)
+    return (name, *scored, *timed, file_size(trial.size_bytes) or NONE, divergence, predicted, trial.problem)
 
 
 def _speed(trial: "Trial") -> str:

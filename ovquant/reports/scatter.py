@@ -94,8 +94,9 @@ def scatter(result: "Result") -> Element | None:
     SubElement(chart, "title").text = f"{len(points)} trials: cost relative to float, and drop on the search split"
     what = {"size": "size", "throughput": "time per sample"}.get(result.objective, "latency")
     _draw_axes(chart, across, up, f"{what} relative to float")
-    _line(chart, (across.first, up(limit)), (across.last, up(limit)), "limit")
-    _label(chart, (across.last, up(limit) - 5), f"budget {decimal(limit)}", "end")
+    if result.budget.max_drop is not None:
+        _line(chart, (across.first, up(limit)), (across.last, up(limit)), "limit")
+        _label(chart, (across.last, up(limit) - 5), f"budget {decimal(limit)}", "end")
     for point in points:
         mark = SubElement(
             chart, "circle", {"cx": str(across(point.cost)), "cy": str(up(point.drop)), "r": "5", "class": point.kind}

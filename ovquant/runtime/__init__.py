@@ -4,6 +4,7 @@ from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compi
 from ovquant.runtime.devices import Capabilities, Executed, capabilities, devices, executed
 from ovquant.runtime.fitting import fit, names_of, random_samples, request, requests_of, static_batch, with_batch
 from ovquant.runtime.inferring import Block, infer, stack
+from ovquant.runtime.requests import Requests
 from ovquant.runtime.timing import interleave, interleave_throughput
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Capabilities",
     "Deployment",
     "Executed",
+    "Requests",
     "capabilities",
     "check_device",
     "compile_model",

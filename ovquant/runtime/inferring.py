@@ -49,14 +49,10 @@ def infer(
     """
     stop = len(dataset) if stop is None else min(stop, len(dataset))
     batch = static_batch(compiled.inputs)
-    queue = openvino.AsyncInferQueue(compiled)
+    # Plain requests and no queue with a callback: a native thread that still holds Python when the interpreter ends
+    # takes the whole process down.
+    requests = [compiled.create_infer_request() for _ in range(_optimal_requests(compiled))]
     names = names_of(compiled.outputs)
-    results: dict[int, list[Array]] = {}
-
-    def keep(request: Any, position: int) -> None:
-        results[position] = [np.array(request.get_output_tensor(port).data) for port in range(len(names))]
-
-    queue.set_callback(keep)
     size = batch * max(1, BLOCK_SIZE // batch)
     for begin in range(start, stop, size):
         indices = list(range(begin, min(begin + size, stop)))
@@ -64,27 +60,41 @@ def infer(
         fitted = [
             fit(compiled.inputs, sample, what=f"sample {index}") for index, sample in zip(indices, samples, strict=True)
         ]
-        yield Block(indices, _run(queue, fitted, results, names, batch), [sample.target for sample in samples])
+        yield Block(indices, _run(requests, fitted, names, batch), [sample.target for sample in samples])
 
 
-def _run(
-    queue: Any, fitted: list[list[Array]], results: dict[int, list[Array]], names: list[str], batch: int
-) -> list[dict[str, Array]]:
-    results.clear()
+def _optimal_requests(compiled: openvino.CompiledModel) -> int:
+    return max(1, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
+
+
+def _run(requests: Sequence[Any], fitted: list[list[Array]], names: list[str], batch: int) -> list[dict[str, Array]]:
     # A sample whose own axis 0 already fills the batch is a request of its own.
     group = batch if batch > 1 and all(array.shape[0] == 1 for arrays in fitted for array in arrays) else 1
     try:
-        for begin in range(0, len(fitted), group):
-            queue.start_async(join(fitted[begin : begin + group], group), begin)
-        queue.wait_all()
+        results = _outputs(
+            requests, [join(fitted[begin : begin + group], group) for begin in range(0, len(fitted), group)]
+        )
     except RuntimeError as error:
         raise DataError(
             f"The model fails on the data: {first_line(error)} Check the shapes and the preprocessing of the data."
         ) from error
     if group == 1:
-        return [dict(zip(names, results[position], strict=True)) for position in range(len(fitted))]
+        return [dict(zip(names, arrays, strict=True)) for arrays in results]
     return [
-        {name: array[offset : offset + 1] for name, array in zip(names, results[begin], strict=True)}
-        for begin in range(0, len(fitted), group)
-        for offset in range(min(group, len(fitted) - begin))
+        {name: array[offset : offset + 1] for name, array in zip(names, arrays, strict=True)}
+        for place, arrays in enumerate(results)
+        for offset in range(min(group, len(fitted) - place * group))
     ]
+
+
+def _outputs(requests: Sequence[Any], inputs: Sequence[list[Array]]) -> list[list[Array]]:
+    """Return the outputs of each request in order; as many run at once as there are requests."""
+    results: list[list[Array]] = []
+    for place in range(len(inputs) + len(requests)):
+        request = requests[place % len(requests)]
+        if len(requests) <= place and len(results) < len(inputs):
+            request.wait()
+            results.append([np.array(tensor.data) for tensor in request.output_tensors])
+        if place < len(inputs):
+            request.start_async(inputs[place])
+    return results

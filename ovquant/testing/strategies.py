@@ -2,13 +2,14 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import pytest
 
 from ovquant.protocols import Strategy
-from ovquant.tables import Candidate, LayerRow, PartNames, Probe, Proposal, Table, TrialRow
+from ovquant.tables import Candidate, LayerRow, PairRow, PartNames, Probe, Proposal, Table, TrialRow
 from ovquant.testing.plugins import PluginContract
 
 
@@ -18,8 +19,9 @@ class HiddenTruth:
 
     `parts` maps each recipe part on offer to what it takes off the excess, `layers` each layer to what putting it back
     to float takes off; `start` is the excess of a recipe that takes nothing off. The first part on offer alone has
-    `start`, each layer in float costs `layer_cost`. With `failing`, no candidate can be built. The layers of each recipe
-    have names of their own, so that a layer of another recipe is noticed.
+    `start`. Each layer in float costs `layer_cost`, or what `layer_costs` says of it, and two layers of `together` in
+    float take off that much more. With `failing`, no candidate can be built. The layers of each recipe have names of
+    their own, so that a layer of another recipe is noticed.
     """
 
     parts: Mapping[str, float] = dataclasses.field(
@@ -31,6 +33,8 @@ class HiddenTruth:
     start: float = 0.04
     allowed: float = 0.01
     layer_cost: float = 0.03
+    layer_costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    together: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     failing: bool = False
     failed_figure: float = float("inf")
     seed: int = 0
@@ -40,16 +44,38 @@ class HiddenTruth:
         if self.failing:
             figure = self.failed_figure
             return TrialRow(candidate, figure, figure, figure, figure, failed=True)
-        names = {self._layer(candidate.parts, layer): gain for layer, gain in self.layers.items()}
-        gained = sum(self.parts[part] for part in candidate.parts)
-        gained += sum(names[layer] for layer in sorted(candidate.float_layers))
+        known = {self._layer(candidate.parts, layer): layer for layer in self.layers}
+        layers = [known[name] for name in sorted(candidate.float_layers)]
+        gained = sum(self.parts[part] for part in candidate.parts) + self._gain(layers)
         excess = self.start - gained - self.allowed
-        cost = 0.5 + self.layer_cost * len(candidate.float_layers) + 0.02 * len(candidate.parts)
+        cost = 0.5 + sum(self._cost(layer) for layer in layers) + 0.02 * len(candidate.parts)
         return TrialRow(candidate, excess, cost, cost + 0.01, max(0.0, self.start - gained))
 
     def ranking(self, parts: PartNames) -> tuple[LayerRow, ...]:
         """Return the layers of a recipe as they would be probed."""
-        return tuple(LayerRow(self._layer(parts, layer), gain) for layer, gain in self.layers.items())
+        return tuple(
+            LayerRow(self._layer(parts, layer), self._gain([layer]), self._cost(layer)) for layer in self.layers
+        )
+
+    def pairs(self, parts: PartNames, names: frozenset[str]) -> tuple[PairRow, ...]:
+        """Return pairs of the layers of a recipe as they would be probed."""
+        layers = [layer for layer in self.layers if self._layer(parts, layer) in names]
+        return tuple(
+            PairRow(
+                self._layer(parts, first),
+                self._layer(parts, second),
+                self._gain([first, second]),
+                self._cost(first) + self._cost(second),
+            )
+            for first, second in combinations(layers, 2)
+        )
+
+    def _gain(self, layers: Sequence[str]) -> float:
+        both = sum(more for pair, more in self.together.items() if set(pair) <= set(layers))
+        return sum(self.layers[layer] for layer in layers) + both
+
+    def _cost(self, layer: str) -> float:
+        return self.layer_costs.get(layer, self.layer_cost)
 
     def table(self) -> Table:
         """Return the table before anything is tried."""
@@ -57,6 +83,9 @@ class HiddenTruth:
 
     def answered(self, table: Table, proposal: Proposal) -> Table:
         """Return the table with a proposal's answer in it."""
+        if isinstance(proposal, Probe) and proposal.pairs:
+            pairs = {**table.pairs, proposal.parts: self.pairs(proposal.parts, proposal.pairs)}
+            return dataclasses.replace(table, pairs=pairs)
         if isinstance(proposal, Probe):
             layers = {**table.layers, proposal.parts: self.ranking(proposal.parts)}
             return dataclasses.replace(table, layers=layers)
@@ -92,6 +121,8 @@ HIDDEN_TRUTHS = {
     "all fail": HiddenTruth(failing=True),
     "no gain anywhere": HiddenTruth(layers=dict.fromkeys(("a", "b", "c"), 0.0)),
     "layers that harm": HiddenTruth(layers={"a": -0.01, "b": -0.02, "c": -0.0}),
+    "layers cheaper in float": HiddenTruth(layer_costs={"first": -0.04, "tail": -0.02, "head": 0.1}),
+    "layers that matter together": HiddenTruth(together={("first", "middle"): 0.01, ("head", "side"): -0.006}),
 }
 """The tables that every strategy is played against, by what is special about them."""
 
@@ -170,11 +201,19 @@ def _check_proposal(table: Table, proposal: Proposal) -> None:
     unknown = set(proposal.parts) - set(table.parts)
     assert not unknown, f"{unknown} are no parts on offer"
     assert len(set(proposal.parts)) == len(proposal.parts), f"{proposal} names a part twice"
+    if isinstance(proposal, Probe) and not proposal.pairs:
+        assert proposal.parts not in table.layers, f"the layers of {proposal.parts} are measured already"
+        return
     if isinstance(proposal, Probe):
-        assert proposal.parts not in table.layers, f"the layers of {proposal.parts} are ranked already"
+        assert proposal.parts not in table.pairs, f"pairs of layers of {proposal.parts} are measured already"
+        _check_layers(table, proposal.parts, proposal.pairs)
         return
     assert table.row(proposal) is None, f"{proposal} is measured already"
     if proposal.float_layers:
-        assert proposal.parts in table.layers, f"the layers of {proposal.parts} are not known before a Probe"
-        known = {row.name for row in table.layers[proposal.parts]}
-        assert proposal.float_layers <= known, f"{set(proposal.float_layers) - known} are no layers of that recipe"
+        _check_layers(table, proposal.parts, proposal.float_layers)
+
+
+def _check_layers(table: Table, parts: PartNames, names: frozenset[str]) -> None:
+    assert parts in table.layers, f"the layers of {parts} are not known before a Probe"
+    known = {row.name for row in table.layers[parts]}
+    assert names <= known, f"{set(names) - known} are no layers of that recipe"

@@ -117,7 +117,7 @@ def test_unknown_metric(run: Run, net: Case, tmp_path: Path) -> None:
 
 
 def test_unknown_strategy(run: Run, net: Case, tmp_path: Path) -> None:
-    refused(quantize(run, net, "--strategy", "second"), tmp_path, "'second'", "first")
+    refused(quantize(run, net, "--strategy", "frist"), tmp_path, "'frist'", "first")
 
 
 def test_unknown_recipe(run: Run, net: Case, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_unknown_recipe(run: Run, net: Case, tmp_path: Path) -> None:
     ("more", "words"),
     [
         (("--metric", "accuracy:top=5"), ("accuracy", "'top'", "k")),
-        (("--strategy", "coarse-to-fine:steps=4"), ("coarse-to-fine", "'steps'", "joins")),
+        (("--strategy", "bisection:depth=4"), ("bisection", "'depth'", "recipes")),
         (("--recipe", "calibration:samples=4"), ("calibration", "'samples'", "size")),
         (("--recipe", "calibration:size=many"), ("calibration", "size", "many")),
     ],
@@ -166,6 +166,19 @@ def test_malformed_drop(run: Run, net: Case, tmp_path: Path) -> None:
 
 def test_malformed_time_budget(run: Run, net: Case, tmp_path: Path) -> None:
     refused(quantize(run, net, "--time-budget", "soon"), tmp_path, "'soon'", "30m")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "example"),
+    [("--max-latency", "fast", "5ms"), ("--max-size", "10 acres", "10MB"), ("--max-trials", "0", "at least 1")],
+)
+def test_malformed_limit(run: Run, net: Case, tmp_path: Path, option: str, value: str, example: str) -> None:
+    refused(quantize(run, net, option, value), tmp_path, option, value, example)
+
+
+def test_no_budget_at_all(run: Run, net: Case, tmp_path: Path) -> None:
+    ran = run("quantize", net.model, "--data", net.data, "--metric", "accuracy", "-o", "out")
+    refused(ran, tmp_path, "--max-drop", "--max-latency", "--max-size")
 
 
 def test_malformed_input_shape(run: Run, net: Case, tmp_path: Path) -> None:

@@ -237,4 +237,4 @@ def test_a_result_read_back_renders_the_same(tmp_path: Path, results: Results) -
 
 def test_a_trial_without_scores_is_listed_with_its_problem(results: Results) -> None:
     made = replace(results["met"](), trials=(Trial(Plan("x", Recipe()), problem="why"),))
-    assert trials(made).rows[-1] == ("x", *("–",) * 8, "why")
+    assert trials(made).rows[-1] == ("x", *("–",) * 9, "why")

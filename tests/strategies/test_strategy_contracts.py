@@ -3,14 +3,17 @@
 import pytest
 
 from ovquant.protocols import Strategy
-from ovquant.strategies.coarse_to_fine import CoarseToFine
+from ovquant.strategies.bisection import Bisection
 from ovquant.strategies.first import First
+from ovquant.strategies.integer_program import IntegerProgram
 from ovquant.testing import StrategyContract
 
 STRATEGIES = {
     "first": First(),
-    "coarse-to-fine": CoarseToFine(),
-    "coarse-to-fine:joins=1,sweeps=1,bases=1,margin=0": CoarseToFine(joins=1, sweeps=1, bases=1, margin=0.0),
+    "bisection": Bisection(),
+    "bisection:recipes=1,bases=1,margin=0,steps=0": Bisection(recipes=1, bases=1, margin=0.0, steps=0),
+    "integer-program": IntegerProgram(),
+    "integer-program:bases=3,steps=20": IntegerProgram(bases=3, steps=20),
 }
 
 

@@ -1,0 +1,99 @@
+"""Trials to rows of a table: what is made small, and what must hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ovquant.budgets import Budget
+from ovquant.tables import Candidate, LayerRow, PairRow, TrialRow, failed_row
+from ovquant.trials import Trial
+
+LIMIT_UNIT = 0.1
+"""The share of a latency or size limit that counts like a whole budget of accuracy."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Reads trials for one budget and objective, beside the float model as it is served.
+
+    With an allowed drop the objective is made small and the drop must hold. Without one the limits of latency and size
+    must hold and the drop is made small: strategies see the same kind of table, the two having changed places.
+    """
+
+    budget: Budget
+    objective: str
+    baseline: Trial
+    allowed_drop: float
+
+    @property
+    def minimises_drop(self) -> bool:
+        """Tell whether accuracy is made as good as the limits permit."""
+        return self.budget.max_drop is None
+
+    @property
+    def unit(self) -> float:
+        """Return the excess that counts like one whole budget."""
+        return LIMIT_UNIT if self.minimises_drop else self.allowed_drop
+
+    def cost(self, trial: Trial) -> tuple[float, float]:
+        """Return the objective relative to float and the upper end of its interval."""
+        if self.objective == "size":
+            share = trial.size_bytes / self.baseline.size_bytes
+            return share, share
+        assert trial.timing is not None
+        return trial.timing.ratio, trial.timing.ratio_high
+
+    def over(self, trial: Trial) -> float:
+        """Return how far a trial is over the limits of latency and size, as a share; zero or less holds."""
+        assert trial.timing is not None
+        return self.budget.over(latency_ms=trial.timing.p50_ms, size_bytes=trial.size_bytes)
+
+    def row(self, candidate: Candidate, trial: Trial) -> TrialRow:
+        """Return a trial as a strategy sees it."""
+        if trial.search is None or trial.timing is None:
+            return failed_row(candidate)
+        low, high = trial.search.low, trial.search.high
+        noise = 0.0 if low is None or high is None else (high - low) / 2
+        cost, cost_high = self.cost(trial)
+        over, divergence = self.over(trial), trial.divergence or 0.0
+        if self.minimises_drop:
+            lost = max(0.0, trial.search.drop) / max(abs(trial.search.float_value), 1e-9)
+            floor = max(0.0, trial.search.excess)
+            return TrialRow(candidate, over + floor, lost, lost, cost, noise=0.0)
+        excess = trial.search.excess
+        if over > 0:
+            excess = max(excess, over / LIMIT_UNIT * max(self.allowed_drop, 1e-9))
+        return TrialRow(candidate, excess, cost, cost_high, divergence, noise)
+
+    def layers(self, rows: Sequence[LayerRow], base: TrialRow, divergence: float) -> tuple[LayerRow, ...]:
+        """Return the layers of a recipe as a strategy sees them.
+
+        base: the recipe's row, and `divergence` its measured one. Where the drop is made small, what a layer gains is
+        taken off the drop in proportion, and what it costs is the gain lost towards the limit.
+        """
+        if not self.minimises_drop:
+            return tuple(rows)
+        slope = base.cost / divergence if divergence > 0 else 0.0
+        return tuple(LayerRow(row.name, -row.cost, -row.gain * slope) for row in rows)
+
+    def pairs(self, rows: Sequence[PairRow], base: TrialRow, divergence: float) -> tuple[PairRow, ...]:
+        """Return pairs of layers as a strategy sees them."""
+        singles = [LayerRow(row.first, row.gain, row.cost) for row in rows]
+        seen = self.layers(singles, base, divergence)
+        return tuple(replace(row, gain=one.gain, cost=one.cost) for row, one in zip(rows, seen, strict=True))
+
+
+Judged = tuple[TrialRow, Trial]
+
+
+def front(pairs: Sequence[Judged], *, surely: bool = False) -> list[Judged]:
+    """Order from safest to most aggressive and keep what is cheaper, or surely cheaper, than everything safer.
+
+    Safest is nearest to float in its outputs: all plans here are inside the budget on the search split, and among
+    them a score counts few samples that differ, so its order is mostly chance. With `surely`, a cost whose interval
+    reaches that of a safer plan is a tie, which goes to the safer one.
+    """
+    kept: list[Judged] = []
+    for row, trial in sorted(pairs, key=lambda pair: (pair[0].divergence, pair[0].excess, pair[1].plan.name)):
+        if not kept or (row.cost_high if surely else row.cost) < kept[-1][0].cost:
+            kept.append((row, trial))
+    return kept

@@ -1,0 +1,178 @@
+"""The layers of a recipe, one at a time: how much nearer to float the outputs get, and what it costs."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from ovquant import runtime
+from ovquant.errors import CompileError
+from ovquant.evaluating import divergence
+from ovquant.graph import constant_bytes
+from ovquant.measuring import Workbench
+from ovquant.plans import Plan
+from ovquant.predicting import shrunk
+from ovquant.quantization import Quantized
+from ovquant.tables import LayerRow, PairRow
+
+PROBE_SAMPLES = 16
+MOST_PROBES = 64
+"""Builds of a probe at most, however many layers: with more of them, neighbours are probed together first."""
+HEAT = 6
+"""Variants that are timed in turn with the recipe they differ from."""
+HEAT_ROUNDS = 60
+HEAT_SECONDS = 4.0
+UNUSABLE = 1e6
+"""The divergence of what does not compile."""
+
+Group = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What putting a group of layers back did: gain in divergence, and cost relative to the recipe, with its error."""
+
+    gain: float
+    cost: float
+    error: float
+
+
+@dataclass
+class Probing:
+    """Measures groups of layers of one recipe; each is recorded in the profile, so that a stopped probe goes on."""
+
+    bench: Workbench
+    plan: Plan
+    quantized: Quantized
+    until: float = float("inf")
+    count: int = 0
+    _compiled: openvino.CompiledModel | None = None
+
+    def layers(self, base_cost: float) -> tuple[LayerRow, ...]:
+        """Return a row per layer; those of a group that was not split share what the group did.
+
+        base_cost: the recipe's cost relative to float, which turns costs relative to the recipe into such. When time
+        is up the rows are of what was measured until then.
+        """
+        names = [layer.name for layer in self.quantized.layers]
+        found = dict(self.measure(list(blocks(names, MOST_PROBES))))
+        while splittable := [group for group in found if len(group) > 1]:
+            room = MOST_PROBES * 2 - self.count
+            most = sorted(splittable, key=lambda group: (-found[group].gain, group))[: room // 2]
+            halves = [half for group in most for half in blocks(group, 2)]
+            finer = dict(self.measure(halves))
+            if not finer:
+                break
+            for group in most:
+                if all(half in finer for half in blocks(group, 2)):
+                    del found[group]
+                    found |= {half: finer[half] for half in blocks(group, 2)}
+        costs = self._costs(list(found.values()))
+        return tuple(
+            LayerRow(name, found[group].gain / len(group), base_cost * cost / len(group))
+            for group, cost in zip(found, costs, strict=True)
+            for name in group
+        )
+
+    def pairs(self, names: Iterable[str], base_cost: float) -> tuple[PairRow, ...]:
+        """Return a row per pair of the layers named, both put back."""
+        found = dict(self.measure(list(combinations(sorted(names), 2))))
+        costs = self._costs(list(found.values()))
+        return tuple(
+            PairRow(first, second, measured.gain, base_cost * cost)
+            for ((first, second), measured), cost in zip(found.items(), costs, strict=True)
+        )
+
+    def _costs(self, measured: Sequence[Measured]) -> list[float]:
+        return shrunk([item.cost for item in measured], [item.error for item in measured])
+
+    def measure(self, groups: Sequence[Group]) -> Iterator[tuple[Group, Measured]]:
+        """Yield what putting back each group of layers does; ends early when time is up."""
+        self.count += len(groups)
+        done = 0
+        for begin in range(0, len(groups), HEAT):
+            if time.monotonic() > self.until:
+                return
+            heat = groups[begin : begin + HEAT]
+            keys = [self._key(group) for group in heat]
+            if any(self.bench.profile.recall("sensitivity", key) is None for key in keys):
+                for key, value in zip(keys, self._heat(heat), strict=True):
+                    self.bench.profile.record("sensitivity", key, value)
+            for group, key in zip(heat, keys, strict=True):
+                value = self.bench.profile.recall("sensitivity", key) or {}
+                gain = self._whole() - value["divergence"]
+                # Nothing to choose: what does not compile is ranked behind everything that runs.
+                yield group, Measured(gain, value["cost"], value["error"])
+            done += len(heat)
+            self.bench.progress(f"measuring the layers of {self.plan.name}", done, len(groups))
+
+    def _whole(self) -> float:
+        """Return the divergence of the recipe with no layer put back."""
+
+        def measure() -> float:
+            return self._divergence(self._recipe())
+
+        return float(self.bench.profile.measured("divergence", self._key(()), measure))
+
+    def _heat(self, groups: Sequence[Group]) -> list[dict[str, float]]:
+        """Build the recipe with each group put back, and time all of them in turn with the recipe itself."""
+        models = [self.quantized.build(group) for group in groups]
+        compiled = [self._compile(model) for model in models]
+        divergences = [UNUSABLE if item is None else self._divergence(item) for item in compiled]
+        if self.bench.objective == "size":
+            whole = constant_bytes(self.quantized.build(()))
+            costs = [(constant_bytes(model) / whole - 1, 0.0) for model in models]
+        else:
+            costs = self._timed(compiled)
+        return [
+            {"divergence": divergence, "cost": cost, "error": error}
+            for divergence, (cost, error) in zip(divergences, costs, strict=True)
+        ]
+
+    def _timed(self, compiled: Sequence[openvino.CompiledModel | None]) -> list[tuple[float, float]]:
+        """Return the cost of each variant relative to the recipe and its standard error; 1 for what does not compile."""
+        running = [item for item in compiled if item is not None]
+        if not running:
+            return [(1.0, 0.0)] * len(compiled)
+        times = self.bench.times([self._recipe(), *running], seconds=HEAT_SECONDS, most=HEAT_ROUNDS)
+        logs = iter(np.log(times / times[:, :1]).T[1:])
+        return [(1.0, 0.0) if item is None else _median(next(logs)) for item in compiled]
+
+    def _recipe(self) -> openvino.CompiledModel:
+        if self._compiled is None:
+            self._compiled = self._compile(self.quantized.build(()))
+        if self._compiled is None:
+            raise CompileError(f"The plan {self.plan.name} compiled before and does not any more.")
+        return self._compiled
+
+    def _compile(self, model: openvino.Model) -> openvino.CompiledModel | None:
+        try:
+            return runtime.compile_model(model, replace(self.bench.deployment, properties=self.plan.properties))
+        except CompileError:
+            return None
+
+    def _divergence(self, compiled: openvino.CompiledModel) -> float:
+        return divergence(compiled, self.bench.splits.search, self.bench.float_outputs()[:PROBE_SAMPLES])
+
+    def _key(self, group: Group) -> dict[str, Any]:
+        key = {**self.bench.key(self.plan), "data": self.bench.splits.search.fingerprint}
+        return {**key, "objective": self.bench.objective, "float": list(group)}
+
+
+def _median(logs: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the median ratio of log ratios, less one, and the standard error of a median of normal values."""
+    center = float(np.median(logs))
+    spread = 1.4826 * float(np.median(np.abs(logs - center)))
+    return float(np.expm1(center)), 1.2533 * spread / len(logs) ** 0.5
+
+
+def blocks(names: Sequence[str], most: int) -> Iterator[Group]:
+    """Yield the names in at most so many runs of neighbours, as even as it goes."""
+    count = min(most, len(names))
+    for place in range(count):
+        yield tuple(names[place * len(names) // count : (place + 1) * len(names) // count])

@@ -1,0 +1,147 @@
+"""Profile and budget to the plan to build: solved again from what was measured, running nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ovquant.budgets import Budget
+from ovquant.errors import UsageError
+from ovquant.judging import Judge
+from ovquant.predicting import nearest, predicted_cost, predicted_divergence, predicted_excess
+from ovquant.profiles import Profile
+from ovquant.protocols import Strategy
+from ovquant.tables import Candidate, LayerRow, PairRow, PartNames, Probe, Table, TrialRow, failed_row
+from ovquant.trials import Score, Trial
+
+COMPARABLE = ("model", "device", "batch", "data", "metric", "objective")
+"""What trials must share to be compared."""
+MOST_STEPS = 200
+"""Proposals that a strategy may make here: with nothing to measure, one that never ends would never be stopped."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a profile holds of one run: trials by candidate, the layers of recipes, and the parts on offer."""
+
+    baseline: Trial
+    trials: Mapping[Candidate, Trial]
+    layers: Mapping[PartNames, tuple[LayerRow, ...]]
+    pairs: Mapping[PartNames, tuple[PairRow, ...]]
+    parts: PartNames
+    alone: frozenset[str]
+    higher_is_better: bool
+    objective: str
+
+    @classmethod
+    def read(cls, profile: Profile) -> "Record":
+        """Read a profile; raises UsageError when it holds no run with a float model, or several runs."""
+        groups = {tuple(str(key[name]) for name in COMPARABLE) for key, _ in profile.entries("trial")}
+        if len(groups) != 1:
+            found = "no trials" if not groups else f"trials of {len(groups)} different runs"
+            raise UsageError(
+                f"The profile '{profile.path}' holds {found}. Give one that was made by one run on one set of data."
+            )
+        entries = [value for _, value in profile.entries("trial")]
+        trials = {trial.plan.key: trial for trial in (Trial.from_json(value["trial"]) for value in entries)}
+        floats = [trial for trial in trials.values() if trial.plan.is_float]
+        if not floats:
+            raise UsageError(f"The profile '{profile.path}' holds no measurement of the float model; run it again.")
+        tried = [value for _, value in profile.entries("candidate")]
+        # The float reference in f32 may be among them; float as it is served was measured first.
+        return cls(
+            floats[0],
+            {
+                Candidate(tuple(value["parts"]), frozenset(value["float_layers"])): trials[value["plan"]]
+                for value in tried
+                if value["plan"] in trials
+            },
+            {tuple(key["parts"]): tuple(LayerRow(**row) for row in rows) for key, rows in profile.entries("layers")},
+            {tuple(key["parts"]): tuple(PairRow(**row) for row in rows) for key, rows in profile.entries("pairs")},
+            tuple(tried[0]["offered"]) if tried else (),
+            frozenset(tried[0]["alone"]) if tried else frozenset(),
+            entries[0]["higher_is_better"],
+            groups.pop()[COMPARABLE.index("objective")],
+        )
+
+
+def resolve(record: Record, budget: Budget, strategy: Strategy, objective: str | None = None) -> Trial:
+    """Return the plan to build for a budget: the cheapest that was measured or is predicted inside it, or float.
+
+    The strategy goes on from what was measured; what it proposes beyond that is predicted, and then returned only if it
+    is predicted cheaper than all that was measured. Such a trial has no score and no timing.
+    """
+    judge = _judge(record, budget, objective or record.objective)
+    record = replace(record, trials={name: _judged(trial, record, budget) for name, trial in record.trials.items()})
+    table = _table(record, judge)
+    measured = set(table.trials)
+    for _ in range(MOST_STEPS):
+        proposal = strategy.propose(table)
+        if proposal is None:
+            break
+        table = _answered(table, proposal)
+    inside = [row for row in table.trials if not row.failed and row.excess <= 0 and row.cost_high < 1]
+    # What was measured comes first among equals.
+    best = min(
+        inside, key=lambda row: (row.cost, row not in measured, sorted(row.candidate.float_layers)), default=None
+    )
+    if best is None or (judge.minimises_drop and judge.over(record.baseline) <= 0):
+        return record.baseline
+    if best in measured:
+        return record.trials[best.candidate]
+    return _predicted(record, best)
+
+
+def _judge(record: Record, budget: Budget, objective: str) -> Judge:
+    if objective not in (record.objective, "size"):
+        raise UsageError(
+            f"The profile was measured for {record.objective}, which says nothing about {objective}. "
+            f"Run `ovquant profile --optimize {objective}`."
+        )
+    search = record.baseline.search
+    assert search is not None, "a recorded trial has a score"
+    return Judge(budget, objective, record.baseline, budget.allowed(search.float_value))
+
+
+def _judged(trial: Trial, record: Record, budget: Budget) -> Trial:
+    """Return a trial with its score judged by a budget; it was recorded under another."""
+    if trial.search is None:
+        return trial
+    score: Score = trial.search
+    excess = budget.excess(score.value, float_score=score.float_value, higher_is_better=record.higher_is_better)
+    return replace(trial, search=replace(score, excess=excess))
+
+
+def _table(record: Record, judge: Judge) -> Table:
+    rows = {candidate: judge.row(candidate, trial) for candidate, trial in record.trials.items()}
+    bases = {parts: rows.get(Candidate(parts)) for parts in record.layers}
+    layers = {
+        parts: judge.layers(found, base, record.trials[Candidate(parts)].divergence or 0.0)
+        for parts, found in record.layers.items()
+        if (base := bases[parts]) is not None and not base.failed
+    }
+    pairs = {
+        parts: judge.pairs(found, base, record.trials[Candidate(parts)].divergence or 0.0)
+        for parts, found in record.pairs.items()
+        if (base := bases.get(parts)) is not None and not base.failed
+    }
+    return Table(record.parts, judge.unit, tuple(rows.values()), layers, pairs=pairs, alone=record.alone)
+
+
+def _answered(table: Table, proposal: Candidate | Probe) -> Table:
+    """Return the table with a prediction for what was never measured; recipes and layers have none."""
+    if isinstance(proposal, Probe):
+        known: dict[str, Any] = {"pairs": {**table.pairs, proposal.parts: ()}}
+        return replace(table, **(known if proposal.pairs else {"layers": {**table.layers, proposal.parts: ()}}))
+    near, excess = nearest(table, proposal), predicted_excess(table, proposal)
+    if near is None or excess is None:
+        row = failed_row(proposal)
+    else:
+        cost = predicted_cost(table, proposal)
+        divergence = predicted_divergence(table, proposal) or 0.0
+        row = TrialRow(proposal, excess, cost, cost, divergence, near.noise)
+    return replace(table, trials=(*table.trials, row))
+
+
+def _predicted(record: Record, row: TrialRow) -> Trial:
+    base = record.trials[Candidate(row.candidate.parts)].plan
+    return Trial(base.with_float(sorted(row.candidate.float_layers)), predicted=row.cost)

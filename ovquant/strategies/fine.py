@@ -1,0 +1,84 @@
+"""The fine half of a search: which layers of a recipe are put back to float.
+
+A strategy brings a path: sets of layers from the cheapest plan to the safest. The path is bisected by real trials, then
+single layers are changed until no change makes the best plan cheaper.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from ovquant.predicting import predicted_cost, predicted_excess
+from ovquant.strategies.coarse import best_recipes
+from ovquant.tables import Candidate, LayerRow, Probe, Proposal, Table, TrialRow
+
+Path = Callable[[tuple[LayerRow, ...]], tuple[frozenset[str], ...]]
+"""The layers of a recipe to sets of layers in float, from the cheapest to the safest, none twice."""
+
+SLACK = 0.03
+"""How wrong a predicted cost may be, relative to float, before a plan is not worth building."""
+
+
+def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Proposal | None:
+    """Bisect the path of each of the best recipes for the budget, then for a safer share of it."""
+    for row in best_recipes(table, bases):
+        parts = row.candidate.parts
+        if parts not in table.layers:
+            return Probe(parts)
+        plans = [Candidate(parts, layers) for layers in path(table.layers[parts])]
+        plans = [plan for plan in plans if predicted_cost(table, plan) < _worth(table) + SLACK]
+        for target in (0.0, -margin * table.allowed):
+            step = _bisect(table, plans, target)
+            if step is not None:
+                return step
+    return None
+
+
+def next_change(table: Table, *, steps: int) -> Candidate | None:
+    """Change one layer of the best plan inside the budget, where the change is predicted to make it cheaper.
+
+    Each better plan that is found is the next to be changed; the search ends where no change helps (1-opt), or after
+    `steps` changes.
+    """
+    inside = [row for row in table.trials if row.inside and row.candidate.parts in table.layers]
+    best = min(inside, key=lambda row: (row.cost, sorted(row.candidate.float_layers)), default=None)
+    if best is None:
+        return None
+    changes = _changes(table, best)
+    tried = sum(table.row(change) is not None for change in changes)
+    left = (change for change in changes if table.row(change) is None)
+    return next(left, None) if tried < steps else None
+
+
+def _changes(table: Table, best: TrialRow) -> list[Candidate]:
+    """Return the single changes that should save time within the budget, those that save the most first."""
+    parts, floats = best.candidate.parts, best.candidate.float_layers
+    found = []
+    for layer in table.layers[parts]:
+        changed = Candidate(parts, floats ^ {layer.name})
+        saving = layer.cost if layer.name in floats else -layer.cost
+        if saving <= 0:
+            continue
+        excess = predicted_excess(table, changed)
+        # A prediction this far outside has never been wrong enough to build the plan for.
+        if layer.name in floats and excess is not None and excess > max(best.noise, table.allowed):
+            continue
+        found.append((-saving, layer.name, changed))
+    return [changed for *_, changed in sorted(found, key=lambda item: item[:2])]
+
+
+def _worth(table: Table) -> float:
+    """Return the cost that a plan must stay under to be worth building: that of the best plan inside the budget."""
+    return min((row.cost for row in table.trials if row.inside), default=1.0)
+
+
+def _bisect(table: Table, plans: Sequence[Candidate], target: float) -> Candidate | None:
+    """Find the first plan of a path whose excess is at the target or below."""
+    low, high = -1, len(plans)
+    while high - low > 1:
+        # The first plans put few layers back, and mostly that is enough: so the middle is geometric.
+        middle = max(low + 1, min(high - 1, round(math.sqrt((low + 2) * (high + 1))) - 2))
+        row = table.row(plans[middle])
+        if row is None:
+            return plans[middle]
+        low, high = (low, middle) if not row.failed and row.excess <= target else (middle, high)
+    return None
