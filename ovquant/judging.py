@@ -42,6 +42,11 @@ class Judge:
         assert trial.timing is not None
         return trial.timing.ratio, trial.timing.ratio_high
 
+    def cost_low(self, trial: Trial) -> float:
+        """Return the lower end of the interval of the objective relative to float."""
+        assert trial.timing is not None
+        return self.cost(trial)[0] if self.objective == "size" else trial.timing.ratio_low
+
     def over(self, trial: Trial) -> float:
         """Return how far a trial is over the limits of latency and size, as a share; zero or less holds."""
         assert trial.timing is not None

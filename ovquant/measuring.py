@@ -185,42 +185,37 @@ class Workbench:
     def _data(self, split: Split) -> Subset:
         return self.splits.search if split == "search" else self.splits.holdout
 
-    def trial(self, plan: Plan, budget: Budget) -> Trial:
+    def trial(self, plan: Plan, budget: Budget, pointless: Callable[[Trial], str] = lambda trial: "") -> Trial:
         """Build, compile and measure a plan on the search split; a plan that cannot be built is a trial with a problem.
 
         What a device cannot compile at its default precision is tried again in f32, and the trial's plan says so.
+        `pointless` sees the trial before its score and says why it need not be scored, or nothing.
         """
         begin = time.perf_counter()
         try:
             facts = self.facts(plan)
-            score = self.score(plan, "search", budget)
-            timing = self.timing(plan)
+            trial = Trial(plan, timing=self.timing(plan), **facts)
+            reason = pointless(trial)
+            score = None if reason else self.score(plan, "search", budget)
         except (DataError, MetricError, ModelError, UsageError) as error:
             # The float model is measured first: what fails here fails because of the plan, outputs of NaN included.
             if plan.recipe is None:
                 raise
             if isinstance(error, CompileError) and not REFERENCE.keys() & plan.properties.keys():
                 properties = {**plan.properties, **REFERENCE}
-                return self.trial(replace(plan, name=f"{plan.name}, computed in f32", properties=properties), budget)
+                moved = replace(plan, name=f"{plan.name}, computed in f32", properties=properties)
+                return self.trial(moved, budget, pointless)
             return Trial(plan, problem=str(error), seconds=time.perf_counter() - begin)
-        trial = Trial(
-            plan,
-            search=score,
-            timing=timing,
-            size_bytes=facts["size_bytes"],
-            divergence=facts["divergence"],
-            layers=facts["layers"],
-            seconds=time.perf_counter() - begin,
-        )
-        self._record(trial)
+        trial = replace(trial, search=score, problem=reason, seconds=time.perf_counter() - begin)
+        if score is not None:
+            self._record(trial, score.samples)
         return trial
 
-    def _record(self, trial: Trial) -> None:
+    def _record(self, trial: Trial, samples: int) -> None:
         """Keep a trial in the profile with all that a new budget or objective needs to judge it again."""
         key = {**self.key(trial.plan), "objective": self.objective, "data": self.splits.search.fingerprint}
         key["metric"] = identity(self.metric)
         before = self.profile.recall("trial", key)
-        samples = 0 if trial.search is None else trial.search.samples
         if before is None or before["trial"]["search"]["samples"] < samples:
             direction = self.metric.higher_is_better
             self.profile.record("trial", key, {"trial": trial.to_json(), "higher_is_better": direction})

@@ -124,7 +124,7 @@ class Search:
     def _try(self, candidate: Candidate, table: Table, judge: Judge) -> None:
         plan = self.plan_of(candidate)
         predicted = self.bench.predicted(plan, lambda: predicted_cost(table, candidate))
-        trial = self.bench.trial(plan, self.budget)
+        trial = self.bench.trial(plan, self.budget, lambda trial: self._pointless(trial, judge))
         self._trials[candidate] = trial if judge.minimises_drop else replace(trial, predicted=predicted)
         value = {
             "plan": trial.plan.key,
@@ -138,6 +138,16 @@ class Search:
         )
         self.on_trial(self._trials[candidate])
         self._prune(judge)
+
+    def _pointless(self, trial: Trial, judge: Judge) -> str:
+        """Say which plan inside the budget is surely cheaper and nearer to float, so that this one cannot be returned."""
+        if judge.minimises_drop or self.pareto or trial.timing is None or trial.divergence is None:
+            return ""
+        low = judge.cost_low(trial)
+        for row, other in self._rows(judge):
+            if row.inside and row.cost_high < low and row.divergence <= trial.divergence:
+                return f"not scored: {other.plan.name} is inside the budget, surely cheaper and nearer to float"
+        return ""
 
     def plan_of(self, candidate: Candidate) -> Plan:
         """Return the plan that a candidate stands for."""

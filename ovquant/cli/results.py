@@ -72,7 +72,7 @@ def trial_row(trial: "Trial", holdout: "Score | None", chosen: "Trial") -> list[
     """Return one line of the table of trials."""
     mark = "→" if trial.plan.key == chosen.plan.key else ""
     if trial.problem or trial.search is None:
-        return [mark, trial.plan.name, "not possible", "", "", "", ""]
+        return [mark, trial.plan.name, "not possible" if trial.timing is None else "not scored", "", "", "", ""]
     timing = trial.timing
     return [
         mark,

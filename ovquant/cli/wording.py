@@ -58,7 +58,8 @@ def seconds_text(seconds: float) -> str:
 def trial_line(trial: "Trial") -> str:
     """Return one line about a trial, for the log."""
     if trial.problem or trial.search is None:
-        return f"{trial.plan.name}: not possible: {trial.problem}"
+        what = "not possible: " if trial.timing is None else ""
+        return f"{trial.plan.name}: {what}{trial.problem}"
     parts = [f"score {decimal(trial.search.value)}"]
     if not trial.plan.is_float:
         inside = "inside" if trial.search.excess <= 0 else "outside"

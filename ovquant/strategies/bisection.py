@@ -18,7 +18,7 @@ class Bisection:
     """
 
     recipes: int = 24
-    bases: int = 2
+    bases: int = 1
     margin: float = 0.5
     steps: int = 8
 

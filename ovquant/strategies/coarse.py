@@ -1,13 +1,11 @@
 """The coarse half of a search: recipe parts, alone, all together, and then one changed at a time."""
 
-from collections.abc import Iterator
-
 from ovquant.tables import Candidate, Table, TrialRow
 
 PLAIN = "default"
 """The part that changes nothing: what a recipe without parts is written as."""
 HOPELESS = 4.0
-"""A part that made the outputs diverge this many times more than the plain recipe is not tried again."""
+"""A part alone that is this many times further outside, or from float, than the plain recipe is not tried again."""
 CLEARLY = 0.1
 """The share by which divergences must differ to decide what scores cannot."""
 
@@ -16,7 +14,7 @@ def next_recipe(table: Table, *, most: int) -> Candidate | None:
     """Return the next recipe to try, at most so many in all, or None when none is left.
 
     Each part is tried alone, then all parts that did no harm together: parts act on each other, and what helps only
-    beside another part is found from there. Then one part at a time is put in or left out, as long as that helps.
+    beside another part is found from there. Then each part is left out or put in once, and what helps stays.
     """
     if sum(not row.candidate.float_layers for row in table.trials) >= most:
         return None
@@ -31,36 +29,32 @@ def next_recipe(table: Table, *, most: int) -> Candidate | None:
     starts += [row] if (row := table.row(joined)) and not row.failed else []
     if not starts:
         return None
-    return _climb(table, min(starts, key=lambda row: (merit(table, row), row.candidate.parts)), most)
+    return _climb(table, min(starts, key=lambda row: (merit(table, row), row.candidate.parts)))
 
 
-def _climb(table: Table, start: TrialRow, most: int) -> Candidate | None:
-    """Follow the changes that help from what is known, and return the first that is not known."""
-    current = start
-    for _ in range(most):
-        for change in _changes(table, current.candidate):
-            row = table.row(change)
-            if row is None:
-                return change
-            if improves(table, row, current):
-                current = row
-                break
-        else:
-            return None
+def _climb(table: Table, current: TrialRow) -> Candidate | None:
+    """Leave each part out, then put each other one in; return the first such change that is not known."""
+    if frozenset(current.candidate.parts) & table.alone:
+        return None
+    hopeless = _hopeless(table)
+    joinable = [part for part in table.parts if part != PLAIN and part not in table.alone]
+    outs = [part for part in reversed(joinable) if part in current.candidate.parts]
+    ins = [part for part in joinable if part not in current.candidate.parts and part not in hopeless]
+    for part in (*outs, *ins):
+        change = _in_order(table, frozenset(current.candidate.parts) - {PLAIN} ^ {part})
+        row = table.row(change)
+        if row is None and change.parts:
+            return change
+        if row is not None and (improves(table, row, current) or (part in outs and _as_good(row, current))):
+            current = row
     return None
 
 
-def _changes(table: Table, candidate: Candidate) -> Iterator[Candidate]:
-    """Yield the recipes with one part more or less; parts that stand alone, and hopeless ones, are not added."""
-    chosen = frozenset(candidate.parts) - {PLAIN}
-    if chosen & table.alone:
-        return
-    hopeless = _hopeless(table)
-    for part in table.parts:
-        if part != PLAIN and part not in table.alone and (part in chosen or part not in hopeless):
-            changed = _in_order(table, chosen ^ {part})
-            if changed.parts:
-                yield changed
+def _as_good(row: TrialRow, base: TrialRow) -> bool:
+    """Tell whether a recipe with a part less is no worse: a part that does nothing only costs time to calibrate."""
+    if row.failed or (row.excess > 0 and row.excess > base.excess):
+        return False
+    return row.cost <= base.cost_high and row.divergence <= (1 + CLEARLY) * base.divergence
 
 
 def _in_order(table: Table, chosen: frozenset[str]) -> Candidate:
@@ -82,10 +76,17 @@ def _harmless(table: Table) -> list[str]:
 
 
 def _hopeless(table: Table) -> set[str]:
+    """Return the parts that failed alone, or did many times more harm than the plain recipe."""
     plain = table.row(Candidate((PLAIN,)))
-    limit = float("inf") if plain is None or plain.failed else HOPELESS * plain.divergence
     rows = [(part, table.row(Candidate((part,)))) for part in table.parts]
-    return {part for part, row in rows if row is not None and (row.failed or row.divergence > limit)}
+    if plain is None or plain.failed:
+        return {part for part, row in rows if row is not None and row.failed}
+    worst = HOPELESS * max(plain.excess, table.allowed)
+    return {
+        part
+        for part, row in rows
+        if row is not None and (row.failed or row.excess > worst or row.divergence > HOPELESS * plain.divergence > 0)
+    }
 
 
 def best_recipes(table: Table, count: int) -> list[TrialRow]:

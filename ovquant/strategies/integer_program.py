@@ -28,7 +28,7 @@ class IntegerProgram:
     """
 
     recipes: int = 24
-    bases: int = 2
+    bases: int = 1
     margin: float = 0.5
     steps: int = 8
 

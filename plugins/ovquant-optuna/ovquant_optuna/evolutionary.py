@@ -44,7 +44,7 @@ class Evolutionary:
             return None
         recipes = [row for row in table.trials if not row.candidate.float_layers]
         if len(recipes) < max(1, self.trials // 2):
-            candidate = next_candidate(recipe_space(table.parts), table, self.population)
+            candidate = next_candidate(recipe_space(table.parts, table.alone), table, self.population)
             if candidate is not None:
                 return candidate
         return self._next_of_layers(table, recipes)

@@ -33,12 +33,14 @@ class Space:
                     yield candidate
 
 
-def recipe_space(parts: Sequence[str]) -> Space:
-    """Return the space of recipes: one gene per part, beginning with each part on its own."""
+def recipe_space(parts: Sequence[str], alone: frozenset[str] = frozenset()) -> Space:
+    """Return the space of recipes: one gene per part, beginning with each part on its own; those `alone` stay so."""
     genes = tuple(part for part in parts if part != PLAIN)
 
     def candidate(genome: Genome) -> Candidate | None:
         chosen = tuple(gene for gene in genes if gene in genome)
+        if len(chosen) > 1 and alone.intersection(chosen):
+            return None
         if chosen:
             return Candidate(chosen)
         return Candidate((PLAIN,)) if PLAIN in parts else None
