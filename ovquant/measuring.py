@@ -38,6 +38,8 @@ TIMING_REQUESTS = 16
 TRIAL_ROUNDS = 300
 """Rounds after which a trial's timing ends, however quick they are: enough to order it; the finalists race for longer."""
 FINAL_ROUNDS = 2000
+HEATS = 3
+"""Compilations over which the rounds of the last race are spread."""
 KEPT_RECIPES = 2
 """Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
 KEPT_COMPILED = 3
@@ -251,12 +253,10 @@ class Workbench:
 
     def race(self, plans: Sequence[Plan], seconds: float, *, most: int) -> list[Timing]:
         """Time float and several plans in turn, in one run; one Timing each, float's own first, relative to float."""
-        contenders = [self._compiled_plan(self.float_plan)]
-        contenders += [self._compiled_plan(plan, keep=len(plans) == 1) for plan in plans]
-        times = self.times(contenders, seconds=seconds, most=most)
-        return [Timing.of(times[:, position], times[:, 0]) for position in range(len(contenders))]
+        times = self.times([self._compiled_plan(plan) for plan in (self.float_plan, *plans)], seconds, most)
+        return [Timing.of(times[:, position], times[:, 0]) for position in range(len(plans) + 1)]
 
-    def times(self, contenders: Sequence[openvino.CompiledModel], *, seconds: float, most: int) -> NDArray[np.float64]:
+    def times(self, contenders: Sequence[openvino.CompiledModel], seconds: float, most: int) -> NDArray[np.float64]:
         """Time compiled models in turn, as the objective asks: milliseconds, shape [rounds, contenders]."""
         requests = runtime.requests_of(contenders[0], self.splits.search, TIMING_REQUESTS)
         interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
@@ -271,10 +271,18 @@ class Workbench:
             "objective": self.objective,
             "data": self.splits.search.fingerprint,
         }
-        values = self.profile.measured(
-            "race", key, lambda: [asdict(timing) for timing in self.race(plans, seconds, most=FINAL_ROUNDS)[1:]]
-        )
-        return [Timing(**value) for value in values]
+
+        def measure() -> list[dict[str, Any]]:
+            times = np.concatenate([self._heat(plans, seconds / HEATS) for _ in range(HEATS)])
+            return [asdict(Timing.of(column, times[:, 0])) for column in times.T[1:]]
+
+        return [Timing(**value) for value in self.profile.measured("race", key, measure)]
+
+    def _heat(self, plans: Sequence[Plan], seconds: float) -> NDArray[np.float64]:
+        """Time float and the plans in turn, all compiled anew: two compilations of one model can differ by percents."""
+        everyone = (self.float_plan, *plans)
+        self.progress("timing the finalists", 0, 0)
+        return self.times([self._compile(plan) for plan in everyone], seconds, FINAL_ROUNDS // HEATS)
 
     def _precisions(self, plan: Plan) -> dict[str, str]:
         if plan.recipe is None:
@@ -303,16 +311,16 @@ class Workbench:
     def _reference(self) -> openvino.CompiledModel:
         return self._compiled_plan(self.reference_plan)
 
-    def _compiled_plan(self, plan: Plan, *, keep: bool = True) -> openvino.CompiledModel:
+    def _compile(self, plan: Plan) -> openvino.CompiledModel:
         """Compile exactly as it will be served: other streams or threads can be other kernels, with other outputs."""
+        return runtime.compile_model(self.build(plan), replace(self.deployment, properties=plan.properties))
+
+    def _compiled_plan(self, plan: Plan) -> openvino.CompiledModel:
         if plan.key not in self._compiled:
-            compiled = runtime.compile_model(self.build(plan), replace(self.deployment, properties=plan.properties))
-            if not keep:
-                return compiled
             always = {self.reference_plan.key, self.float_plan.key}
             while len(self._compiled) >= KEPT_COMPILED and self._compiled.keys() - always:
                 self._compiled.pop(next(key for key in self._compiled if key not in always))
-            self._compiled[plan.key] = compiled
+            self._compiled[plan.key] = self._compile(plan)
         return self._compiled[plan.key]
 
     def key(self, plan: Plan) -> dict[str, Any]:

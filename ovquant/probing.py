@@ -139,7 +139,7 @@ class Probing:
         running = [item for item in compiled if item is not None]
         if not running:
             return [(1.0, 0.0)] * len(compiled)
-        times = self.bench.times([self._recipe(), *running], seconds=HEAT_SECONDS, most=HEAT_ROUNDS)
+        times = self.bench.times([self._recipe(), *running], HEAT_SECONDS, HEAT_ROUNDS)
         logs = iter(np.log(times / times[:, :1]).T[1:])
         return [(1.0, 0.0) if item is None else _median(next(logs)) for item in compiled]
 
