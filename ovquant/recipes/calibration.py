@@ -28,7 +28,7 @@ class Ranges:
 class Calibration:
     """Draw ranges from another number of samples: more catch outliers, fewer leave them out."""
 
-    rank: ClassVar[int] = 12
+    rank: ClassVar[int] = 58
     size: int = 300
 
     def __post_init__(self) -> None:
