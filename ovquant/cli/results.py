@@ -51,6 +51,7 @@ def result_facts(result: "Result") -> Table:
         "device": f"{result.device['device']}: {result.device['full_name']}",
         "took": seconds_text(result.seconds),
         "model (IR)": str(result.folder / FILES["model"]),
+        "front": f"{result.folder / 'pareto'}: {len(result.front)} plans" if result.front else "",
         "report": str(report) if report.exists() else "",
     }
     notes = {"note" if place == 0 else " " * place: note for place, note in enumerate(result.notes)}

@@ -101,6 +101,31 @@ def trials(result: "Result") -> Section:
     )
 
 
+def tables(result: "Result") -> tuple[Section, ...]:
+    """Return what was walked and tried, the front where it was asked for, and the layers of the returned plan."""
+    front_of = (front(result),) if result.front else ()
+    return (walk(result), *front_of, trials(result), float_layers(result))
+
+
+def front(result: "Result") -> Section:
+    """Return the plans that no other beats in both accuracy and speed, and where they lie."""
+    rows = []
+    for place, trial in enumerate(result.front, start=1):
+        score = trial.holdout
+        measured = (NONE,) * 3
+        if score is not None:
+            measured = (decimal(score.value), signed(score.drop), interval(score.low, score.high) or NONE)
+        size = file_size(trial.size_bytes) or NONE
+        rows.append((f"pareto/{place:02}", trial.plan.name, *measured, _speed(trial), size))
+    return Section(
+        "Front of accuracy and speed",
+        ("folder", "plan", f"{result.metric} on the holdout", "drop", "95 % interval", "speed-up", "size"),
+        tuple(rows),
+        "None of these is both cheaper and nearer to float than another, by the search split. The holdout is shown for "
+        "all of them, so what is picked by it is picked on it.",
+    )
+
+
 def float_layers(result: "Result") -> Section:
     """Return the layers of the returned plan whose precision differs from the recipe's."""
     rows = tuple(sorted((name, precision) for name, precision in result.plan.layers.items()))

@@ -11,11 +11,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from ovquant.reports.facts import (
     Section,
     circumstances,
-    float_layers,
     summary,
-    trials,
+    tables,
     verdict_sentence,
-    walk,
 )
 from ovquant.reports.figures import printable
 from ovquant.reports.scatter import scatter
@@ -67,7 +65,7 @@ class Html:
         _text(body, "p", verdict_sentence(result), kind=f"verdict {result.verdict}")
         _section(body, summary(result))
         _chart(body, result)
-        for section in (walk(result), trials(result), float_layers(result)):
+        for section in tables(result):
             _section(body, section)
         _notes(body, result)
         for section in circumstances(result):

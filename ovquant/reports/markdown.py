@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ovquant.reports.facts import Section, circumstances, float_layers, summary, trials, verdict_sentence, walk
+from ovquant.reports.facts import Section, circumstances, summary, tables, verdict_sentence
 from ovquant.reports.figures import printable
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Markdown:
             escape(verdict_sentence(result)),
             _table(summary(result)),
             *(f"> {escape(note)}" for note in result.notes),
-            *(_folded(section) for section in (walk(result), trials(result), float_layers(result))),
+            *(_folded(section) for section in tables(result)),
             *(_folded(section) for section in circumstances(result) if section.rows),
         ]
         return printable("\n\n".join(blocks)) + "\n"

@@ -238,3 +238,11 @@ def test_a_result_read_back_renders_the_same(tmp_path: Path, results: Results) -
 def test_a_trial_without_scores_is_listed_with_its_problem(results: Results) -> None:
     made = replace(results["met"](), trials=(Trial(Plan("x", Recipe()), problem="why"),))
     assert trials(made).rows[-1] == ("x", *("–",) * 9, "why")
+
+
+def test_the_front_is_listed_with_its_folders(results: Results) -> None:
+    made = results["met"]()
+    whole = replace(made, front=(replace(made.trial, holdout=made.trial.holdout),))
+    assert "pareto/01" in Html().render(whole)
+    assert "pareto/01" in Markdown().render(whole)
+    assert "pareto" not in Html().render(made)
