@@ -156,7 +156,7 @@ class Workbench:
         return Evaluation(float(np.mean(items)), len(items), tuple(items))
 
     def _part(self, plan: Plan, data: Subset, split: Split, which: str = "") -> Evaluation:
-        key = {**self.key(plan), "metric": identity(self.metric), "data": data.fingerprint, "samples": len(data)}
+        key = {**self._content(plan), "metric": identity(self.metric), "data": data.fingerprint, "samples": len(data)}
 
         def measure() -> dict[str, Any]:
             return asdict(self._score(self._compiled_plan(plan), data, what=f"{plan.name} on {split}{which}"))
@@ -229,20 +229,24 @@ class Workbench:
 
     def facts(self, plan: Plan) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan."""
+        key = {**self._content(plan), "data": self.splits.search.fingerprint}
 
         def measure() -> dict[str, Any]:
             path = self.build(plan)
             return {
                 "size_bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
-                "divergence": divergence(self._compiled_plan(plan), self.splits.search, self.float_outputs()),
+                "divergence": self.profile.measured("divergence", key, lambda: self._divergence(plan)),
                 "layers": self._precisions(plan),
             }
 
         return dict(self.profile.measured("facts", {**self.key(plan), "data": self.splits.search.fingerprint}, measure))
 
+    def _divergence(self, plan: Plan) -> float:
+        return divergence(self._compiled_plan(plan), self.splits.search, self.float_outputs())
+
     def timing(self, plan: Plan) -> Timing:
         """Time a plan against float, interleaved, at the properties it is served with."""
-        key = {**self.key(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
+        key = {**self._content(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
 
         def measure() -> dict[str, Any]:
             alone = plan.key == self.float_plan.key
@@ -322,6 +326,15 @@ class Workbench:
                 self._compiled.pop(next(key for key in self._compiled if key not in always))
             self._compiled[plan.key] = self._compile(plan)
         return self._compiled[plan.key]
+
+    def _content(self, plan: Plan) -> dict[str, Any]:
+        """Return the key of what is measured of a built model: plans that come to the same model share it."""
+
+        def measure() -> str:
+            return fingerprint(runtime.core().read_model(self.build(plan)))
+
+        content = self.profile.measured("content", self.key(plan), measure)
+        return {**self.key(plan), "plan": content, "properties": dict(sorted(plan.properties.items()))}
 
     def key(self, plan: Plan) -> dict[str, Any]:
         """Return what a measurement of a plan depends on, whatever is measured."""

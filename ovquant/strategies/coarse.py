@@ -51,6 +51,9 @@ def _harmless(row: TrialRow, base: TrialRow) -> bool:
     """Tell whether a recipe outside the budget got no worse in accuracy, as far as can be told, nor slower than float."""
     if base.excess <= 0 or row.cost >= max(1.0, base.cost):
         return False
+    if (row.excess, row.divergence, row.cost) == (base.excess, base.divergence, base.cost):
+        # The same model: a part that changes nothing is none.
+        return False
     return row.excess - base.excess <= max(row.noise, base.noise) / 2 and row.divergence <= HARM * base.divergence
 
 

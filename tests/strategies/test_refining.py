@@ -57,7 +57,7 @@ def test_finds_parts_that_help_only_together(strategy: Any) -> None:
             gained = 0.04 if {"a", "b"} <= set(candidate.parts) else 0.0
             return TrialRow(candidate, row.excess - gained, row.cost, row.cost_high, max(0.0, row.divergence - gained))
 
-    truth = Acting(parts={"default": 0.0, "a": 0.0, "b": 0.0, "harm": -0.01}, layers={}, start=0.04)
+    truth = Acting(parts={"default": 0.0, "a": 1e-4, "b": -1e-4, "harm": -0.03}, layers={}, start=0.04)
     assert ("a", "b") in [row.candidate.parts for row in rows(truth, strategy) if row.inside]
 
 
