@@ -11,7 +11,7 @@ from ovquant.demo.fetch import recogniser
 from ovquant.demo.words import Words, exact
 from ovquant.quantization import is_quantized
 
-RECIPE = "transformer+mixed+calibration:size=50"
+RECIPE = "transformer+mixed+keep-float:types=GroupConvolution+calibration:size=50"
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,8 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> ovquant.Result:
         max_drop="10pt",
         recipes=[RECIPE],
         strategy="first",
+        # What a size wins depends on no timing.
+        optimize="size",
         output=tmp_path_factory.mktemp("recogniser") / "out",
     )
 
@@ -75,5 +77,5 @@ def test_the_plan_replays_without_a_search(result: ovquant.Result, tmp_path: Pat
 def test_a_new_budget_is_solved_from_the_profile(result: ovquant.Result) -> None:
     before = (result.folder / "profile.jsonl").read_bytes()
     assert not ovquant.plan(result.folder / "profile.jsonl", max_drop="50pt").plan.is_float
-    assert ovquant.plan(result.folder / "profile.jsonl", max_drop=0).plan.is_float
+    assert ovquant.plan(result.folder / "profile.jsonl", max_drop="50pt", floor=1.0).plan.is_float
     assert (result.folder / "profile.jsonl").read_bytes() == before
