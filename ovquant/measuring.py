@@ -114,8 +114,8 @@ class Workbench:
             return None
         sign = 1.0 if self.metric.higher_is_better else -1.0
 
-        def score(compiled: openvino.CompiledModel) -> tuple[float, list[float]]:
-            result = self._score(compiled, self.splits.search)
+        def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
+            result = self._score(compiled, self.splits.search.only(places))
             return sign * result.score, [sign * item for item in result.items or ()]
 
         return Validation(score, len(self.splits.search), self.allowed_drop)
@@ -146,7 +146,7 @@ class Workbench:
         data, items = self._data("search"), list[float]()
         ends = list(_doubling(len(data)))
         for end in ends:
-            part = data.part(len(items), end)
+            part = data.only(range(len(items), end))
             items += self._part(plan, part, "search", f", samples {len(items) + 1} to {end}").items or ()
             expected = (truth.items or ())[:end]
             excesses = budget.excesses(items, expected, higher_is_better=self.metric.higher_is_better)

@@ -72,24 +72,28 @@ class Probing:
                 if all(half in finer for half in blocks(group, 2)):
                     del found[group]
                     found |= {half: finer[half] for half in blocks(group, 2)}
-        costs = self._costs(list(found.values()))
+        costs = shrunk([item.cost for item in found.values()], [item.error for item in found.values()])
         return tuple(
             LayerRow(name, found[group].gain / len(group), base_cost * cost / len(group))
             for group, cost in zip(found, costs, strict=True)
             for name in group
         )
 
-    def pairs(self, names: Iterable[str], base_cost: float) -> tuple[PairRow, ...]:
-        """Return a row per pair of the layers named, both put back."""
-        found = dict(self.measure(list(combinations(sorted(names), 2))))
-        costs = self._costs(list(found.values()))
-        return tuple(
-            PairRow(first, second, measured.gain, base_cost * cost)
-            for ((first, second), measured), cost in zip(found.items(), costs, strict=True)
-        )
+    def pairs(self, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float) -> tuple[PairRow, ...]:
+        """Return a row per pair of the layers named, both put back; `rows` are those of the single layers.
 
-    def _costs(self, measured: Sequence[Measured]) -> list[float]:
-        return shrunk([item.cost for item in measured], [item.error for item in measured])
+        What a pair costs beyond its two layers is what is shrunk, so that noise does not look like interaction.
+        """
+        costs = {row.name: row.cost for row in rows}
+        found = dict(self.measure(list(combinations(sorted(names), 2))))
+        beyond = [
+            base_cost * measured.cost - costs[first] - costs[second] for (first, second), measured in found.items()
+        ]
+        kept = shrunk(beyond, [base_cost * measured.error for measured in found.values()])
+        return tuple(
+            PairRow(first, second, measured.gain, costs[first] + costs[second] + more)
+            for ((first, second), measured), more in zip(found.items(), kept, strict=True)
+        )
 
     def measure(self, groups: Sequence[Group]) -> Iterator[tuple[Group, Measured]]:
         """Yield what putting back each group of layers does; ends early when time is up."""

@@ -29,6 +29,7 @@ class Record:
     pairs: Mapping[PartNames, tuple[PairRow, ...]]
     parts: PartNames
     alone: frozenset[str]
+    seed: int
     higher_is_better: bool
     objective: str
 
@@ -59,6 +60,7 @@ class Record:
             {tuple(key["parts"]): tuple(PairRow(**row) for row in rows) for key, rows in profile.entries("pairs")},
             tuple(tried[0]["offered"]) if tried else (),
             frozenset(tried[0]["alone"]) if tried else frozenset(),
+            tried[0]["seed"] if tried else 0,
             entries[0]["higher_is_better"],
             groups.pop()[COMPARABLE.index("objective")],
         )
@@ -124,7 +126,7 @@ def _table(record: Record, judge: Judge) -> Table:
         for parts, found in record.pairs.items()
         if (base := bases.get(parts)) is not None and not base.failed
     }
-    return Table(record.parts, judge.unit, tuple(rows.values()), layers, pairs=pairs, alone=record.alone)
+    return Table(record.parts, judge.unit, tuple(rows.values()), layers, record.seed, pairs, record.alone)
 
 
 def _answered(table: Table, proposal: Candidate | Probe) -> Table:

@@ -110,12 +110,12 @@ class Search:
         plan = self.plan_of(Candidate(wish.parts))
         trial = self._trials.get(Candidate(wish.parts)) or self.bench.trial(plan, self.budget)
         if plan.recipe is None or trial.timing is None:
-            self._layers[wish.parts] = ()
+            self._layers[wish.parts], self._pairs[wish.parts] = (), ()
             return
         probing = Probing(self.bench, plan, self.bench.quantized(plan.recipe), self.until)
         cost, key = judge.cost(trial)[0], {**self.bench.key(plan), "parts": list(wish.parts)}
         if wish.pairs:
-            self._pairs[wish.parts] = probing.pairs(wish.pairs, cost)
+            self._pairs[wish.parts] = probing.pairs(wish.pairs, self._layers[wish.parts], cost)
             self.bench.profile.record("pairs", key, [asdict(row) for row in self._pairs[wish.parts]])
         else:
             self._layers[wish.parts] = probing.layers(cost)
@@ -131,8 +131,9 @@ class Search:
             "parts": list(candidate.parts),
             "offered": list(self.parts),
             "alone": sorted(self.alone),
+            "seed": self.seed,
+            "float_layers": sorted(candidate.float_layers),
         }
-        value["float_layers"] = sorted(candidate.float_layers)
         self.bench.profile.measured(
             "candidate", {**self.bench.key(plan), "parts": list(candidate.parts)}, lambda: value
         )

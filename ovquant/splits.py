@@ -31,10 +31,10 @@ class Subset:
     def __getitem__(self, index: int) -> Sample:
         return self.dataset[self.indices[index]]
 
-    def part(self, start: int, stop: int) -> "Subset":
-        """Return the samples from `start` up to `stop`."""
-        fingerprint = sha256(f"{self.fingerprint}:{start}:{stop}".encode()).hexdigest()[:16]
-        return Subset(self.dataset, self.indices[start:stop], fingerprint)
+    def only(self, places: Sequence[int]) -> "Subset":
+        """Return the samples at some places of this subset."""
+        fingerprint = sha256(f"{self.fingerprint}:{list(places)}".encode()).hexdigest()[:16]
+        return Subset(self.dataset, tuple(self.indices[place] for place in places), fingerprint)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,14 @@ def profile(tmp_path: Path) -> Profile:
 
 def candidate(plan: Plan) -> Mapping[str, object]:
     floats = sorted(plan.layers)
-    return {"plan": plan.key, "parts": ["default"], "float_layers": floats, "offered": ["default"], "alone": []}
+    return {
+        "plan": plan.key,
+        "parts": ["default"],
+        "float_layers": floats,
+        "offered": ["default"],
+        "alone": [],
+        "seed": 0,
+    }
 
 
 def solved(profile: Profile, budget: Budget, objective: str | None = None) -> Trial:

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import nncf
@@ -89,12 +89,14 @@ class _Scorer:
     problem: Exception | None = None
     shift: float | None = None
 
-    def __call__(self, compiled: openvino.CompiledModel, _items: object) -> tuple[float, list[float]]:
+    def __call__(self, compiled: openvino.CompiledModel, places: Iterable[int]) -> tuple[float, list[float]]:
+        # All of them at first, later the few by which layers are ranked.
+        picks = list(places)
         try:
-            score, items = self.validation.score(compiled)
+            score, items = self.validation.score(compiled, picks)
         except Exception as error:
             self.problem = self.problem or error
-            return 0.0, [0.0] * self.validation.samples
+            return 0.0, [0.0] * len(picks)
         if self.shift is None:
             self.shift = 1.0 - score
         return score + self.shift, [item + self.shift for item in items]

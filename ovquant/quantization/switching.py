@@ -19,10 +19,11 @@ Calibration = Sequence[Sequence[Array]]
 class Validation:
     """What accuracy control needs: how to score a model, and the drop that is allowed.
 
-    `score` returns the score, and one number per sample, both turned so that higher is better.
+    `score` takes the samples to score, by place, and returns the score and one number per sample, both turned so that
+    higher is better.
     """
 
-    score: Callable[[openvino.CompiledModel], tuple[float, list[float]]]
+    score: Callable[[openvino.CompiledModel, Sequence[int]], tuple[float, list[float]]]
     samples: int
     allowed_drop: float
 

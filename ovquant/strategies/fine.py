@@ -25,7 +25,6 @@ def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Pro
         if parts not in table.layers:
             return Probe(parts)
         plans = [Candidate(parts, layers) for layers in path(table.layers[parts])]
-        plans = [plan for plan in plans if predicted_cost(table, plan) < _worth(table) + SLACK]
         for target in (0.0, -margin * table.allowed):
             step = _bisect(table, plans, target)
             if step is not None:
@@ -72,13 +71,14 @@ def _worth(table: Table) -> float:
 
 
 def _bisect(table: Table, plans: Sequence[Candidate], target: float) -> Candidate | None:
-    """Find the first plan of a path whose excess is at the target or below."""
-    low, high = -1, len(plans)
-    while high - low > 1:
-        # The first plans put few layers back, and mostly that is enough: so the middle is geometric.
-        middle = max(low + 1, min(high - 1, round(math.sqrt((low + 2) * (high + 1))) - 2))
-        row = table.row(plans[middle])
-        if row is None:
-            return plans[middle]
-        low, high = (low, middle) if not row.failed and row.excess <= target else (middle, high)
-    return None
+    """Return the plan of a path that halves what is open between the last outside the target and the first inside."""
+    known = [(place, row) for place, plan in enumerate(plans) if (row := table.row(plan)) is not None]
+    high = min((place for place, row in known if not row.failed and row.excess <= target), default=len(plans))
+    low = max((place for place, row in known if place < high), default=-1)
+    # What is predicted to cost more than a plan inside the budget is not worth building.
+    worth = _worth(table) + SLACK
+    high = min((place for place in range(low + 1, high) if predicted_cost(table, plans[place]) >= worth), default=high)
+    if high - low <= 1:
+        return None
+    # The first plans put few layers back, and mostly that is enough: so the middle is geometric.
+    return plans[max(low + 1, min(high - 1, round(math.sqrt((low + 2) * (high + 1))) - 2))]

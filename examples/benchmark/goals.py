@@ -1,0 +1,86 @@
+"""What the benchmark is for, in a few figures: speed against the best rival, search time, and predictions."""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def prediction_errors(result: Path) -> dict[str, Any] | None:
+    """Return how far the predicted ratios of a result's trials were from the measured ones; None without any."""
+    trials = json.loads(result.read_text(encoding="utf-8"))["trials"]
+    errors = [
+        abs(trial["predicted"] / trial["timing"]["ratio"] - 1)
+        for trial in trials
+        if trial["predicted"] is not None and trial["timing"] is not None
+    ]
+    if not errors:
+        return None
+    return {"trials": len(errors), "median": statistics.median(errors), "max": max(errors)}
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Return the geometric mean of positive values."""
+    return math.exp(statistics.fmean(math.log(value) for value in values))
+
+
+def goal_lines(name: str, contenders: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
+    """Return the lines of one case."""
+    lines = []
+    for ours in (key for key in measured["models"] if key.startswith("ovquant")):
+        made, model = contenders[ours], measured["models"][ours]
+        best = model["against_best"]
+        ratio = f"{best['ratio']:.3f} ({best['low']:.3f} to {best['high']:.3f})"
+        inside = "inside" if model["inside"] else "**outside**"
+        lines.append(f"- {name}, {ours}: latency {ratio} of {best['best']}'s; {inside} the budget on fresh data.")
+        share = made["inferences"] / made["search_samples"]
+        lines.append(f"  Inferences divided by the search samples: {share:.1f}; {made.get('trials', 0)} trials.")
+        lines += _prediction_line(made.get("predictions"))
+        lines += _control_line(made, contenders.get("nncf-accuracy-control"))
+    alone = {key: model["alone_ms"] for key, model in measured["models"].items() if "alone_ms" in model}
+    if alone:
+        lines.append(f"- {name}, timed alone: {', '.join(f'{key} {value:.3g} ms' for key, value in alone.items())}.")
+    again = measured["models"]["float"]["again"]
+    heats = f"{min(again['heats']):.3f} to {max(again['heats']):.3f}"
+    lines.append(f"- {name}, noise: float compiled again takes {again['ratio']:.3f} of float's time, {heats} by heat.")
+    operations = measured.get("operations")
+    if operations:
+        lines.append(
+            f"- {name}: the faster of float and INT8 per operation sums to {operations['ratio']:.3f} of float."
+        )
+    return lines
+
+
+def _prediction_line(errors: Mapping[str, Any] | None) -> list[str]:
+    if errors is None:
+        return []
+    far = f"median {errors['median']:.1%}, largest {errors['max']:.1%}"
+    return [f"  Relative error of the predicted latency over {errors['trials']} trials: {far}."]
+
+
+def _control_line(ours: Mapping[str, Any], control: Mapping[str, Any] | None) -> list[str]:
+    if control is None or "error" in control:
+        return []
+    ratio = ours["seconds"] / control["seconds"]
+    if control.get("unfinished"):
+        return [f"  Search time: less than {ratio:.2f} of accuracy control's, which was stopped."]
+    return [f"  Search time: {ratio:.2f} of accuracy control's."]
+
+
+def summary(cases: Mapping[str, Any], results: Mapping[str, Any]) -> list[str]:
+    """Return the lines over all cases that were measured."""
+    speedups: dict[str, list[float]] = {}
+    for name in cases:
+        models = results.get(name, {}).get("measured", {}).get("models", {})
+        for ours, model in models.items():
+            if "against_best" in model:
+                speedup = 1 / model["against_best"]["ratio"]
+                # What is outside the budget is no speed-up.
+                speedups.setdefault(ours, []).append(speedup if model["inside"] else min(1.0, speedup))
+    return [
+        f"- {ours}: geometric mean speed-up {geometric_mean(values):.3f} over the fastest of float and NNCF inside the "
+        f"same budget, over {len(values)} cases (a result outside the budget counts as 1 at most)."
+        for ours, values in speedups.items()
+    ]
