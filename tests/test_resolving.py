@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+import openvino
 import pytest
 
 import ovquant
@@ -88,10 +89,16 @@ def test_a_limit_alone_is_solved_for_accuracy(profile: Profile) -> None:
     assert solved(profile, Budget(max_latency_ms=20.0)).plan.is_float
 
 
-def test_the_public_function_writes_nothing(profile: Profile, tmp_path: Path) -> None:
+def test_the_public_function_compiles_and_writes_nothing(
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[object] = []
+    monkeypatch.setattr(openvino.Core, "compile_model", lambda *arguments, **options: compiled.append(arguments))
     before = (tmp_path / "profile.jsonl").read_bytes()
     assert ovquant.plan(tmp_path / "profile.jsonl", max_drop=0.05).plan.key == BASE.key
+    assert ovquant.plan(tmp_path / "profile.jsonl", max_drop=0.025).search is None
     assert (tmp_path / "profile.jsonl").read_bytes() == before
+    assert not compiled
 
 
 def test_no_float_measurement_is_an_error(tmp_path: Path) -> None:
