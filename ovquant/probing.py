@@ -35,11 +35,15 @@ Group = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Measured:
-    """What putting a group of layers back did: gain in divergence, and cost relative to the recipe, with its error."""
+    """What putting a group of layers back did: gain in divergence, and cost relative to the recipe.
+
+    `error` is the standard error of the cost over the rounds, `luck` how much two compilations of the recipe differed.
+    """
 
     gain: float
     cost: float
     error: float
+    luck: float
 
 
 @dataclass
@@ -51,7 +55,6 @@ class Probing:
     quantized: Quantized
     until: float = float("inf")
     count: int = 0
-    _compiled: openvino.CompiledModel | None = None
 
     def layers(self, base_cost: float) -> tuple[LayerRow, ...]:
         """Return a row per layer; those of a group that was not split share what the group did.
@@ -72,7 +75,7 @@ class Probing:
                 if all(half in finer for half in blocks(group, 2)):
                     del found[group]
                     found |= {half: finer[half] for half in blocks(group, 2)}
-        costs = shrunk([item.cost for item in found.values()], [item.error for item in found.values()])
+        costs = shrunk([item.cost for item in found.values()], errors(list(found.values())))
         return tuple(
             LayerRow(name, found[group].gain / len(group), base_cost * cost / len(group))
             for group, cost in zip(found, costs, strict=True)
@@ -89,7 +92,7 @@ class Probing:
         beyond = [
             base_cost * measured.cost - costs[first] - costs[second] for (first, second), measured in found.items()
         ]
-        kept = shrunk(beyond, [base_cost * measured.error for measured in found.values()])
+        kept = shrunk(beyond, [base_cost * error for error in errors(list(found.values()))])
         return tuple(
             PairRow(first, second, measured.gain, costs[first] + costs[second] + more)
             for ((first, second), measured), more in zip(found.items(), kept, strict=True)
@@ -111,7 +114,7 @@ class Probing:
                 value = self.bench.profile.recall("sensitivity", key) or {}
                 gain = self._whole() - value["divergence"]
                 # Nothing to choose: what does not compile is ranked behind everything that runs.
-                yield group, Measured(gain, value["cost"], value["error"])
+                yield group, Measured(gain, value["cost"], value["error"], value["luck"])
             done += len(heat)
             self.bench.progress(f"measuring the layers of {self.plan.name}", done, len(groups))
 
@@ -130,29 +133,33 @@ class Probing:
         divergences = [UNUSABLE if item is None else self._divergence(item) for item in compiled]
         if self.bench.objective == "size":
             whole = constant_bytes(self.quantized.build(()))
-            costs = [(constant_bytes(model) / whole - 1, 0.0) for model in models]
+            luck, costs = 0.0, [(constant_bytes(model) / whole - 1, 0.0) for model in models]
         else:
-            costs = self._timed(compiled)
+            luck, costs = self._timed(compiled)
         return [
-            {"divergence": divergence, "cost": cost, "error": error}
+            {"divergence": divergence, "cost": cost, "error": error, "luck": luck}
             for divergence, (cost, error) in zip(divergences, costs, strict=True)
         ]
 
-    def _timed(self, compiled: Sequence[openvino.CompiledModel | None]) -> list[tuple[float, float]]:
-        """Return the cost of each variant relative to the recipe and its standard error; 1 for what does not compile."""
+    def _timed(self, compiled: Sequence[openvino.CompiledModel | None]) -> tuple[float, list[tuple[float, float]]]:
+        """Return how much two compilations of the recipe differ, and each variant's cost relative to both with its error.
+
+        Two compilations of one model can differ by percents, which is more than most layers cost: so the recipe is
+        compiled twice in every heat. What does not compile costs 1.
+        """
         running = [item for item in compiled if item is not None]
         if not running:
-            return [(1.0, 0.0)] * len(compiled)
-        times = self.bench.times([self._recipe(), *running], HEAT_SECONDS, HEAT_ROUNDS)
-        logs = iter(np.log(times / times[:, :1]).T[1:])
-        return [(1.0, 0.0) if item is None else _median(next(logs)) for item in compiled]
+            return 0.0, [(1.0, 0.0)] * len(compiled)
+        times = np.log(self.bench.times([self._recipe(), self._recipe(), *running], HEAT_SECONDS, HEAT_ROUNDS))
+        variants = iter((times[:, 2:] - times[:, :2].mean(axis=1, keepdims=True)).T)
+        costs = [(1.0, 0.0) if item is None else _median(next(variants)) for item in compiled]
+        return float(np.median(times[:, 1] - times[:, 0])), costs
 
     def _recipe(self) -> openvino.CompiledModel:
-        if self._compiled is None:
-            self._compiled = self._compile(self.quantized.build(()))
-        if self._compiled is None:
+        compiled = self._compile(self.quantized.build(()))
+        if compiled is None:
             raise CompileError(f"The plan {self.plan.name} compiled before and does not any more.")
-        return self._compiled
+        return compiled
 
     def _compile(self, model: openvino.Model) -> openvino.CompiledModel | None:
         try:
@@ -166,6 +173,13 @@ class Probing:
     def _key(self, group: Group) -> dict[str, Any]:
         key = {**self.bench.key(self.plan), "data": self.bench.splits.search.fingerprint}
         return {**key, "objective": self.bench.objective, "float": list(group)}
+
+
+def errors(measured: Sequence[Measured]) -> list[float]:
+    """Return the standard errors of costs, the luck of compiling both sides included."""
+    # The difference of two compilations has twice the variance of one; a cost has one on one side and two on the other.
+    luck = float(np.mean([item.luck**2 for item in measured])) / 2 if measured else 0.0
+    return [(item.error**2 + 1.5 * luck) ** 0.5 for item in measured]
 
 
 def _median(logs: NDArray[np.float64]) -> tuple[float, float]:
