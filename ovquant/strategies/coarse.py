@@ -69,10 +69,10 @@ def _in_order(table: Table, chosen: frozenset[str]) -> Candidate:
     return Candidate(parts or ((PLAIN,) if PLAIN in table.parts else ()))
 
 
-def best_recipes(table: Table, count: int) -> list[TrialRow]:
-    """Return the best recipes that were measured with no layer put back, best first."""
+def best_recipes(table: Table) -> list[TrialRow]:
+    """Return the recipes that were measured with no layer put back, best first."""
     recipes = [row for row in table.trials if not row.candidate.float_layers and not row.failed]
-    return sorted(recipes, key=lambda row: (merit(table, row), row.candidate.parts))[:count]
+    return sorted(recipes, key=lambda row: (merit(table, row), row.candidate.parts))
 
 
 def merit(table: Table, row: TrialRow) -> float:

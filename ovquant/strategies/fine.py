@@ -20,10 +20,15 @@ SLACK = 0.03
 
 def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Proposal | None:
     """Bisect the path of each of the best recipes for the budget, then for a safer share of it."""
-    for row in best_recipes(table, bases):
+    refined = 0
+    for row in best_recipes(table):
         parts = row.candidate.parts
+        if refined == bases:
+            break
         if parts not in table.layers:
             return Probe(parts)
+        # A recipe without layers, such as one for weights alone, has nothing to put back: the next one does.
+        refined += bool(table.layers[parts])
         plans = [Candidate(parts, layers) for layers in path(table.layers[parts])]
         for target in (0.0, -margin * table.allowed):
             step = _bisect(table, plans, target)

@@ -1,5 +1,6 @@
 """The strategies that refine layers, on synthetic tables: what they find, and with how many trials."""
 
+import dataclasses
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import Any
@@ -62,8 +63,6 @@ def test_finds_parts_that_help_only_together(strategy: Any) -> None:
 
 
 def test_a_part_that_stands_alone_is_joined_with_none(strategy: Any) -> None:
-    import dataclasses
-
     truth = HiddenTruth(parts={"default": 0.0, "a": 0.01, "other": 0.02}, start=0.05)
     table = dataclasses.replace(truth.table(), alone=frozenset({"other"}))
     while (proposal := strategy.propose(table)) is not None:
@@ -153,6 +152,19 @@ def test_small_models_get_layers_put_back_too(strategy: Any, count: int) -> None
     gains = {f"layer{place}": 0.05 if place == 1 else 0.0 for place in range(count)}
     truth = HiddenTruth(parts={"default": 0.0}, layers=gains, start=0.055, allowed=0.01)
     assert frozenset({"default/layer1"}) in {row.candidate.float_layers for row in rows(truth, strategy) if row.inside}
+
+
+def test_a_recipe_without_layers_gives_way_to_the_next(strategy: Any) -> None:
+    truth = HiddenTruth(parts={"default": 0.0, "weights": 0.05}, start=0.03, layer_cost=0.01)
+    table = dataclasses.replace(truth.table(), alone=frozenset({"weights"}))
+    probed = []
+    while (proposal := strategy.propose(table)) is not None:
+        table = truth.answered(table, proposal)
+        if isinstance(proposal, Probe):
+            probed.append(proposal.parts)
+            if proposal.parts == ("weights",):
+                table = dataclasses.replace(table, layers={**table.layers, proposal.parts: ()})
+    assert probed == [("weights",), ("default",)]
 
 
 LAYERS = (LayerRow("a", 0.03, 0.03), LayerRow("b", 0.02, 0.005), LayerRow("c", 0.01, -0.01), LayerRow("d", -0.01, 0.02))
