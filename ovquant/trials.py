@@ -77,7 +77,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Trial:
-    """What was measured of one plan; `problem` says why where it could not be built or measured.
+    """What was measured of one plan; `problem` says why where it could not be built or need not be scored.
 
     `predicted` is the ratio to float in the objective that was expected before the plan was built.
     """
