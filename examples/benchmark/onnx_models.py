@@ -61,8 +61,9 @@ def _prepared(source: Path, target: Path) -> Path:
         model = onnx.version_converter.convert_version(model, AXES_SINCE)
     try:
         quant_pre_process(model, str(target))
-    except Exception:
+    except Exception as error:
         # Its symbolic shape inference fails on some models, and leaves a file behind; onnx's own is left.
+        print(f"symbolic shape inference fails on {source.name}, and is left out: {error}")
         Path("sym_shape_infer_temp.onnx").unlink(missing_ok=True)
         quant_pre_process(model, str(target), skip_symbolic_shape=True)
     return target
