@@ -9,12 +9,13 @@ from typing import Any
 
 from ovquant import runtime
 from ovquant.budgets import Budget, Drop
+from ovquant.building import Progress, silent
 from ovquant.datasets import open_dataset
 from ovquant.errors import UsageError
 from ovquant.evaluating import Evaluation
 from ovquant.evaluating import evaluate as score_model
 from ovquant.graph import operation_types
-from ovquant.measuring import Objective, Progress, Workbench, silent
+from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.plans import Plan, Recipe
 from ovquant.profiles import Profile
@@ -38,9 +39,10 @@ from ovquant.runs import (
     workbench,
     workbench_in,
 )
-from ovquant.searching import Outcome, Search
+from ovquant.searching import Search
 from ovquant.statistics import mean_interval
 from ovquant.trials import Timing, Trial, Verdict
+from ovquant.walking import Outcome
 
 
 def quantize(
@@ -78,7 +80,8 @@ def quantize(
     check_data(prepared, splits)
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)
-        outcome = search_of(bench, budget, settings, prepared, on_trial, begin).run()
+        search = search_of(bench, budget, settings, prepared, on_trial, begin)
+        outcome = replace(search, on_best=lambda trial: work.keep_best(bench, trial)).run()
         result = finish(outcome, bench, budget, prepared, settings, work, begin, command)
         return work.finish(result)
 
@@ -110,6 +113,8 @@ def search_of(
 
     # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
     alone = {part for part in parts if read((part,)).algorithm != "post-training"}
+    plain = read(()).sketch
+    free = {part for part in parts if read((part,)) != read(()) and read((part,)).sketch == plain}
     return Search(
         bench,
         budget,
@@ -121,6 +126,7 @@ def search_of(
         most_trials=settings.max_trials,
         pareto=settings.pareto,
         alone=frozenset(parts if settings.recipes else alone),
+        free=frozenset(free),
         on_trial=on_trial,
     )
 

@@ -10,13 +10,20 @@ from typing import Any
 import numpy as np
 import openvino
 
+from ovquant.budgets import Budget
 from ovquant.errors import MetricError, OvquantError
 from ovquant.metrics import checked, metric_name
 from ovquant.protocols import Array, Dataset, Metric, Outputs
 from ovquant.runtime import Block, infer, names_of
+from ovquant.statistics import mean_interval
+from ovquant.trials import Score, Split
 
+FIRST_LOOK = 64
+"""Samples after which a plan is first asked whether it is decided."""
 Step = Callable[[int, int], None]
 """Called with the samples done and the samples in all."""
+Seen = Callable[[Block], None]
+"""Called with the outputs of each run of samples that is scored."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +42,15 @@ def evaluate(
     metric: Any,
     reference: openvino.CompiledModel | None = None,
     step: Step | None = None,
+    seen: Seen | None = None,
 ) -> Evaluation:
     """Score a compiled model on a dataset.
 
     metric: fits protocols.Metric, or has `score_all(outputs, targets)` for all samples at once. reference: the float
-    model, for metrics that compare with its outputs. Raises MetricError when targets are missing, or when the metric
+    model, for metrics that compare with its outputs. `seen` is shown all outputs. Raises MetricError when targets are missing, or when the metric
     raises or gives something that is no number.
     """
-    blocks = _paired_blocks(compiled, dataset, metric, reference, step)
+    blocks = _paired_blocks(compiled, dataset, metric, reference, step, seen)
     if hasattr(metric, "score_all"):
         return _whole(blocks, metric, names_of(compiled.outputs), len(dataset))
     return _by_block(blocks, metric, len(dataset))
@@ -101,17 +109,51 @@ class Store:
         ]
 
 
-def divergence(compiled: openvino.CompiledModel, dataset: Dataset, expected: Sequence[dict[str, Array]]) -> float:
-    """Return the mean over samples and outputs of the relative squared error against expected outputs.
+def looks(samples: int) -> Iterator[int]:
+    """Yield after how many samples to look whether a plan is decided: ever twice as many, the last time after all."""
+    end = FIRST_LOOK
+    # A last part that is nearly nothing is not worth a look before it.
+    while end * 1.5 < samples:
+        yield end
+        end *= 2
+    yield samples
 
-    Zero is equal; one is as far off as an output of zeros. Outputs of integers count the share that differs.
+
+def compared(mine: Evaluation, truth: Evaluation, split: Split, budget: Budget, *, higher_is_better: bool) -> Score:
+    """Return a plan's score beside float's, on the plan's samples where the metric goes sample by sample.
+
+    mine: of the first samples of those of `truth`, or of all.
+    """
+    sign = 1.0 if higher_is_better else -1.0
+    expected = truth.score
+    low = high = None
+    if mine.items is not None and truth.items is not None:
+        paired = np.asarray(truth.items[: mine.samples])
+        expected = truth.score if mine.samples == truth.samples else float(paired.mean())
+        low, high = mean_interval(sign * (paired - np.asarray(mine.items)))
+    return Score(
+        split=split,
+        value=mine.score,
+        float_value=expected,
+        drop=sign * (expected - mine.score),
+        excess=budget.excess(mine.score, float_score=expected, higher_is_better=higher_is_better),
+        samples=mine.samples,
+        low=low,
+        high=high,
+    )
+
+
+def divergence(found: Sequence[dict[str, Array]], expected: Sequence[dict[str, Array]]) -> float:
+    """Return the mean over samples and outputs of the relative squared error of a model's outputs.
+
+    found, expected: one mapping by output name per sample, of the same samples. Zero is equal; one is as far off as an
+    output of zeros. Outputs of integers count the share that differs.
     """
     # By position: a device names outputs that have no name, anew in each model.
     errors = [
         _relative_error(mine, truth)
-        for block in infer(compiled, dataset, stop=len(expected))
-        for index, outputs in zip(block.indices, block.outputs, strict=True)
-        for mine, truth in zip(outputs.values(), expected[index].values(), strict=True)
+        for outputs, wanted in zip(found, expected, strict=True)
+        for mine, truth in zip(outputs.values(), wanted.values(), strict=True)
     ]
     return float(np.mean(errors))
 
@@ -129,7 +171,7 @@ def _relative_error(outputs: Array, truth: Array) -> float:
 
 
 def outputs_of(
-    compiled: openvino.CompiledModel, dataset: Dataset, *, count: int, most_bytes: int
+    compiled: openvino.CompiledModel, dataset: Dataset, *, count: int, most_bytes: int | None = None
 ) -> list[dict[str, Array]]:
     """Return the outputs of the first samples: `count` of them, or fewer (four at least) to stay under a size."""
     kept: list[dict[str, Array]] = []
@@ -137,7 +179,7 @@ def outputs_of(
     for block in infer(compiled, dataset, stop=count):
         for outputs in block.outputs:
             size += sum(array.nbytes for array in outputs.values())
-            if len(kept) >= 4 and size > most_bytes:
+            if most_bytes is not None and len(kept) >= 4 and size > most_bytes:
                 return kept
             kept.append(outputs)
     return kept
@@ -149,6 +191,7 @@ def _paired_blocks(
     metric: Any,
     reference: openvino.CompiledModel | None,
     step: Step | None,
+    seen: Seen | None,
 ) -> Iterator[Block]:
     against_float = getattr(metric, "against", "targets") == "float"
     if against_float and reference is None:
@@ -160,6 +203,8 @@ def _paired_blocks(
             block = Block(block.indices, block.outputs, truth)
         else:
             _require_targets(metric, block)
+        if seen is not None:
+            seen(block)
         yield block
         if step is not None:
             step(block.indices[-1] + 1, len(dataset))

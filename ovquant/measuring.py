@@ -1,8 +1,7 @@
 """Model and data to measurements: everything that a plan is judged by, each recorded in the profile."""
 
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,41 +12,35 @@ from numpy.typing import NDArray
 
 from ovquant import runtime
 from ovquant.budgets import Budget
+from ovquant.building import Builder, Progress, silent, told
 from ovquant.errors import CompileError, DataError, MetricError, ModelError, UsageError
-from ovquant.evaluating import Evaluation, divergence, evaluate, outputs_of
+from ovquant.evaluating import FIRST_LOOK, Evaluation, Seen, compared, divergence, evaluate, looks, outputs_of
 from ovquant.graph import fingerprint
 from ovquant.identity import identity
 from ovquant.plans import FLOAT, Plan, Recipe
 from ovquant.profiles import Profile
 from ovquant.protocols import Array
-from ovquant.quantization import Quantized, Validation, quantize
+from ovquant.quantization import Validation
 from ovquant.runtime import REFERENCE, Deployment
-from ovquant.splits import Splits, Subset, draw
-from ovquant.statistics import decided, mean_interval
+from ovquant.splits import Splits, Subset
+from ovquant.statistics import decided
 from ovquant.trials import Score, Split, Timing, Trial
 
 Objective = Literal["latency", "throughput", "size"]
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, and how much of how much is done."""
 
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
-FIRST_LOOK = 64
-"""Samples after which a trial is first asked whether it is decided; then after twice as many, and so on."""
+GLANCE = 256
+"""Samples, or a quarter of all, that a glance at a trial takes at most."""
 TIMING_REQUESTS = 16
-TRIAL_ROUNDS = 300
-"""Rounds after which a trial's timing ends, however quick they are: enough to order it; the finalists race for longer."""
-FINAL_ROUNDS = 2000
-HEATS = 3
-"""Compilations over which the rounds of the last race are spread."""
-KEPT_RECIPES = 2
-"""Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
+TRIAL_HEATS = 2
+"""Compilations over which a trial's timing is spread: two of one model can differ by percents."""
+TRIAL_ROUNDS = 100
+"""Rounds after which a heat of a trial ends, however quick they are: enough to order it; the finalists race for longer."""
+FINAL_HEATS = 4
+FINAL_ROUNDS = 500
 KEPT_COMPILED = 3
-"""Compiled models that are kept: the float reference, float as it is served, and the plan at hand."""
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Show no progress."""
+"""Compiled models that are kept for scoring: the float reference, float as it is served, and the plan at hand."""
 
 
 @dataclass
@@ -65,10 +58,9 @@ class Workbench:
     profile: Profile
     folder: Path
     seed: int = 0
-    timing_seconds: float = 3.0
+    heat_seconds: float = 1.0
     allowed_drop: float = 0.0
     progress: Progress = silent
-    _quantized: dict[str, Quantized] = field(default_factory=dict)
     _compiled: dict[str, openvino.CompiledModel] = field(default_factory=dict)
     _expected: list[dict[str, Array]] = field(default_factory=list)
 
@@ -76,38 +68,14 @@ class Workbench:
         self.fingerprint = fingerprint(self.model)
         self.float_plan = Plan(FLOAT, properties=dict(self.deployment.properties))
         self.reference_plan = Plan("float-f32", properties={**self.deployment.properties, **REFERENCE})
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    # Building -----------------------------------------------------------------------------------------------------
-
-    def quantized(self, recipe: Recipe) -> Quantized:
-        """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
-        if recipe.key not in self._quantized:
-            while len(self._quantized) >= KEPT_RECIPES:
-                self._quantized.pop(next(iter(self._quantized)))
-            samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
-            requests = runtime.Requests(self.model.inputs, samples, told(self.progress, "calibrating"))
-            self._quantized[recipe.key] = quantize(
-                self.model, recipe, calibration=requests, validation=self._validation(recipe)
-            )
-        return self._quantized[recipe.key]
-
-    def build(self, plan: Plan) -> Path:
-        """Build a plan, write it as IR and return the path of its model.xml; what is there already is used."""
-        path = self.folder / plan.key / "model.xml"
-        if not path.exists():
-            model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
-            partial_folder = path.parent.with_suffix(".partial")
-            shutil.rmtree(partial_folder, ignore_errors=True)
-            partial_folder.mkdir()
-            openvino.save_model(model, partial_folder / "model.xml", compress_to_fp16=plan.compress_to_fp16)
-            partial_folder.rename(path.parent)
-        return path
+        self.builder = Builder(
+            self.model, self.splits, self.folder, self._validation, seed=self.seed, progress=self.progress
+        )
 
     def discard(self, plan: Plan) -> None:
-        """Delete the built files of a plan that is out of the running."""
+        """Forget the built files and the compiled model of a plan that is out of the running."""
         self._compiled.pop(plan.key, None)
-        shutil.rmtree(self.folder / plan.key, ignore_errors=True)
+        self.builder.discard(plan)
 
     def _validation(self, recipe: Recipe) -> Validation | None:
         if recipe.algorithm != "accuracy-control" or not getattr(self.metric, "is_mean", False):
@@ -126,28 +94,31 @@ class Workbench:
         """Score a plan on all of a split, from its saved file, at the properties it is served with."""
         return self._part(plan, self._data(split), split)
 
-    def score(self, plan: Plan, split: Split, budget: Budget) -> Score:
+    def score(self, plan: Plan, split: Split, budget: Budget, *, glance: bool = False) -> Score:
         """Compare a plan with the float reference, sample by sample where the metric allows it.
 
-        On the search split that ends as soon as it is clear on which side of the budget the plan is; the holdout and
-        the float model are always scored whole.
+        On the search split that ends as soon as it is clear on which side of the budget the plan is, and with `glance`
+        after a part of the samples; the holdout is always scored whole.
         """
         truth = self.evaluation(self.reference_plan, split)
-        mine = self._until_decided(plan, truth, budget) if self._stops_early(plan, split, budget) else None
-        return self._compared(mine or self.evaluation(plan, split), truth, split, budget)
+        judged = plan.key != self.reference_plan.key and budget.max_drop is not None
+        if split == "search" and judged and self._by_sample:
+            mine = self._until_decided(plan, truth, budget, glance=glance)
+        else:
+            mine = self.evaluation(plan, split)
+        return compared(mine, truth, split, budget, higher_is_better=self.metric.higher_is_better)
 
-    def _stops_early(self, plan: Plan, split: Split, budget: Budget) -> bool:
-        if split == "holdout" or plan.is_float or budget.max_drop is None:
-            return False
+    @property
+    def _by_sample(self) -> bool:
         return getattr(self.metric, "is_mean", False) and not hasattr(self.metric, "score_all")
 
-    def _until_decided(self, plan: Plan, truth: Evaluation, budget: Budget) -> Evaluation:
-        """Score ever more samples until a paired sequential test knows the side, or all are scored."""
+    def _until_decided(self, plan: Plan, truth: Evaluation, budget: Budget, *, glance: bool) -> Evaluation:
+        """Score ever more samples until a paired sequential test knows the side, or all or a glance are scored."""
         data, items = self._data("search"), list[float]()
-        ends = list(_doubling(len(data)))
-        for end in ends:
-            part = data.only(range(len(items), end))
-            items += self._part(plan, part, "search", f", samples {len(items) + 1} to {end}").items or ()
+        ends = list(looks(len(data)))
+        most = max(GLANCE, len(data) // 4) if glance and len(data) > 2 * GLANCE else len(data)
+        for end in (end for end in ends if end <= most):
+            items += self._look(plan, len(items), end).items or ()
             expected = (truth.items or ())[:end]
             excesses = budget.excesses(items, expected, higher_is_better=self.metric.higher_is_better)
             spread = float(np.ptp([*items, *expected])) or float(np.abs(items).max())
@@ -155,50 +126,50 @@ class Workbench:
                 break
         return Evaluation(float(np.mean(items)), len(items), tuple(items))
 
-    def _part(self, plan: Plan, data: Subset, split: Split, which: str = "") -> Evaluation:
+    def _look(self, plan: Plan, start: int, end: int, seen: Seen | None = None) -> Evaluation:
+        part = self._data("search").only(range(start, end))
+        return self._part(plan, part, "search", f", samples {start + 1} to {end}", seen)
+
+    def _part(self, plan: Plan, data: Subset, split: Split, which: str = "", seen: Seen | None = None) -> Evaluation:
         key = {**self._content(plan), "metric": identity(self.metric), "data": data.fingerprint, "samples": len(data)}
 
         def measure() -> dict[str, Any]:
-            return asdict(self._score(self._compiled_plan(plan), data, what=f"{plan.name} on {split}{which}"))
+            return asdict(
+                self._score(self._compiled_plan(plan), data, what=f"{plan.name} on {split}{which}", seen=seen)
+            )
 
         value = self.profile.measured("evaluation", key, measure)
         items = value["items"]
         return Evaluation(value["score"], value["samples"], None if items is None else tuple(items))
 
-    def _compared(self, mine: Evaluation, truth: Evaluation, split: Split, budget: Budget) -> Score:
-        sign = 1.0 if self.metric.higher_is_better else -1.0
-        expected = truth.score
-        low = high = None
-        if mine.items is not None and truth.items is not None:
-            paired = np.asarray(truth.items[: mine.samples])
-            expected = truth.score if mine.samples == truth.samples else float(paired.mean())
-            low, high = mean_interval(sign * (paired - np.asarray(mine.items)))
-        return Score(
-            split=split,
-            value=mine.score,
-            float_value=expected,
-            drop=sign * (expected - mine.score),
-            excess=budget.excess(mine.score, float_score=expected, higher_is_better=self.metric.higher_is_better),
-            samples=mine.samples,
-            low=low,
-            high=high,
-        )
-
     def _data(self, split: Split) -> Subset:
         return self.splits.search if split == "search" else self.splits.holdout
 
-    def trial(self, plan: Plan, budget: Budget, pointless: Callable[[Trial], str] = lambda trial: "") -> Trial:
+    def trial(
+        self,
+        plan: Plan,
+        budget: Budget,
+        pointless: Callable[[Trial], str] = lambda trial: "",
+        *,
+        glance: bool = False,
+    ) -> Trial:
         """Build, compile and measure a plan on the search split; a plan that cannot be built is a trial with a problem.
 
         What a device cannot compile at its default precision is tried again in f32, and the trial's plan says so.
-        `pointless` sees the trial before its score and says why it need not be scored, or nothing.
+        `pointless` sees the trial once it is timed, and again once its divergence is known, and says why it need not be
+        scored, or nothing. With `glance` the score is of a part of the samples.
         """
         begin = time.perf_counter()
         try:
-            facts = self.facts(plan)
-            trial = Trial(plan, timing=self.timing(plan), **facts)
+            trial = Trial(plan, timing=self.timing(plan))
             reason = pointless(trial)
-            score = None if reason else self.score(plan, "search", budget)
+            if reason:
+                return replace(trial, problem=reason, seconds=time.perf_counter() - begin)
+            if budget.max_drop is not None and not plan.is_float:
+                self._first_look(plan)
+            trial = replace(trial, **self.facts(plan))
+            reason = pointless(trial)
+            score = None if reason else self.score(plan, "search", budget, glance=glance)
         except (DataError, MetricError, ModelError, UsageError) as error:
             # The float model is measured first: what fails here fails because of the plan, outputs of NaN included.
             if plan.recipe is None:
@@ -206,19 +177,20 @@ class Workbench:
             if isinstance(error, CompileError) and not REFERENCE.keys() & plan.properties.keys():
                 properties = {**plan.properties, **REFERENCE}
                 moved = replace(plan, name=f"{plan.name}, computed in f32", properties=properties)
-                return self.trial(moved, budget, pointless)
+                return self.trial(moved, budget, pointless, glance=glance)
             return Trial(plan, problem=str(error), seconds=time.perf_counter() - begin)
         trial = replace(trial, search=score, problem=reason, seconds=time.perf_counter() - begin)
         if score is not None:
-            self._record(trial, score.samples)
+            self.record(trial)
         return trial
 
-    def _record(self, trial: Trial, samples: int) -> None:
-        """Keep a trial in the profile with all that a new budget or objective needs to judge it again."""
+    def record(self, trial: Trial) -> None:
+        """Keep a scored trial in the profile with all that a new budget or objective needs to judge it again."""
+        assert trial.search is not None
         key = {**self.key(trial.plan), "objective": self.objective, "data": self.splits.search.fingerprint}
         key["metric"] = identity(self.metric)
         before = self.profile.recall("trial", key)
-        if before is None or before["trial"]["search"]["samples"] < samples:
+        if before is None or before["trial"]["search"]["samples"] < trial.search.samples:
             direction = self.metric.higher_is_better
             self.profile.record("trial", key, {"trial": trial.to_json(), "higher_is_better": direction})
 
@@ -227,12 +199,25 @@ class Workbench:
         key = {**self.key(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
         return float(self.profile.measured("prediction", key, predict))
 
+    def _first_look(self, plan: Plan) -> None:
+        """Score a plan's first samples and compare the same outputs with float's, which else takes a pass of its own."""
+        key, outputs = self._divergence_key(plan), list[dict[str, Array]]()
+        if self.profile.recall("divergence", key) is not None or not self._by_sample:
+            return
+        if next(looks(len(self.splits.search))) == len(self.float_outputs()) == FIRST_LOOK:
+            self._look(plan, 0, FIRST_LOOK, lambda block: outputs.extend(block.outputs))
+        if outputs:
+            self.profile.record("divergence", key, divergence(outputs, self.float_outputs()))
+
+    def _divergence_key(self, plan: Plan) -> dict[str, Any]:
+        return {**self._content(plan), "data": self.splits.search.fingerprint}
+
     def facts(self, plan: Plan) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan."""
-        key = {**self._content(plan), "data": self.splits.search.fingerprint}
+        key = self._divergence_key(plan)
 
         def measure() -> dict[str, Any]:
-            path = self.build(plan)
+            path = self.builder.build(plan)
             return {
                 "size_bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
                 "divergence": self.profile.measured("divergence", key, lambda: self._divergence(plan)),
@@ -242,23 +227,28 @@ class Workbench:
         return dict(self.profile.measured("facts", {**self.key(plan), "data": self.splits.search.fingerprint}, measure))
 
     def _divergence(self, plan: Plan) -> float:
-        return divergence(self._compiled_plan(plan), self.splits.search, self.float_outputs())
+        expected = self.float_outputs()
+        return divergence(outputs_of(self._compiled_plan(plan), self.splits.search, count=len(expected)), expected)
 
-    def timing(self, plan: Plan) -> Timing:
-        """Time a plan against float, interleaved, at the properties it is served with."""
-        key = {**self._content(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
+    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
+        """Time a plan against float in turn, at the properties it is served with, over so many compilations at least.
 
-        def measure() -> dict[str, Any]:
-            alone = plan.key == self.float_plan.key
-            timings = self.race([] if alone else [plan], self.timing_seconds, most=TRIAL_ROUNDS)
-            return asdict(timings[-1])
-
-        return Timing(**self.profile.measured("timing", key, measure))
-
-    def race(self, plans: Sequence[Plan], seconds: float, *, most: int) -> list[Timing]:
-        """Time float and several plans in turn, in one run; one Timing each, float's own first, relative to float."""
-        times = self.times([self._compiled_plan(plan) for plan in (self.float_plan, *plans)], seconds, most)
-        return [Timing.of(times[:, position], times[:, 0]) for position in range(len(plans) + 1)]
+        Plans of the same operations share it, whatever their weights and ranges.
+        """
+        key = {**self._operations(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
+        found = self.profile.recall("timing", key)
+        known = [] if found is None else [Timing(**found)]
+        # Float takes as long as float.
+        missing = (heats if plan.key != self.float_plan.key else 1) - sum(timing.heats for timing in known)
+        if missing <= 0:
+            return known[0]
+        for _ in range(missing):
+            pair = [self._compiled_plan(self.float_plan)]
+            pair += [] if plan.key == self.float_plan.key else [self._compile(plan)]
+            times = self.times(pair, 2 * self.heat_seconds, TRIAL_ROUNDS)
+            known.append(Timing.of(times[:, -1], times[:, 0]))
+        self.profile.record("timing", key, asdict(Timing.joined(known)))
+        return Timing.joined(known)
 
     def times(self, contenders: Sequence[openvino.CompiledModel], seconds: float, most: int) -> NDArray[np.float64]:
         """Time compiled models in turn, as the objective asks: milliseconds, shape [rounds, contenders]."""
@@ -277,21 +267,23 @@ class Workbench:
         }
 
         def measure() -> list[dict[str, Any]]:
-            times = np.concatenate([self._heat(plans, seconds / HEATS) for _ in range(HEATS)])
-            return [asdict(Timing.of(column, times[:, 0])) for column in times.T[1:]]
+            self.progress("timing the finalists", 0, 0)
+            everyone, length = (self.float_plan, *plans), seconds / FINAL_HEATS
+            # Compiled anew in each heat, float too.
+            compiled = ([self._compile(plan) for plan in everyone] for _ in range(FINAL_HEATS))
+            heats = [self.times(contenders, length, FINAL_ROUNDS) for contenders in compiled]
+            timed: dict[str, list[Timing]] = {}
+            names = [str(self._operations(plan)) for plan in plans]
+            for place, name in enumerate(names, start=1):
+                timed.setdefault(name, []).extend(Timing.of(heat[:, place], heat[:, 0]) for heat in heats)
+            return [asdict(Timing.joined(timed[name])) for name in names]
 
         return [Timing(**value) for value in self.profile.measured("race", key, measure)]
-
-    def _heat(self, plans: Sequence[Plan], seconds: float) -> NDArray[np.float64]:
-        """Time float and the plans in turn, all compiled anew: two compilations of one model can differ by percents."""
-        everyone = (self.float_plan, *plans)
-        self.progress("timing the finalists", 0, 0)
-        return self.times([self._compile(plan) for plan in everyone], seconds, FINAL_ROUNDS // HEATS)
 
     def _precisions(self, plan: Plan) -> dict[str, str]:
         if plan.recipe is None:
             return {}
-        return {layer.name: plan.layers.get(layer.name, "int8") for layer in self.quantized(plan.recipe).layers}
+        return {layer.name: plan.layers.get(layer.name, "int8") for layer in self.builder.quantized(plan.recipe).layers}
 
     def float_outputs(self) -> list[dict[str, Array]]:
         """Return the float reference's outputs for the first samples of the search split."""
@@ -302,7 +294,9 @@ class Workbench:
             )
         return self._expected
 
-    def _score(self, compiled: openvino.CompiledModel, data: Subset, *, what: str = "") -> Evaluation:
+    def _score(
+        self, compiled: openvino.CompiledModel, data: Subset, *, what: str = "", seen: Seen | None = None
+    ) -> Evaluation:
         against_float = getattr(self.metric, "against", "targets") == "float"
         return evaluate(
             compiled,
@@ -310,6 +304,7 @@ class Workbench:
             metric=self.metric,
             reference=self._reference() if against_float else None,
             step=told(self.progress, f"evaluating {what}".strip()),
+            seen=seen,
         )
 
     def _reference(self) -> openvino.CompiledModel:
@@ -317,7 +312,7 @@ class Workbench:
 
     def _compile(self, plan: Plan) -> openvino.CompiledModel:
         """Compile exactly as it will be served: other streams or threads can be other kernels, with other outputs."""
-        return runtime.compile_model(self.build(plan), replace(self.deployment, properties=plan.properties))
+        return runtime.compile_model(self.builder.build(plan), replace(self.deployment, properties=plan.properties))
 
     def _compiled_plan(self, plan: Plan) -> openvino.CompiledModel:
         if plan.key not in self._compiled:
@@ -328,13 +323,19 @@ class Workbench:
         return self._compiled[plan.key]
 
     def _content(self, plan: Plan) -> dict[str, Any]:
-        """Return the key of what is measured of a built model: plans that come to the same model share it."""
+        """Return the key of what a built model puts out: plans that come to the same model share it."""
+        return self._built(plan, "content", values=True)
 
+    def _operations(self, plan: Plan) -> dict[str, Any]:
+        """Return the key of how long a built model takes: plans that come to the same operations share it."""
+        return self._built(plan, "operations", values=False)
+
+    def _built(self, plan: Plan, kind: str, *, values: bool) -> dict[str, Any]:
         def measure() -> str:
-            return fingerprint(runtime.core().read_model(self.build(plan)))
+            return fingerprint(runtime.core().read_model(self.builder.build(plan)), values=values)
 
-        content = self.profile.measured("content", self.key(plan), measure)
-        return {**self.key(plan), "plan": content, "properties": dict(sorted(plan.properties.items()))}
+        found = self.profile.measured(kind, self.key(plan), measure)
+        return {**self.key(plan), "plan": found, "properties": dict(sorted(plan.properties.items()))}
 
     def key(self, plan: Plan) -> dict[str, Any]:
         """Return what a measurement of a plan depends on, whatever is measured."""
@@ -346,18 +347,3 @@ class Workbench:
             "calibration": self.splits.calibration.fingerprint,
             "seed": self.seed,
         }
-
-
-def told(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """Return a progress callback that says what is being done."""
-    return lambda done, total: progress(what, done, total)
-
-
-def _doubling(samples: int) -> Iterator[int]:
-    """Yield after how many samples to look, the last after all."""
-    end = FIRST_LOOK
-    # A last part that is nearly nothing is not worth a look before it.
-    while end * 1.5 < samples:
-        yield end
-        end *= 2
-    yield samples

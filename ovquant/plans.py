@@ -14,6 +14,8 @@ from ovquant.errors import UsageError
 PLAN_SCHEMA = 1
 FLOAT = "float"
 """The name of the plan that quantizes nothing."""
+SKETCH_SIZE = 4
+"""Samples that calibrate a model of which only the operations matter."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Recipe:
     def key(self) -> str:
         """Return a short fingerprint of the settings."""
         return _digest(self.to_json())
+
+    @property
+    def sketch(self) -> "Recipe":
+        """Return the quickest recipe that makes the same operations: what differs are ranges, biases and weights."""
+        return replace(self, activation_range="default", bias_correction="none", calibration_size=SKETCH_SIZE)
 
 
 @dataclass(frozen=True)

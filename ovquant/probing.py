@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ovquant import runtime
 from ovquant.errors import CompileError
-from ovquant.evaluating import divergence
+from ovquant.evaluating import divergence, outputs_of
 from ovquant.graph import constant_bytes
 from ovquant.measuring import Workbench
 from ovquant.plans import Plan
@@ -21,8 +21,9 @@ from ovquant.quantization import Quantized
 from ovquant.tables import LayerRow, PairRow
 
 PROBE_SAMPLES = 16
-MOST_PROBES = 64
-"""Builds of a probe at most, however many layers: with more of them, neighbours are probed together first."""
+MOST_PROBES = 24
+"""Groups that are probed first, however many layers: with more of them, neighbours go together. Half as many groups
+are split at most, so that the number of builds does not grow with the depth."""
 HEAT = 6
 """Variants that are timed in turn with the recipe they differ from."""
 HEAT_ROUNDS = 60
@@ -56,17 +57,19 @@ class Probing:
     until: float = float("inf")
     count: int = 0
 
-    def layers(self, base_cost: float) -> tuple[LayerRow, ...]:
+    def layers(self, base_cost: float, *, gains: bool = True) -> tuple[LayerRow, ...]:
         """Return a row per layer; those of a group that was not split share what the group did.
 
-        base_cost: the recipe's cost relative to float, which turns costs relative to the recipe into such. When time
+        base_cost: the recipe's cost relative to float, which turns costs relative to the recipe into such. gains: split
+        the groups that gain most; else, where nothing needs to be gained, those that are cheaper in float. When time
         is up the rows are of what was measured until then.
         """
         names = [layer.name for layer in self.quantized.layers]
         found = dict(self.measure(list(blocks(names, MOST_PROBES))))
-        while splittable := [group for group in found if len(group) > 1]:
+        while splittable := [group for group in found if len(group) > 1 and (gains or found[group].cost < 0)]:
             room = MOST_PROBES * 2 - self.count
-            most = sorted(splittable, key=lambda group: (-found[group].gain, group))[: room // 2]
+            order = {group: -found[group].gain if gains else found[group].cost for group in splittable}
+            most = sorted(splittable, key=lambda group: (order[group], group))[: room // 2]
             halves = [half for group in most for half in blocks(group, 2)]
             finer = dict(self.measure(halves))
             if not finer:
@@ -168,7 +171,8 @@ class Probing:
             return None
 
     def _divergence(self, compiled: openvino.CompiledModel) -> float:
-        return divergence(compiled, self.bench.splits.search, self.bench.float_outputs()[:PROBE_SAMPLES])
+        expected = self.bench.float_outputs()[:PROBE_SAMPLES]
+        return divergence(outputs_of(compiled, self.bench.splits.search, count=len(expected)), expected)
 
     def _key(self, group: Group) -> dict[str, Any]:
         key = {**self.bench.key(self.plan), "data": self.bench.splits.search.fingerprint}

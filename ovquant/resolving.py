@@ -99,9 +99,10 @@ def _judge(record: Record, budget: Budget, objective: str) -> Judge:
             f"The profile was measured for {record.objective}, which says nothing about {objective}. "
             f"Run `ovquant profile --optimize {objective}`."
         )
-    search = record.baseline.search
-    assert search is not None, "a recorded trial has a score"
-    return Judge(budget, objective, record.baseline, budget.allowed(search.float_value))
+    scores = [trial.search for trial in (record.baseline, *record.trials.values()) if trial.search is not None]
+    # Float's score is known best where most samples were scored.
+    most = max(scores, key=lambda score: score.samples)
+    return Judge(budget, objective, record.baseline, budget.allowed(most.float_value))
 
 
 def _judged(trial: Trial, record: Record, budget: Budget) -> Trial:

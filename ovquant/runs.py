@@ -13,19 +13,20 @@ import openvino
 
 from ovquant import runtime
 from ovquant.budgets import Budget
+from ovquant.building import Progress, silent, told
 from ovquant.datasets import open_dataset
 from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
 from ovquant.keeping import Kept, kept_operations
 from ovquant.loaders import load_model, parse_shapes, set_shapes
-from ovquant.measuring import Objective, Progress, Workbench, silent, told
+from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.profiles import Profile
 from ovquant.quantization import is_quantized, with_unique_names
 from ovquant.results import Data, Result, move_into_place, refuse_finished
 from ovquant.runtime import Deployment
-from ovquant.searching import Outcome
 from ovquant.splits import Splits, split_data
 from ovquant.trials import Trial
+from ovquant.walking import Outcome
 
 DEFAULT_STRATEGY = "integer-program"
 
@@ -187,11 +188,11 @@ def finish(
     command: str,
 ) -> Result:
     """Put the chosen model into the work folder and describe the run."""
-    built = bench.build(outcome.chosen.plan)
+    built = bench.builder.build(outcome.chosen.plan)
     for name in ("model.xml", "model.bin"):
         shutil.copy2(built.with_name(name), work.folder / name)
     for number, trial in enumerate(outcome.front, start=1):
-        save_front(bench, trial, work.folder / "pareto" / f"{number:02}")
+        save_plan(bench, trial, work.folder / "pareto" / f"{number:02}")
     roles = {"search": bench.splits.search, "holdout": bench.splits.holdout, "calibration": bench.splits.calibration}
     return Result(
         verdict=outcome.verdict,
@@ -217,12 +218,16 @@ def finish(
     )
 
 
-def save_front(bench: Workbench, trial: Trial, folder: Path) -> None:
-    """Put one plan of the front into a folder of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
+def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:
+    """Put a trial's model and plan into a folder of its own, in place of what is there."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
     for name in ("model.xml", "model.bin"):
-        shutil.copy2(bench.build(trial.plan).with_name(name), folder / name)
-    trial.plan.save(folder / "plan.json")
+        shutil.copy2(bench.builder.build(trial.plan).with_name(name), partial / name)
+    trial.plan.save(partial / "plan.json")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
 
 
 class Work:
@@ -254,10 +259,16 @@ class Work:
     def _has_trials(self) -> bool:
         return next(Profile(self.folder / "profile.jsonl").entries("trial"), None) is not None
 
+    def keep_best(self, bench: Workbench, trial: Trial) -> None:
+        """Have the best plan so far on disk, in OUTPUT.partial/best, should the run be stopped."""
+        if self.target is not None:
+            save_plan(bench, trial, self.folder / "best")
+
     def finish(self, result: Result) -> Result:
         """Write the result's files, drop what only the search needed, and give the folder its final name."""
         result.write(self.folder)
-        shutil.rmtree(self.folder / "trials", ignore_errors=True)
+        for name in ("trials", "best"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
         if self.target is None:
             return replace(result, keep=self._temporary)
         return replace(result, folder=move_into_place(self.folder, self.target))

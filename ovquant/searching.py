@@ -3,38 +3,21 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TypeVar
 
-from ovquant.budgets import Budget, Drop
+from ovquant.budgets import Budget
+from ovquant.errors import ModelError
 from ovquant.judging import Judge, Judged, front
 from ovquant.measuring import Workbench
 from ovquant.plans import Plan, Recipe
 from ovquant.predicting import predicted_cost
 from ovquant.probing import Probing
 from ovquant.protocols import Strategy
-from ovquant.tables import Candidate, LayerRow, PairRow, PartNames, Probe, Table
-from ovquant.trials import Score, Trial, Verdict
+from ovquant.tables import COMFORT, Candidate, LayerRow, PairRow, PartNames, Probe, Table
+from ovquant.trials import Trial
+from ovquant.walking import Outcome, Walk, rows_of, update
 
-T = TypeVar("T")
-MOST_FINALISTS = 8
-HEAT_SECONDS = 2.0
-"""Time per finalist in the last interleaved race."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a search ended in: the trial to return, all trials, the order of the walk, and remarks for the user.
-
-    `front` holds, where it was asked for, the plans of which none is both cheaper and nearer to float than another.
-    """
-
-    verdict: Verdict
-    chosen: Trial
-    baseline: Trial
-    trials: tuple[Trial, ...]
-    walked: tuple[Trial, ...]
-    notes: tuple[str, ...] = ()
-    front: tuple[Trial, ...] = ()
+CONFIRMED_HEATS = 4
+"""Compilations over which the best plan so far is timed."""
 
 
 @dataclass
@@ -50,8 +33,10 @@ class Search:
     until: float = float("inf")
     most_trials: int | None = None
     alone: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
     pareto: bool = False
     on_trial: Callable[[Trial], None] = lambda trial: None
+    on_best: Callable[[Trial], None] = lambda trial: None
     _trials: dict[Candidate, Trial] = field(default_factory=dict)
     _layers: dict[PartNames, tuple[LayerRow, ...]] = field(default_factory=dict)
     _pairs: dict[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
@@ -62,10 +47,14 @@ class Search:
         judge = self.judge()
         self.explore(judge)
         self._note_precision()
-        verdict, chosen, walked = self._fitting(judge) if judge.minimises_drop else self._fastest(judge)
-        shown = self._whole_front(judge) if self.pareto else ()
+        walk = self._walk(judge)
+        verdict, chosen, walked = walk.fitting() if judge.minimises_drop else walk.fastest()
+        shown = walk.whole_front() if self.pareto else ()
         trials = tuple(self._trials.values())
         return Outcome(verdict, chosen, judge.baseline, trials, tuple(walked), tuple(self._notes), shown)
+
+    def _walk(self, judge: Judge) -> Walk:
+        return Walk(self.bench, judge, self._trials, self._notes)
 
     def judge(self) -> Judge:
         """Measure the float model as it would be served, beside the float reference in f32."""
@@ -99,6 +88,8 @@ class Search:
             table = self.table(judge)
             proposal = self.strategy.propose(table)
             if proposal is None:
+                if self._walk(judge).settle():
+                    continue
                 return
             if isinstance(proposal, Probe):
                 self._probe(proposal, judge)
@@ -112,19 +103,23 @@ class Search:
         if plan.recipe is None or trial.timing is None:
             self._layers[wish.parts], self._pairs[wish.parts] = (), ()
             return
-        probing = Probing(self.bench, plan, self.bench.quantized(plan.recipe), self.until)
+        probing = Probing(self.bench, plan, self.bench.builder.quantized(plan.recipe), self.until)
         cost, key = judge.cost(trial)[0], {**self.bench.key(plan), "parts": list(wish.parts)}
         if wish.pairs:
             self._pairs[wish.parts] = probing.pairs(wish.pairs, self._layers[wish.parts], cost)
             self.bench.profile.record("pairs", key, [asdict(row) for row in self._pairs[wish.parts]])
         else:
-            self._layers[wish.parts] = probing.layers(cost)
+            table = self.table(judge)
+            needed = judge.minimises_drop or not table.comfortable(judge.row(Candidate(wish.parts), trial))
+            self._layers[wish.parts] = probing.layers(cost, gains=needed)
             self.bench.profile.record("layers", key, [asdict(row) for row in self._layers[wish.parts]])
 
     def _try(self, candidate: Candidate, table: Table, judge: Judge) -> None:
         plan = self.plan_of(candidate)
         predicted = self.bench.predicted(plan, lambda: predicted_cost(table, candidate))
-        trial = self.bench.trial(plan, self.budget, lambda trial: self._pointless(trial, judge))
+        trial = self._sketched(plan, table, judge) or self.bench.trial(
+            plan, self.budget, lambda trial: self._pointless(trial, judge), glance=not self.pareto
+        )
         self._trials[candidate] = trial if judge.minimises_drop else replace(trial, predicted=predicted)
         value = {
             "plan": trial.plan.key,
@@ -137,17 +132,72 @@ class Search:
         self.bench.profile.measured(
             "candidate", {**self.bench.key(plan), "parts": list(candidate.parts)}, lambda: value
         )
+        self._score_further(candidate, judge)
+        self._confirm(judge)
         self.on_trial(self._trials[candidate])
         self._prune(judge)
+        best = self._best(judge)
+        if best is not None and best.plan.key == plan.key:
+            self.on_best(best)
+
+    def _sketched(self, plan: Plan, table: Table, judge: Judge) -> Trial | None:
+        """Time a recipe with next to no calibration; return its trial where it is no faster than one that is good.
+
+        Operations take a model's time, not the ranges and biases that calibration finds, and it takes longest of all.
+        """
+        good = [row for row in table.trials if table.comfortable(row) and not row.candidate.float_layers]
+        if plan.recipe is None or plan.layers or plan.recipe.algorithm != "post-training" or not good:
+            return None
+        if judge.minimises_drop or self.pareto or self.bench.objective == "size":
+            return None
+        best = min(good, key=lambda row: (row.cost, row.candidate.parts))
+        sketch = replace(plan, recipe=plan.recipe.sketch)
+        try:
+            timing = self.bench.timing(sketch)
+        except ModelError:
+            # The whole trial says what is wrong with it, or moves to f32.
+            return None
+        self.bench.discard(sketch)
+        if timing.ratio_high < best.cost:
+            return None
+        name = self.plan_of(best.candidate).name
+        return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")
+
+    def _best(self, judge: Judge) -> Trial | None:
+        """Return the cheapest plan that is inside the budget on the search data, of equal ones the nearest to float."""
+        inside = [(row, trial) for row, trial in rows_of(self._trials, judge) if row.inside]
+        order = ((row.cost, row.divergence, trial.plan.name, trial) for row, trial in inside)
+        return min(order, key=lambda item: item[:3], default=(None,))[-1]
+
+    def _score_further(self, candidate: Candidate, judge: Judge) -> None:
+        """Score a plan on more samples than a glance takes where only that tells whether it is the best so far."""
+        trial = self._trials[candidate]
+        row, rows = judge.row(candidate, trial), rows_of(self._trials, judge)
+        best = min((other.cost for other, _ in rows if other.inside and other.candidate != candidate), default=1.0)
+        if not judge.minimises_drop and abs(row.excess) <= row.noise and row.cost_high < 1 and row.cost < best:
+            update(self._trials, [replace(trial, search=self.bench.score(trial.plan, "search", self.budget))])
+
+    def _confirm(self, judge: Judge) -> None:
+        """Time the plan that looks best over more compilations: of many, the best is mostly also the luckiest."""
+        if judge.minimises_drop or self.bench.objective == "size":
+            return
+        for _ in range(len(self._trials)):
+            best = self._best(judge)
+            if best is None or self.bench.timing(best.plan, heats=CONFIRMED_HEATS) == best.timing:
+                return
+            # Plans of the same operations share their timing.
+            timed = [trial for trial in self._trials.values() if trial.timing is not None and trial.search is not None]
+            update(self._trials, [replace(trial, timing=self.bench.timing(trial.plan)) for trial in timed])
 
     def _pointless(self, trial: Trial, judge: Judge) -> str:
-        """Say which plan inside the budget is surely cheaper and nearer to float, so that this one cannot be returned."""
-        if judge.minimises_drop or self.pareto or trial.timing is None or trial.divergence is None:
+        """Say which plan inside the budget is surely cheaper and safe enough, so that this one cannot be returned."""
+        if judge.minimises_drop or self.pareto or self.bench.objective == "size":
             return ""
-        low = judge.cost_low(trial)
-        for row, other in self._rows(judge):
-            if row.inside and row.cost_high < low and row.divergence <= trial.divergence:
-                return f"not scored: {other.plan.name} is inside the budget, surely cheaper and nearer to float"
+        low, unit = judge.cost_low(trial), judge.unit
+        for row, other in rows_of(self._trials, judge):
+            nearer = trial.divergence is not None and row.divergence <= trial.divergence
+            if row.inside and row.cost_high < low and (nearer or row.excess <= -COMFORT * unit):
+                return f"not scored: {other.plan.name} is inside the budget and surely cheaper"
         return ""
 
     def plan_of(self, candidate: Candidate) -> Plan:
@@ -164,7 +214,7 @@ class Search:
 
     def table(self, judge: Judge) -> Table:
         """Return what the strategy may know."""
-        rows = tuple(row for row, _ in self._rows(judge))
+        rows = tuple(row for row, _ in rows_of(self._trials, judge))
         layers, pairs = {}, {}
         for parts, found in self._layers.items():
             trial = self._trials.get(Candidate(parts))
@@ -174,120 +224,25 @@ class Search:
             layers[parts] = found if base is None else judge.layers(found, base, divergence)
             if parts in self._pairs:
                 pairs[parts] = self._pairs[parts] if base is None else judge.pairs(self._pairs[parts], base, divergence)
-        return Table(self.parts, judge.unit, rows, layers, self.seed, pairs, self.alone)
-
-    # The end ------------------------------------------------------------------------------------------------------
-
-    def _rows(self, judge: Judge) -> list[Judged]:
-        return [(judge.row(candidate, trial), trial) for candidate, trial in self._trials.items()]
-
-    def _fastest(self, judge: Judge) -> tuple[Verdict, Trial, list[Trial]]:
-        """Walk the finalists on the holdout and return the last that held, or float."""
-        walked = self._walk(self._finalists(judge))
-        passed = [trial for trial in walked if _inside(trial.holdout)]
-        if passed:
-            return "met", passed[-1], walked
-        verdict, kept = self._float_verdict(judge)
-        return verdict, kept, walked
-
-    def _fitting(self, judge: Judge) -> tuple[Verdict, Trial, list[Trial]]:
-        """Return the plan that is nearest to float within the limits; float itself where it fits."""
-        verdict, kept = self._float_verdict(judge)
-        if verdict == "float":
-            return verdict, kept, []
-        rows = [pair for pair in self._rows(judge) if not pair[0].failed and pair[0].excess <= 0]
-        order = sorted(rows, key=lambda pair: (pair[0].cost, pair[1].divergence or 0.0, pair[1].plan.name))
-        raced = self._race([trial for _, trial in order[:MOST_FINALISTS]]) if order else []
-        fitting = [trial for trial in raced if judge.over(trial) <= 0]
-        walked = [self._held_out(trial) for trial in fitting[:1]]
-        if walked and _inside(walked[0].holdout):
-            return "met", walked[0], walked
-        return verdict, kept, walked
-
-    def _finalists(self, judge: Judge) -> list[Trial]:
-        """Return the plans to walk, safest first, each surely better than float and faster than all safer ones."""
-        inside = [(row, trial) for row, trial in self._rows(judge) if not row.failed and row.excess <= 0]
-        undecided = [trial for row, trial in inside if not row.inside and row.cost < 1]
-        kept = _spread(front([(row, trial) for row, trial in inside if row.inside]), MOST_FINALISTS)
-        if undecided and not kept:
-            names = ", ".join(trial.plan.name for trial in undecided)
-            self._notes.append(f"The noise of the timing exceeds the difference from float: not decided for {names}.")
-        if not kept:
-            return []
-        raced = self._race([trial for _, trial in kept])
-        rows = [judge.row(Candidate(()), trial) for trial in raced]
-        return [
-            trial for _, trial in front([pair for pair in zip(rows, raced, strict=True) if pair[0].inside], surely=True)
-        ]
-
-    def _race(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Time the finalists once more, all of them in one interleaved run; a size needs no second look."""
-        if self.bench.objective == "size":
-            return list(trials)
-        timings = self.bench.final_race([trial.plan for trial in trials], HEAT_SECONDS * (len(trials) + 1))
-        raced = [replace(trial, timing=timing) for trial, timing in zip(trials, timings, strict=True)]
-        self._update(raced)
-        return raced
-
-    def _walk(self, finalists: Sequence[Trial]) -> list[Trial]:
-        """Score the finalists on the holdout in their order; the first that fails ends the walk."""
-        walked = []
-        for trial in finalists:
-            walked.append(self._held_out(trial))
-            if not _inside(walked[-1].holdout):
-                break
-        return walked
-
-    def _held_out(self, trial: Trial) -> Trial:
-        """Score a trial on the holdout."""
-        seen = replace(trial, holdout=self.bench.score(trial.plan, "holdout", self.budget))
-        self._update([seen])
-        return seen
-
-    def _whole_front(self, judge: Judge) -> tuple[Trial, ...]:
-        """Return the trials of which none is both cheaper and nearer to float, whatever the budget, on the holdout too."""
-        plain = replace(judge, budget=Budget(max_drop=Drop(0.0)), allowed_drop=0.0)
-        rows = [(plain.row(candidate, trial), trial) for candidate, trial in self._trials.items()]
-        kept = _spread(front([pair for pair in rows if not pair[0].failed and pair[0].cost_high < 1]), MOST_FINALISTS)
-        if not kept:
-            return ()
-        return tuple(self._held_out(trial) for trial in self._race([trial for _, trial in kept]))
-
-    def _float_verdict(self, judge: Judge) -> tuple[Verdict, Trial]:
-        """Return float as it is served where it holds the budget, else in f32, and whether even that breaks a limit."""
-        served = self._scored_float(judge.baseline)
-        if _inside(served.holdout) and judge.over(served) <= 0:
-            return "float", served
-        reference = self._scored_float(self.bench.trial(self.bench.reference_plan, self.budget))
-        if _inside(reference.holdout) and judge.over(reference) <= 0:
-            return "float", reference
-        return "infeasible", served if _inside(served.holdout) else reference
-
-    def _scored_float(self, trial: Trial) -> Trial:
-        return replace(trial, holdout=self.bench.score(trial.plan, "holdout", self.budget))
-
-    def _update(self, trials: Sequence[Trial]) -> None:
-        by_key = {trial.plan.key: trial for trial in trials}
-        for candidate, trial in self._trials.items():
-            self._trials[candidate] = by_key.get(trial.plan.key, trial)
+        # Where accuracy is made as good as fits, there is a cost to whatever changes it.
+        free = frozenset() if judge.minimises_drop else self.free
+        return Table(self.parts, judge.unit, rows, layers, self.seed, pairs, self.alone, free)
 
     def _prune(self, judge: Judge) -> None:
         """Delete the built models of trials that can no longer be finalists."""
         if self.pareto:
             return
-        rows = self._rows(judge)
+        rows = rows_of(self._trials, judge)
         kept = {trial.plan.key for _, trial in front([(row, trial) for row, trial in rows if row.inside])}
+        self._hold_best(rows)
         for _, trial in rows:
             if trial.plan.key not in kept:
                 self.bench.discard(trial.plan)
 
-
-def _spread(items: Sequence[T], most: int) -> list[T]:
-    """Return at most so many items, evenly spread, the first and the last among them."""
-    if len(items) <= most:
-        return list(items)
-    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
-
-
-def _inside(score: Score | None) -> bool:
-    return score is not None and score.excess <= 0
+    def _hold_best(self, rows: Sequence[Judged]) -> None:
+        """Keep the recipe in memory whose layers are likely to be asked for."""
+        recipes = [(row, trial) for row, trial in rows if not row.failed and trial.plan.recipe is not None]
+        if recipes:
+            _, best = min(recipes, key=lambda pair: (max(0.0, pair[0].excess), pair[0].cost))
+            assert best.plan.recipe is not None
+            self.bench.builder.hold(best.plan.recipe)

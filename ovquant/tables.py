@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+COMFORT = 0.5
+"""The share of the budget that a plan leaves unused when it need not be made safer: the data of the search flatter."""
+
 PartNames = tuple[str, ...]
 """The recipe parts of a candidate, in the order they are applied; empty for float."""
 
@@ -82,8 +85,9 @@ class PairRow:
 class Table:
     """All that is known so far.
 
-    `parts` are the recipe parts on offer, in the order to try them; those `alone` are not joined with others. `allowed` is the drop the budget allows, in the
-    metric's unit. `layers` holds the layers of the recipes that were probed, `pairs` the pairs that were.
+    `parts` are the recipe parts on offer, in the order to try them; those `alone` are not joined with others, and those
+    that are `free` change ranges and biases but no operation, and so no cost. `allowed` is the drop the budget allows,
+    in the metric's unit. `layers` holds the layers of the recipes that were probed, `pairs` the pairs that were.
     """
 
     parts: tuple[str, ...]
@@ -93,6 +97,11 @@ class Table:
     seed: int = 0
     pairs: Mapping[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
     alone: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
+
+    def comfortable(self, row: TrialRow) -> bool:
+        """Tell whether a row is so far inside the budget that making it safer is not worth any cost."""
+        return not row.failed and row.excess <= -COMFORT * self.allowed
 
     def row(self, candidate: Candidate) -> TrialRow | None:
         """Return the measured row of a candidate, or None."""

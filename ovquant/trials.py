@@ -1,6 +1,6 @@
 """The trial: one plan, really built, compiled and measured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ class Timing:
     """Latency in milliseconds per inference, and its ratio to float, interleaved in one run.
 
     `ratio` is plan over float of the medians (below 1 is faster) with a 95 % interval; for the throughput
-    objective the times are milliseconds per sample with all requests busy.
+    objective the times are milliseconds per sample with all requests busy. `heats` counts the compilations timed.
     """
 
     p50_ms: float
@@ -48,6 +48,7 @@ class Timing:
     ratio_low: float
     ratio_high: float
     rounds: int
+    heats: int = 1
 
     @classmethod
     def of(cls, times: NDArray[np.float64], float_times: NDArray[np.float64]) -> "Timing":
@@ -62,6 +63,26 @@ class Timing:
             ratio_low=low,
             ratio_high=high,
             rounds=np.size(times),
+        )
+
+    @classmethod
+    def joined(cls, timings: Sequence["Timing"]) -> "Timing":
+        """Return what timings of one plan say together, each weighted by its heats.
+
+        The interval reaches around all of theirs: two compilations of one model differ by percents, which the rounds of
+        either do not show.
+        """
+        weights = [timing.heats for timing in timings]
+
+        def mean(name: str) -> float:
+            return float(np.exp(np.average(np.log([getattr(timing, name) for timing in timings]), weights=weights)))
+
+        return cls(
+            **{name: mean(name) for name in ("p50_ms", "p95_ms", "float_p50_ms", "float_p95_ms", "ratio")},
+            ratio_low=min(timing.ratio_low for timing in timings),
+            ratio_high=max(timing.ratio_high for timing in timings),
+            rounds=sum(timing.rounds for timing in timings),
+            heats=sum(weights),
         )
 
     @property

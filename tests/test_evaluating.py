@@ -70,11 +70,14 @@ def test_a_metric_that_misbehaves_is_named(function: Callable[..., float], cause
 
 
 def test_divergence_is_relative_squared_error() -> None:
-    expected = outputs_of(scaled(1), DATA, count=50, most_bytes=10**6)
+    def found(factor: float) -> list[dict[str, Any]]:
+        return outputs_of(scaled(factor), DATA, count=50, most_bytes=10**6)
+
+    expected = found(1)
     assert len(expected) == 50
-    assert divergence(scaled(1), DATA, expected) == 0
-    assert divergence(scaled(1.1), DATA, expected) == pytest.approx(0.01, rel=1e-3)
-    assert divergence(scaled(0), DATA, expected) == 1
+    assert divergence(found(1), expected) == 0
+    assert divergence(found(1.1), expected) == pytest.approx(0.01, rel=1e-3)
+    assert divergence(found(0), expected) == 1
 
 
 def test_outputs_kept_stay_under_a_size() -> None:

@@ -64,7 +64,7 @@ def workbench(setting: Setting, out: Path) -> Workbench:
 
 def plans(bench: Workbench) -> Iterator[ovquant.Plan]:
     """Yield the plan of every set of float layers, fewest first."""
-    names = [layer.name for layer in bench.quantized(RECIPE).layers]
+    names = [layer.name for layer in bench.builder.quantized(RECIPE).layers]
     if len(names) > MOST_LAYERS:
         raise SystemExit(f"The model has {len(names)} layers, so {2 ** len(names)} sets; {MOST_LAYERS} are the most.")
     whole = ovquant.Plan("default", RECIPE, properties=dict(bench.deployment.properties))
@@ -98,7 +98,8 @@ def race(bench: Workbench, chosen: list[ovquant.Plan], seconds: float) -> np.nda
     """Time plans in turn; milliseconds, shape [rounds, plans]."""
     device, batch = bench.deployment.device, bench.deployment.batch
     compiled = [
-        runtime.compile_model(bench.build(plan), runtime.Deployment(device, plan.properties, batch)) for plan in chosen
+        runtime.compile_model(bench.builder.build(plan), runtime.Deployment(device, plan.properties, batch))
+        for plan in chosen
     ]
     return bench.times(compiled, seconds=seconds, most=RACE_ROUNDS)
 

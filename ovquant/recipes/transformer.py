@@ -1,4 +1,4 @@
-"""Recipes for models with attention."""
+"""Recipes that quantize as NNCF does transformers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from ovquant.plans import Recipe
 
 @dataclass(frozen=True)
 class Transformer:
-    """Quantize as NNCF does transformers: attention patterns as a whole, SmoothQuant on matrix products."""
+    """Quantize as NNCF does transformers: attention as a whole, cheap operations in float, SmoothQuant on matrix products."""
 
     rank: ClassVar[int] = 10
     smooth: float | None = None
@@ -21,8 +21,9 @@ class Transformer:
 
     @staticmethod
     def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
-        """Offer it for models with matrix products."""
-        return [""] if operation_types.get("MatMul", 0) > 1 else []
+        """Offer it for models with matrix products or convolutions: these too can be faster with cheap operations in float."""
+        heavy = ("MatMul", "Convolution", "GroupConvolution")
+        return [""] if sum(operation_types.get(kind, 0) for kind in heavy) > 1 else []
 
 
 @dataclass(frozen=True)

@@ -14,25 +14,29 @@ def next_recipe(table: Table, *, most: int) -> Candidate | None:
     """Return the next recipe to try, at most so many in all, or None when none is left.
 
     Outside the budget every part that does no harm is put in: parts act on each other, and what helps only beside
-    another part is found from there. Inside it, only what is cheaper. Then each part is left out once, and stays out
-    where that is no worse.
+    another part is found from there. Inside it, only what is cheaper, or safer at the same cost while little of the
+    budget is left. Then each part is left out once, and stays out where that is no worse.
     """
     if sum(not row.candidate.float_layers for row in table.trials) >= most:
         return None
     current: TrialRow | None = None
     joinable = [part for part in table.parts if part not in table.alone]
     for part in joinable:
+        if current is not None and part in table.free and table.comfortable(current):
+            continue
         change = _in_order(table, _chosen(current) | {part})
         row = table.row(change)
         if row is None:
             return change
-        if not row.failed and (current is None or improves(table, row, current) or _harmless(row, current)):
+        if not row.failed and (current is None or improves(table, row, current) or _harmless(table, row, current)):
             current = row
     for part in table.parts:
         if part in table.alone and table.row(Candidate((part,))) is None:
             return Candidate((part,))
     for part in reversed(joinable):
         if current is None or part not in _chosen(current):
+            continue
+        if part in table.free and table.comfortable(current):
             continue
         change = _in_order(table, _chosen(current) - {part})
         row = table.row(change)
@@ -47,13 +51,18 @@ def _chosen(row: TrialRow | None) -> frozenset[str]:
     return frozenset() if row is None else frozenset(row.candidate.parts) - {PLAIN}
 
 
-def _harmless(row: TrialRow, base: TrialRow) -> bool:
-    """Tell whether a recipe outside the budget got no worse in accuracy, as far as can be told, nor slower than float."""
-    if base.excess <= 0 or row.cost >= max(1.0, base.cost):
+def _harmless(table: Table, row: TrialRow, base: TrialRow) -> bool:
+    """Tell whether a recipe that should be safer got no worse in accuracy, as far as can be told, nor slower than float.
+
+    One inside the budget pays nothing for being safer.
+    """
+    if table.comfortable(base) or row.cost >= max(1.0, base.cost):
         return False
     if (row.excess, row.divergence, row.cost) == (base.excess, base.divergence, base.cost):
         # The same model: a part that changes nothing is none.
         return False
+    if base.excess <= 0:
+        return row.excess <= 0 and row.cost <= base.cost_high and row.divergence < (1 - CLEARLY) * base.divergence
     return row.excess - base.excess <= max(row.noise, base.noise) / 2 and row.divergence <= HARM * base.divergence
 
 
@@ -72,7 +81,7 @@ def _in_order(table: Table, chosen: frozenset[str]) -> Candidate:
 def best_recipes(table: Table) -> list[TrialRow]:
     """Return the recipes that were measured with no layer put back, best first."""
     recipes = [row for row in table.trials if not row.candidate.float_layers and not row.failed]
-    return sorted(recipes, key=lambda row: (merit(table, row), row.candidate.parts))
+    return sorted(recipes, key=lambda row: (merit(table, row), row.divergence, row.candidate.parts))
 
 
 def merit(table: Table, row: TrialRow) -> float:

@@ -16,6 +16,8 @@ Path = Callable[[tuple[LayerRow, ...]], tuple[frozenset[str], ...]]
 
 SLACK = 0.03
 """How wrong a predicted cost may be, relative to float, before a plan is not worth building."""
+SAVING = 0.01
+"""The least saving, relative to float, that is worth building a plan for: less is lost in the noise of timing."""
 
 
 def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Proposal | None:
@@ -44,7 +46,7 @@ def next_change(table: Table, *, steps: int) -> Candidate | None:
     `steps` changes.
     """
     inside = [row for row in table.trials if row.inside and row.candidate.parts in table.layers]
-    best = min(inside, key=lambda row: (row.cost, sorted(row.candidate.float_layers)), default=None)
+    best = min(inside, key=lambda row: (row.cost, row.divergence, sorted(row.candidate.float_layers)), default=None)
     if best is None:
         return None
     changes = _changes(table, best)
@@ -60,7 +62,7 @@ def _changes(table: Table, best: TrialRow) -> list[Candidate]:
     for layer in table.layers[parts]:
         changed = Candidate(parts, floats ^ {layer.name})
         saving = layer.cost if layer.name in floats else -layer.cost
-        if saving <= 0:
+        if saving < SAVING:
             continue
         excess = predicted_excess(table, changed)
         # A prediction this far outside has never been wrong enough to build the plan for.
@@ -71,8 +73,14 @@ def _changes(table: Table, best: TrialRow) -> list[Candidate]:
 
 
 def _worth(table: Table) -> float:
-    """Return the cost that a plan must stay under to be worth building: that of the best plan inside the budget."""
-    return min((row.cost for row in table.trials if row.inside), default=1.0)
+    """Return the predicted cost that a plan must stay under to be worth building.
+
+    Beside a plan that is safe enough it must be cheaper; else it may also be safer at about the same cost.
+    """
+    best = min((row for row in table.trials if row.inside), key=lambda row: row.cost, default=None)
+    if best is None:
+        return 1.0 + SLACK
+    return best.cost - SAVING if table.comfortable(best) else best.cost + SLACK
 
 
 def _bisect(table: Table, plans: Sequence[Candidate], target: float) -> Candidate | None:
@@ -81,7 +89,7 @@ def _bisect(table: Table, plans: Sequence[Candidate], target: float) -> Candidat
     high = min((place for place, row in known if not row.failed and row.excess <= target), default=len(plans))
     low = max((place for place, row in known if place < high), default=-1)
     # What is predicted to cost more than a plan inside the budget is not worth building.
-    worth = _worth(table) + SLACK
+    worth = _worth(table)
     high = min((place for place in range(low + 1, high) if predicted_cost(table, plans[place]) >= worth), default=high)
     if high - low <= 1:
         return None

@@ -83,7 +83,7 @@ def test_everything_offered_can_be_read(types: Mapping[str, int]) -> None:
 def test_what_suits_convolutions() -> None:
     offered = offered_parts(CONVOLUTIONAL)
     assert {"bias", "smooth-convolutions", "keep-float:types=Add", "keep-float:types=GroupConvolution"} <= set(offered)
-    assert "transformer" not in offered
+    assert "transformer" in offered
 
 
 def test_what_suits_attention() -> None:

@@ -1,0 +1,169 @@
+"""Measured trials to the plan to return: a last race, an order that is fixed, and one walk over the holdout."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from ovquant.budgets import Budget, Drop
+from ovquant.judging import Judge, Judged, front
+from ovquant.measuring import Workbench
+from ovquant.tables import Candidate
+from ovquant.trials import Score, Trial, Verdict
+
+T = TypeVar("T")
+MOST_FINALISTS, MOST_SHOWN = 4, 8
+"""Plans that are raced for the holdout, and on a whole front."""
+HEAT_SECONDS = 2.0
+"""Time per finalist in the last interleaved race."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search ended in: the trial to return, all trials, the order of the walk, and remarks for the user.
+
+    `front` holds, where it was asked for, the plans of which none is both cheaper and nearer to float than another.
+    """
+
+    verdict: Verdict
+    chosen: Trial
+    baseline: Trial
+    trials: tuple[Trial, ...]
+    walked: tuple[Trial, ...]
+    notes: tuple[str, ...] = ()
+    front: tuple[Trial, ...] = ()
+
+
+@dataclass
+class Walk:
+    """The end of a search: `trials` are what was tried, updated by what is measured here; `notes` are for the user."""
+
+    bench: Workbench
+    judge: Judge
+    trials: dict[Candidate, Trial]
+    notes: list[str]
+
+    def fastest(self) -> tuple[Verdict, Trial, list[Trial]]:
+        """Walk the finalists on the holdout and return the last that held, or float."""
+        walked = self._walk(self._finalists())
+        passed = [trial for trial in walked if _inside(trial.holdout)]
+        if passed:
+            return "met", passed[-1], walked
+        verdict, kept = self._float_verdict()
+        return verdict, kept, walked
+
+    def fitting(self) -> tuple[Verdict, Trial, list[Trial]]:
+        """Return the plan that is nearest to float within the limits; float itself where it fits."""
+        verdict, kept = self._float_verdict()
+        if verdict == "float":
+            return verdict, kept, []
+        rows = [pair for pair in rows_of(self.trials, self.judge) if not pair[0].failed and pair[0].excess <= 0]
+        order = sorted(rows, key=lambda pair: (pair[0].cost, pair[1].divergence or 0.0, pair[1].plan.name))
+        raced = self._race([trial for _, trial in order[:MOST_FINALISTS]]) if order else []
+        fitting = [trial for trial in raced if self.judge.over(trial) <= 0]
+        walked = [self._held_out(trial) for trial in fitting[:1]]
+        if walked and _inside(walked[0].holdout):
+            return "met", walked[0], walked
+        return verdict, kept, walked
+
+    def _finalists(self) -> list[Trial]:
+        """Return the plans to walk, safest first, each surely better than float and faster than all safer ones."""
+        while self.settle():
+            pass
+        inside = [(row, trial) for row, trial in rows_of(self.trials, self.judge) if not row.failed and row.excess <= 0]
+        undecided = [trial for row, trial in inside if not row.inside and row.cost < 1]
+        kept = self._front()
+        if undecided and not kept:
+            names = ", ".join(trial.plan.name for trial in undecided)
+            self.notes.append(f"The noise of the timing exceeds the difference from float: not decided for {names}.")
+        if not kept:
+            return []
+        raced = self._race([trial for _, trial in kept])
+        rows = [self.judge.row(Candidate(()), trial) for trial in raced]
+        return [
+            trial for _, trial in front([pair for pair in zip(rows, raced, strict=True) if pair[0].inside], surely=True)
+        ]
+
+    def _race(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Time the finalists once more, all of them in one interleaved run; a size needs no second look."""
+        if self.bench.objective == "size":
+            return list(trials)
+        timings = self.bench.final_race([trial.plan for trial in trials], HEAT_SECONDS * (len(trials) + 1))
+        raced = [replace(trial, timing=timing) for trial, timing in zip(trials, timings, strict=True)]
+        update(self.trials, raced)
+        return raced
+
+    def _walk(self, finalists: Sequence[Trial]) -> list[Trial]:
+        """Score the finalists on the holdout in their order; the first that fails ends the walk."""
+        walked = []
+        for trial in finalists:
+            walked.append(self._held_out(trial))
+            if not _inside(walked[-1].holdout):
+                break
+        return walked
+
+    def _held_out(self, trial: Trial) -> Trial:
+        """Score a trial on the holdout."""
+        seen = replace(trial, holdout=self.bench.score(trial.plan, "holdout", self.judge.budget))
+        update(self.trials, [seen])
+        return seen
+
+    def whole_front(self) -> tuple[Trial, ...]:
+        """Return the trials of which none is both cheaper and nearer to float, whatever the budget, on the holdout too."""
+        plain = replace(self.judge, budget=Budget(max_drop=Drop(0.0)), allowed_drop=0.0)
+        rows = [(plain.row(candidate, trial), trial) for candidate, trial in self.trials.items()]
+        kept = _spread(front([pair for pair in rows if not pair[0].failed and pair[0].cost_high < 1]), MOST_SHOWN)
+        if not kept:
+            return ()
+        return tuple(self._held_out(trial) for trial in self._race([trial for _, trial in kept]))
+
+    def _float_verdict(self) -> tuple[Verdict, Trial]:
+        """Return float as it is served where it holds the budget, else in f32, and whether even that breaks a limit."""
+        served = self._scored_float(self.judge.baseline)
+        if _inside(served.holdout) and self.judge.over(served) <= 0:
+            return "float", served
+        reference = self._scored_float(self.bench.trial(self.bench.reference_plan, self.judge.budget))
+        if _inside(reference.holdout) and self.judge.over(reference) <= 0:
+            return "float", reference
+        return "infeasible", served if _inside(served.holdout) else reference
+
+    def _scored_float(self, trial: Trial) -> Trial:
+        return replace(trial, holdout=self.bench.score(trial.plan, "holdout", self.judge.budget))
+
+    def settle(self) -> bool:
+        """Score the finalists as they stand on all that is needed to decide; tell whether any was scored further."""
+        changed = []
+        for _, trial in self._front():
+            score = self.bench.score(trial.plan, "search", self.judge.budget)
+            if score != trial.search:
+                changed.append(replace(trial, search=score))
+                self.bench.record(changed[-1])
+        update(self.trials, changed)
+        return bool(changed)
+
+    def _front(self) -> list[Judged]:
+        """Return the plans inside the budget that are cheaper than all safer ones, some of them where they are many."""
+        inside = [(row, trial) for row, trial in rows_of(self.trials, self.judge) if row.inside]
+        return _spread(front(inside), MOST_FINALISTS)
+
+
+def rows_of(trials: dict[Candidate, Trial], judge: Judge) -> list[Judged]:
+    """Return every trial beside its row."""
+    return [(judge.row(candidate, trial), trial) for candidate, trial in trials.items()]
+
+
+def update(trials: dict[Candidate, Trial], changed: Iterable[Trial]) -> None:
+    """Put trials in the place of those of the same plans."""
+    by_key = {trial.plan.key: trial for trial in changed}
+    for candidate, trial in trials.items():
+        trials[candidate] = by_key.get(trial.plan.key, trial)
+
+
+def _spread(items: Sequence[T], most: int) -> list[T]:
+    """Return at most so many items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
+
+
+def _inside(score: Score | None) -> bool:
+    return score is not None and score.excess <= 0
