@@ -236,18 +236,16 @@ class Workbench:
         Plans of the same operations share it, whatever their weights and ranges.
         """
         key = {**self._operations(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
-        found = self.profile.recall("timing", key)
-        known = [] if found is None else [Timing(**found)]
-        # Float takes as long as float.
-        missing = (heats if plan.key != self.float_plan.key else 1) - sum(timing.heats for timing in known)
-        if missing <= 0:
-            return known[0]
-        for _ in range(missing):
+        alone = plan.key == self.float_plan.key
+        known: list[Timing] = []
+        while value := self.profile.recall("timing", {**key, "heat": len(known)}):
+            known.append(Timing(**value))
+        for heat in range(len(known), 1 if alone else heats):
             pair = [self._compiled_plan(self.float_plan)]
-            pair += [] if plan.key == self.float_plan.key else [self._compile(plan)]
+            pair += [] if alone else [self._compile(plan)]
             times = self.times(pair, 2 * self.heat_seconds, TRIAL_ROUNDS)
             known.append(Timing.of(times[:, -1], times[:, 0]))
-        self.profile.record("timing", key, asdict(Timing.joined(known)))
+            self.profile.record("timing", {**key, "heat": heat}, asdict(known[-1]))
         return Timing.joined(known)
 
     def times(self, contenders: Sequence[openvino.CompiledModel], seconds: float, most: int) -> NDArray[np.float64]:

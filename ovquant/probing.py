@@ -78,7 +78,10 @@ class Probing:
                 if all(half in finer for half in blocks(group, 2)):
                     del found[group]
                     found |= {half: finer[half] for half in blocks(group, 2)}
-        costs = shrunk([item.cost for item in found.values()], errors(list(found.values())))
+        noise = errors(list(found.values()))
+        costs = shrunk([item.cost for item in found.values()], noise)
+        if sum(map(len, found)) == len(names):
+            costs = anchored(costs, noise, 1 / base_cost - 1)
         return tuple(
             LayerRow(name, found[group].gain / len(group), base_cost * cost / len(group))
             for group, cost in zip(found, costs, strict=True)
@@ -177,6 +180,19 @@ class Probing:
     def _key(self, group: Group) -> dict[str, Any]:
         key = {**self.bench.key(self.plan), "data": self.bench.splits.search.fingerprint}
         return {**key, "objective": self.bench.objective, "float": list(group)}
+
+
+def anchored(costs: Sequence[float], noise: Sequence[float], least: float) -> list[float]:
+    """Return costs that sum to no less than is known of all of them together, raised where they are least certain.
+
+    least: what all layers in float cost: that is float, whose cost is known better than that of any layer. Layers cost
+    more one at a time, with conversions around each, so a sum below it is luck in the timing of what they differ from.
+    """
+    short = least - sum(costs)
+    variances = np.square(noise)
+    if short <= 0 or not variances.sum() > 0:
+        return list(costs)
+    return [float(cost) for cost in np.asarray(costs) + short * variances / variances.sum()]
 
 
 def errors(measured: Sequence[Measured]) -> list[float]:

@@ -16,6 +16,8 @@ from ovquant.tables import COMFORT, Candidate, LayerRow, PairRow, PartNames, Pro
 from ovquant.trials import Trial
 from ovquant.walking import Outcome, Walk, rows_of, update
 
+SAVING = 0.01
+"""The least saving, relative to float, for which a recipe that a sketch was made of is calibrated."""
 CONFIRMED_HEATS = 4
 """Compilations over which the best plan so far is timed."""
 
@@ -158,7 +160,7 @@ class Search:
             # The whole trial says what is wrong with it, or moves to f32.
             return None
         self.bench.discard(sketch)
-        if timing.ratio_high < best.cost:
+        if timing.ratio < best.cost - SAVING:
             return None
         name = self.plan_of(best.candidate).name
         return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")

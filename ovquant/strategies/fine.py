@@ -7,7 +7,7 @@ single layers are changed until no change makes the best plan cheaper.
 import math
 from collections.abc import Callable, Sequence
 
-from ovquant.predicting import predicted_cost, predicted_excess
+from ovquant.predicting import predicted_cost, predicted_excess, usable
 from ovquant.strategies.coarse import best_recipes
 from ovquant.tables import Candidate, LayerRow, Probe, Proposal, Table, TrialRow
 
@@ -40,12 +40,13 @@ def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Pro
 
 
 def next_change(table: Table, *, steps: int) -> Candidate | None:
-    """Change one layer of the best plan inside the budget, where the change is predicted to make it cheaper.
+    """Change one layer of the cheapest plan that is accurate enough, where the change is predicted to make it cheaper.
 
     Each better plan that is found is the next to be changed; the search ends where no change helps (1-opt), or after
     `steps` changes.
     """
-    inside = [row for row in table.trials if row.inside and row.candidate.parts in table.layers]
+    accurate = [row for row in usable(table) if row.excess <= 0]
+    inside = [row for row in accurate if row.candidate.parts in table.layers]
     best = min(inside, key=lambda row: (row.cost, row.divergence, sorted(row.candidate.float_layers)), default=None)
     if best is None:
         return None
