@@ -35,7 +35,7 @@ GLANCE = 256
 TIMING_REQUESTS = 16
 TRIAL_HEATS = 2
 """Compilations over which a trial's timing is spread: two of one model can differ by percents."""
-TRIAL_ROUNDS = 100
+TRIAL_ROUNDS = 300
 """Rounds after which a heat of a trial ends, however quick they are: enough to order it; the finalists race for longer."""
 FINAL_HEATS = 4
 FINAL_ROUNDS = 500

@@ -17,7 +17,7 @@ from ovquant.trials import Trial
 from ovquant.walking import Outcome, Walk, rows_of, update
 
 SAVING = 0.01
-"""The least saving, relative to float, for which a recipe that a sketch was made of is calibrated."""
+"""The least saving, relative to float, for which a recipe is calibrated or scored further: less is lost in noise."""
 CONFIRMED_HEATS = 4
 """Compilations over which the best plan so far is timed."""
 
@@ -119,7 +119,7 @@ class Search:
     def _try(self, candidate: Candidate, table: Table, judge: Judge) -> None:
         plan = self.plan_of(candidate)
         predicted = self.bench.predicted(plan, lambda: predicted_cost(table, candidate))
-        trial = self._sketched(plan, table, judge) or self.bench.trial(
+        trial = self._sketched(plan, candidate.parts, table, judge) or self.bench.trial(
             plan, self.budget, lambda trial: self._pointless(trial, judge), glance=not self.pareto
         )
         self._trials[candidate] = trial if judge.minimises_drop else replace(trial, predicted=predicted)
@@ -139,15 +139,21 @@ class Search:
         self.on_trial(self._trials[candidate])
         self._prune(judge)
         best = self._best(judge)
-        if best is not None and best.plan.key == plan.key:
+        if best is not None and best.plan.key == self._trials[candidate].plan.key:
             self.on_best(best)
 
-    def _sketched(self, plan: Plan, table: Table, judge: Judge) -> Trial | None:
-        """Time a recipe with next to no calibration; return its trial where it is no faster than one that is good.
+    def _sketched(self, plan: Plan, parts: PartNames, table: Table, judge: Judge) -> Trial | None:
+        """Time a recipe with next to no calibration; return its trial where it is no faster than one that is good enough.
 
         Operations take a model's time, not the ranges and biases that calibration finds, and it takes longest of all.
         """
-        good = [row for row in table.trials if table.comfortable(row) and not row.candidate.float_layers]
+        good = [
+            row
+            for row in table.trials
+            # With a part less a recipe is no safer.
+            if not row.candidate.float_layers
+            and (table.comfortable(row) or (row.inside and set(row.candidate.parts) > set(parts)))
+        ]
         if plan.recipe is None or plan.layers or plan.recipe.algorithm != "post-training" or not good:
             return None
         if judge.minimises_drop or self.pareto or self.bench.objective == "size":
@@ -176,7 +182,7 @@ class Search:
         trial = self._trials[candidate]
         row, rows = judge.row(candidate, trial), rows_of(self._trials, judge)
         best = min((other.cost for other, _ in rows if other.inside and other.candidate != candidate), default=1.0)
-        if not judge.minimises_drop and abs(row.excess) <= row.noise and row.cost_high < 1 and row.cost < best:
+        if not judge.minimises_drop and abs(row.excess) <= row.noise and row.cost_high < 1 and row.cost < best - SAVING:
             update(self._trials, [replace(trial, search=self.bench.score(trial.plan, "search", self.budget))])
 
     def _confirm(self, judge: Judge) -> None:

@@ -167,7 +167,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--case", action="append", choices=list(ALL), help="run this case alone; may be repeated")
     parser.add_argument("--only", action="append", help="make this contender alone; may be repeated")
     parser.add_argument("--strategy", action="append", default=[], help="search with this strategy too")
-    parser.add_argument("--cap", type=float, default=3.0, help="stop accuracy control at so many times ovquant's time")
+    parser.add_argument("--cap", type=float, default=10.0, help="stop accuracy control at so many times ovquant's time")
     parser.add_argument("--time-budget", default="4m", help="ovquant's time budget")
     parser.add_argument("--seconds", type=float, default=60.0, help="seconds of the final timing")
     parser.add_argument("--limit", type=int, help="take so few samples of all data, to check the harness")
