@@ -187,10 +187,16 @@ class Workbench:
     def record(self, trial: Trial) -> None:
         """Keep a scored trial in the profile with all that a new budget or objective needs to judge it again."""
         assert trial.search is not None
+        assert trial.timing is not None
         key = {**self.key(trial.plan), "objective": self.objective, "data": self.splits.search.fingerprint}
         key["metric"] = identity(self.metric)
-        before = self.profile.recall("trial", key)
-        if before is None or before["trial"]["search"]["samples"] < trial.search.samples:
+        before = (self.profile.recall("trial", key) or {}).get("trial")
+        # On more samples or over more compilations it is known better.
+        if (
+            before is None
+            or before["search"]["samples"] < trial.search.samples
+            or before["timing"]["heats"] < trial.timing.heats
+        ):
             direction = self.metric.higher_is_better
             self.profile.record("trial", key, {"trial": trial.to_json(), "higher_is_better": direction})
 
@@ -256,13 +262,8 @@ class Workbench:
 
     def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
         """Race the finalists once; a resumed run finds the result in the profile."""
-        keys = [plan.key for plan in plans]
-        key = {
-            **self.key(plans[0]),
-            "plans": keys,
-            "objective": self.objective,
-            "data": self.splits.search.fingerprint,
-        }
+        key = {**self.key(plans[0]), "plans": [plan.key for plan in plans], "objective": self.objective}
+        key["data"] = self.splits.search.fingerprint
 
         def measure() -> list[dict[str, Any]]:
             self.progress("timing the finalists", 0, 0)

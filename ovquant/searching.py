@@ -14,7 +14,7 @@ from ovquant.probing import Probing
 from ovquant.protocols import Strategy
 from ovquant.tables import COMFORT, Candidate, LayerRow, PairRow, PartNames, Probe, Table
 from ovquant.trials import Trial
-from ovquant.walking import Outcome, Walk, rows_of, update
+from ovquant.walking import Outcome, Walk, rescored, rows_of, update
 
 SAVING = 0.01
 """The least saving, relative to float, for which a recipe is calibrated or scored further: less is lost in noise."""
@@ -183,7 +183,7 @@ class Search:
         row, rows = judge.row(candidate, trial), rows_of(self._trials, judge)
         best = min((other.cost for other, _ in rows if other.inside and other.candidate != candidate), default=1.0)
         if not judge.minimises_drop and abs(row.excess) <= row.noise and row.cost_high < 1 and row.cost < best - SAVING:
-            update(self._trials, [replace(trial, search=self.bench.score(trial.plan, "search", self.budget))])
+            update(self._trials, [rescored(self.bench, trial, self.budget)])
 
     def _confirm(self, judge: Judge) -> None:
         """Time the plan that looks best over more compilations: of many, the best is mostly also the luckiest."""
@@ -195,7 +195,10 @@ class Search:
                 return
             # Plans of the same operations share their timing.
             timed = [trial for trial in self._trials.values() if trial.timing is not None and trial.search is not None]
-            update(self._trials, [replace(trial, timing=self.bench.timing(trial.plan)) for trial in timed])
+            again = [replace(trial, timing=self.bench.timing(trial.plan)) for trial in timed]
+            for trial in again:
+                self.bench.record(trial)
+            update(self._trials, again)
 
     def _pointless(self, trial: Trial, judge: Judge) -> str:
         """Say which plan inside the budget is surely cheaper and safe enough, so that this one cannot be returned."""

@@ -131,14 +131,10 @@ class Walk:
 
     def settle(self) -> bool:
         """Score the finalists as they stand on all that is needed to decide; tell whether any was scored further."""
-        changed = []
-        for _, trial in self._front():
-            score = self.bench.score(trial.plan, "search", self.judge.budget)
-            if score != trial.search:
-                changed.append(replace(trial, search=score))
-                self.bench.record(changed[-1])
-        update(self.trials, changed)
-        return bool(changed)
+        before = [trial for _, trial in self._front()]
+        after = [rescored(self.bench, trial, self.judge.budget) for trial in before]
+        update(self.trials, after)
+        return after != before
 
     def _front(self) -> list[Judged]:
         """Return the plans inside the budget that are cheaper than all safer ones, some of them where they are many."""
@@ -149,6 +145,13 @@ class Walk:
 def rows_of(trials: dict[Candidate, Trial], judge: Judge) -> list[Judged]:
     """Return every trial beside its row."""
     return [(judge.row(candidate, trial), trial) for candidate, trial in trials.items()]
+
+
+def rescored(bench: Workbench, trial: Trial, budget: Budget) -> Trial:
+    """Return a trial scored on as many samples of the search split as it takes to decide."""
+    scored = replace(trial, search=bench.score(trial.plan, "search", budget))
+    bench.record(scored)
+    return scored
 
 
 def update(trials: dict[Candidate, Trial], changed: Iterable[Trial]) -> None:

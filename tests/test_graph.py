@@ -23,5 +23,16 @@ def test_a_weight_an_operation_or_a_shape_makes_another() -> None:
     assert len({fingerprint(item) for item in (model(1), model(2), model(1, "multiply"), reshaped)}) == 4
 
 
+def test_without_values_weights_do_not_count_and_axes_do() -> None:
+    assert fingerprint(model(1), values=False) == fingerprint(model(2), values=False)
+    assert fingerprint(model(1), values=False) != fingerprint(model(1, "multiply"), values=False)
+
+    def turned(*order: int) -> openvino.Model:
+        port = ops.parameter([2, 2, 2], np.float32)
+        return openvino.Model([ops.transpose(port, ops.constant(np.array(order)))], [port], "m")
+
+    assert fingerprint(turned(0, 2, 1), values=False) != fingerprint(turned(2, 1, 0), values=False)
+
+
 def test_types_are_counted() -> None:
     assert operation_types(model(1))["Add"] == 1

@@ -19,12 +19,13 @@ from ovquant.plans import Plan
 from ovquant.profiles import Profile
 from ovquant.protocols import Sample
 from ovquant.recipes import read_recipe
+from ovquant.runs import save_plan
 from ovquant.runtime import Deployment
 from ovquant.searching import Search
 from ovquant.splits import split_data
 from ovquant.strategies.first import First
 from ovquant.tables import Candidate, Probe, Proposal, Table
-from ovquant.trials import Score, Timing
+from ovquant.trials import Score, Timing, Trial
 
 
 def model() -> openvino.Model:
@@ -198,6 +199,22 @@ def test_the_best_plan_is_timed_over_more_compilations(tmp_path: Path) -> None:
     (row,) = hunt.table(judge).trials
     assert row.cost == pytest.approx((0.5 * 0.7) ** 0.5)
     assert row.cost_high == 0.7
+
+
+def test_the_best_so_far_is_handed_on_and_lies_on_disk(tmp_path: Path) -> None:
+    hunt, bench = search(tmp_path, ratios={"weights": 0.9, "mixed": 1.1, "default": 0.5})
+    best: list[str] = []
+
+    def keep(trial: Trial) -> None:
+        best.append(trial.plan.name)
+        save_plan(bench, trial, tmp_path / "best")
+        assert Plan.load(tmp_path / "best" / "plan.json").key == trial.plan.key
+        openvino.Core().read_model(tmp_path / "best" / "model.xml")
+
+    hunt.on_best = keep
+    hunt.run()
+    assert best == ["weights", "default"]
+    assert not (tmp_path / "best.partial").exists()
 
 
 def test_a_glance_is_completed_for_finalists(tmp_path: Path) -> None:

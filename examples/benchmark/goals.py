@@ -21,6 +21,14 @@ def prediction_errors(result: Path) -> dict[str, Any] | None:
     return {"trials": len(errors), "median": statistics.median(errors), "max": max(errors)}
 
 
+def holdout_inferences(folder: Path) -> int:
+    """Return how many inferences a result's folder spent on the holdout: a pass of float's and one per plan walked."""
+    held_out = json.loads((folder / "result.json").read_text(encoding="utf-8"))["data"]["holdout"]["fingerprint"]
+    lines = (folder / "profile.jsonl").read_text(encoding="utf-8").splitlines()
+    keys = [entry["key"] for entry in map(json.loads, lines) if entry["kind"] == "evaluation"]
+    return sum(key["samples"] for key in keys if key["data"] == held_out)
+
+
 def geometric_mean(values: Sequence[float]) -> float:
     """Return the geometric mean of positive values."""
     return math.exp(statistics.fmean(math.log(value) for value in values))
@@ -35,8 +43,10 @@ def goal_lines(name: str, contenders: Mapping[str, Any], measured: Mapping[str, 
         ratio = f"{best['ratio']:.3f} ({best['low']:.3f} to {best['high']:.3f})"
         inside = "inside" if model["inside"] else "**outside**"
         lines.append(f"- {name}, {ours}: latency {ratio} of {best['best']}'s; {inside} the budget on fresh data.")
-        share = made["inferences"] / made["search_samples"]
-        lines.append(f"  Inferences divided by the search samples: {share:.1f}; {made.get('trials', 0)} trials.")
+        share = (made["inferences"] - made["holdout_inferences"]) / made["search_samples"]
+        held_out = f"{made['holdout_inferences']:,} on the holdout aside"
+        trials = f"{made.get('trials', 0)} trials"
+        lines.append(f"  Inferences divided by the search samples, {held_out}: {share:.1f}; {trials}.")
         lines += _prediction_line(made.get("predictions"))
         lines += _control_line(made, contenders.get("nncf-accuracy-control"))
     alone = {key: model["alone_ms"] for key, model in measured["models"].items() if "alone_ms" in model}

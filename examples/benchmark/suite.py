@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import ALL, Case
-from goals import prediction_errors
+from goals import holdout_inferences, prediction_errors
 from running import run
 from table import contenders_of, is_shared, render
 
@@ -115,6 +115,7 @@ class Suite:
             made["error"] = last_line(log) or f"exit code {ended.code}"
         if (folder / "result.json").exists():
             made["predictions"] = prediction_errors(folder / "result.json")
+            made["holdout_inferences"] = holdout_inferences(folder)
         return made
 
     def cap(self, case: Case) -> float:
