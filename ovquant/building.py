@@ -51,10 +51,12 @@ class Builder:
         if recipe.key not in self._quantized:
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
             requests = runtime.Requests(self.model.inputs, samples, told(self.progress, "calibrating"))
-            made = quantize(self.model, recipe, calibration=requests, validation=self.validation(recipe))
+            # Room is made first: a quantized model can be large.
             while len(self._quantized) >= KEPT_RECIPES:
                 self._quantized.pop(next(iter(self._quantized)))
-            self._quantized[recipe.key] = made
+            self._quantized[recipe.key] = quantize(
+                self.model, recipe, calibration=requests, validation=self.validation(recipe)
+            )
         return self._quantized[recipe.key]
 
     def hold(self, recipe: Recipe) -> None:

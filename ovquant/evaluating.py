@@ -47,8 +47,8 @@ def evaluate(
     """Score a compiled model on a dataset.
 
     metric: fits protocols.Metric, or has `score_all(outputs, targets)` for all samples at once. reference: the float
-    model, for metrics that compare with its outputs. `seen` is shown all outputs. Raises MetricError when targets are missing, or when the metric
-    raises or gives something that is no number.
+    model, for metrics that compare with its outputs. `seen` is shown all outputs. Raises MetricError when targets are
+    missing, or when the metric raises or gives something that is no number.
     """
     blocks = _paired_blocks(compiled, dataset, metric, reference, step, seen)
     if hasattr(metric, "score_all"):

@@ -31,7 +31,7 @@ Objective = Literal["latency", "throughput", "size"]
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
 GLANCE = 256
-"""Samples, or a quarter of all, that a glance at a trial takes at most."""
+"""Samples that a glance at a trial takes at most, or a quarter of all where that is more."""
 TIMING_REQUESTS = 16
 TRIAL_HEATS = 2
 """Compilations over which a trial's timing is spread: two of one model can differ by percents."""

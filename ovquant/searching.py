@@ -12,12 +12,10 @@ from ovquant.plans import Plan, Recipe
 from ovquant.predicting import predicted_cost
 from ovquant.probing import Probing
 from ovquant.protocols import Strategy
-from ovquant.tables import COMFORT, Candidate, LayerRow, PairRow, PartNames, Probe, Table
+from ovquant.tables import COMFORT, SAVING, Candidate, LayerRow, PairRow, PartNames, Probe, Table
 from ovquant.trials import Trial
 from ovquant.walking import Outcome, Walk, rescored, rows_of, update
 
-SAVING = 0.01
-"""The least saving, relative to float, for which a recipe is calibrated or scored further: less is lost in noise."""
 CONFIRMED_HEATS = 4
 """Compilations over which the best plan so far is timed."""
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 COMFORT = 0.5
 """The share of the budget that a plan leaves unused when it need not be made safer: the data of the search flatter."""
 
+SAVING = 0.01
+"""The least saving, relative to float, that is worth calibrating, building or scoring for: less is lost in noise."""
+
 PartNames = tuple[str, ...]
 """The recipe parts of a candidate, in the order they are applied; empty for float."""
 

@@ -9,15 +9,13 @@ from collections.abc import Callable, Sequence
 
 from ovquant.predicting import predicted_cost, predicted_excess, usable
 from ovquant.strategies.coarse import best_recipes
-from ovquant.tables import Candidate, LayerRow, Probe, Proposal, Table, TrialRow
+from ovquant.tables import SAVING, Candidate, LayerRow, Probe, Proposal, Table, TrialRow
 
 Path = Callable[[tuple[LayerRow, ...]], tuple[frozenset[str], ...]]
 """The layers of a recipe to sets of layers in float, from the cheapest to the safest, none twice."""
 
 SLACK = 0.03
 """How wrong a predicted cost may be, relative to float, before a plan is not worth building."""
-SAVING = 0.01
-"""The least saving, relative to float, that is worth building a plan for: less is lost in the noise of timing."""
 
 
 def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Proposal | None:

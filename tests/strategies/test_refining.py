@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from ovquant.strategies.bisection import Bisection, ranked_path
-from ovquant.strategies.fine import SAVING
 from ovquant.strategies.integer_program import IntegerProgram, solved_path
-from ovquant.tables import Candidate, LayerRow, Probe, TrialRow, failed_row
+from ovquant.tables import SAVING, Candidate, LayerRow, Probe, TrialRow, failed_row
 from ovquant.testing import HIDDEN_TRUTHS, HiddenTruth
 
 STRATEGIES = {"bisection": Bisection(), "integer-program": IntegerProgram()}
