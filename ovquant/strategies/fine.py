@@ -41,22 +41,23 @@ def next_change(table: Table, *, steps: int) -> Candidate | None:
     """Change one layer of the cheapest plan that is accurate enough, where the change is predicted to make it cheaper.
 
     Each better plan that is found is the next to be changed; the search ends where no change helps (1-opt), or after
-    `steps` changes.
+    `steps` changes of the plans that are as cheap as the best: what saves less than counts is no reason to start anew.
     """
     accurate = [row for row in usable(table) if row.excess <= 0]
     inside = [row for row in accurate if row.candidate.parts in table.layers]
     best = min(inside, key=lambda row: (row.cost, row.divergence, sorted(row.candidate.float_layers)), default=None)
     if best is None:
         return None
-    changes = _changes(table, best)
-    tried = sum(table.row(change) is not None for change in changes)
-    left = (change for change in changes if table.row(change) is None)
-    return next(left, None) if tried < steps else None
+    equals = (row for row in inside if row.cost < best.cost + SAVING)
+    tried = {change for row in equals for change in _changes(table, row) if table.row(change) is not None}
+    if len(tried) >= steps:
+        return None
+    return next((change for change in _changes(table, best) if table.row(change) is None), None)
 
 
-def _changes(table: Table, best: TrialRow) -> list[Candidate]:
+def _changes(table: Table, row: TrialRow) -> list[Candidate]:
     """Return the single changes that should save time within the budget, those that save the most first."""
-    parts, floats = best.candidate.parts, best.candidate.float_layers
+    parts, floats = row.candidate.parts, row.candidate.float_layers
     found = []
     for layer in table.layers[parts]:
         changed = Candidate(parts, floats ^ {layer.name})
@@ -65,7 +66,7 @@ def _changes(table: Table, best: TrialRow) -> list[Candidate]:
             continue
         excess = predicted_excess(table, changed)
         # A prediction this far outside has never been wrong enough to build the plan for.
-        if layer.name in floats and excess is not None and excess > max(best.noise, table.allowed):
+        if layer.name in floats and excess is not None and excess > max(row.noise, table.allowed):
             continue
         found.append((-saving, layer.name, changed))
     return [changed for *_, changed in sorted(found, key=lambda item: item[:2])]

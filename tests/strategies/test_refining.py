@@ -1,6 +1,7 @@
 """The strategies that refine layers, on synthetic tables: what they find, and with how many trials."""
 
 import dataclasses
+import random
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import Any
@@ -131,6 +132,31 @@ def test_trials_grow_with_the_logarithm_of_the_layers(strategy: Any, count: int)
         layer_cost=0.0001,
     )
     assert len(rows(truth, strategy)) <= 2 + 2 * 2 * (count.bit_length() + 1) + strategy.steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Noisy(HiddenTruth):
+    """Costs wrong by up to 0.005 of float, the same for a candidate whenever it is measured."""
+
+    def row(self, candidate: Candidate) -> TrialRow:
+        row = super().row(candidate)
+        luck = random.Random(repr(sorted(candidate.float_layers))).uniform(-0.005, 0.005)
+        return dataclasses.replace(row, cost=row.cost + luck, cost_high=row.cost_high + luck)
+
+
+def test_luck_in_timing_does_not_keep_single_changes_going(strategy: Any) -> None:
+    layers = {f"layer{place}": 0.0 for place in range(400)}
+    # Every layer looks cheaper in float by more than counts; that is luck, and true of none.
+    truth = Noisy(parts={"default": 0.0}, layers=layers, start=0.0, layer_cost=0.0)
+    table, changed = truth.table(), 0
+    while (proposal := strategy.propose(table)) is not None:
+        table = truth.answered(table, proposal)
+        if isinstance(proposal, Probe):
+            lucky = tuple(dataclasses.replace(row, cost=-2 * SAVING) for row in table.layers[proposal.parts])
+            table = dataclasses.replace(table, layers={proposal.parts: lucky})
+        elif proposal.float_layers:
+            changed += 1
+        assert changed <= 3 * strategy.steps
 
 
 def test_a_failed_part_is_not_joined(strategy: Any) -> None:
