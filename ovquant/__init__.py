@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ovquant.api import Checked as Checked
     from ovquant.api import Comparison as Comparison
     from ovquant.api import Contender as Contender
     from ovquant.api import Options as Options
     from ovquant.api import apply as apply
     from ovquant.api import benchmark as benchmark
+    from ovquant.api import check as check
     from ovquant.api import evaluate as evaluate
     from ovquant.api import plan as plan
     from ovquant.api import profile as profile
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ovquant.api": (
+        "Checked",
         "Comparison",
         "Contender",
         "Options",
         "apply",
         "benchmark",
+        "check",
         "evaluate",
         "plan",
         "profile",
@@ -69,6 +73,7 @@ _HOMES = {
 
 __all__ = [
     "Budget",
+    "Checked",
     "Comparison",
     "Contender",
     "DataError",
@@ -93,6 +98,7 @@ __all__ = [
     "__version__",
     "apply",
     "benchmark",
+    "check",
     "evaluate",
     "inspect",
     "plan",

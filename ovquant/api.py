@@ -2,19 +2,21 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ovquant import runtime
-from ovquant.budgets import Budget, Drop
+from ovquant.budgets import Budget, Drop, Limit, read_drops, read_floors
 from ovquant.building import Progress, silent
+from ovquant.checking import Checked, checking
+from ovquant.comparing import Comparing, resampler
 from ovquant.datasets import open_dataset
 from ovquant.errors import UsageError
-from ovquant.evaluating import Evaluation
-from ovquant.evaluating import evaluate as score_model
+from ovquant.evaluating import Evaluation, evaluate_all
 from ovquant.graph import operation_types
+from ovquant.looking import level_of, look
 from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.plans import Plan, Recipe
@@ -40,9 +42,13 @@ from ovquant.runs import (
     workbench_in,
 )
 from ovquant.searching import Search
-from ovquant.statistics import mean_interval
-from ovquant.trials import Timing, Trial, Verdict
+from ovquant.trials import Timing, Trial, verdict_of
 from ovquant.walking import Outcome
+
+Drops = str | float | Drop | Mapping[str, str | float | Drop] | Sequence[str] | None
+"""One drop, or one by metric: a mapping, or texts such as "accuracy=1%"."""
+Floors = str | float | Mapping[str, float] | Sequence[str] | None
+"""One floor, or one by metric."""
 
 
 def quantize(
@@ -50,8 +56,10 @@ def quantize(
     *,
     data: Any,
     metric: Any,
-    max_drop: str | float | Drop | None = None,
-    floor: float | None = None,
+    max_drop: Drops = None,
+    floor: Floors = None,
+    worst_slice: str | float | Drop | None = None,
+    confidence: float | None = None,
     max_latency_ms: float | None = None,
     max_size_bytes: int | None = None,
     calibration: Any = None,
@@ -66,17 +74,28 @@ def quantize(
     """Find the fastest model inside an accuracy budget and prove it on held-out data.
 
     model: a path, an openvino.Model or a torch.nn.Module; it is not changed. data: a path, a sequence of samples, a
-    DataLoader or a dataset; half is held out unless `holdout` is given. metric: a name or a function. max_drop: "1%"
-    (relative), "1pt" or 0.01 (absolute). max_latency_ms (median) and max_size_bytes limit the returned model; without
-    max_drop the most accurate plan within them is returned. options: the fields of Options. With `output`, work in progress is kept in
-    OUTPUT.partial and the same call continues it. Raises OvquantError with the cause.
+    DataLoader or a dataset; half is held out unless `holdout` is given. metric: a name or a function, or several, all of
+    whose budgets must hold. max_drop: "1%" (relative), "1pt" or 0.01 (absolute), or a mapping of these by metric.
+    worst_slice: what no slice of the data, made by the option slice_by, may lose more of. confidence: how sure the budget
+    must be held on the holdout, such as 0.95; without it the point estimates decide. max_latency_ms (median) and
+    max_size_bytes limit the returned model; without max_drop the most accurate plan within them is returned. options:
+    the fields of Options. With `output`, work in progress is kept in OUTPUT.partial and the same call continues it.
+    Raises OvquantError with the cause.
     """
     begin = time.monotonic()
     settings = read_options(options)
-    budget = read_budget(max_drop, floor, max_latency_ms, max_size_bytes)
     refuse_finished(output, force=force)
     prepared = prepare(model, metric, settings)
-    splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed, progress=progress)
+    budget = read_budget(
+        max_drop,
+        floor,
+        max_latency_ms,
+        max_size_bytes,
+        metrics=prepared.names,
+        worst_slice=sliced(worst_slice, settings),
+        confidence=confidence,
+    )
+    splits = open_splits(data, settings, calibration=calibration, holdout=holdout, progress=progress)
     check_data(prepared, splits)
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)
@@ -87,13 +106,29 @@ def quantize(
 
 
 def read_budget(
-    max_drop: str | float | Drop | None,
-    floor: float | None = None,
+    max_drop: Drops = None,
+    floor: Floors = None,
     max_latency_ms: float | None = None,
     max_size_bytes: int | None = None,
+    *,
+    metrics: Sequence[str] = ("the metric",),
+    worst_slice: Drop | None = None,
+    confidence: float | None = None,
 ) -> Budget:
-    """Return the budget that the arguments of the public functions make."""
-    return Budget(None if max_drop is None else Drop.parse(max_drop), floor, max_latency_ms, max_size_bytes)
+    """Return the budget that the arguments of the public functions make; metrics: their names, the first one first."""
+    drops, floors = read_drops(max_drop, metrics), read_floors(floor, metrics)
+    limits = zip(metrics[1:], drops[1:], floors[1:], strict=True)
+    others = tuple(Limit(name, drop, lowest) for name, drop, lowest in limits)
+    return Budget(drops[0], floors[0], max_latency_ms, max_size_bytes, others, worst_slice, confidence)
+
+
+def sliced(worst_slice: str | float | Drop | None, settings: Options) -> Drop | None:
+    """Return the drop that no slice may exceed; raises UsageError when it and what to slice by are not both given."""
+    if (worst_slice is None) != (settings.slice_by is None):
+        raise UsageError(
+            "--slice-by and --worst-slice go together: give the column, and what no slice may lose more of."
+        )
+    return None if worst_slice is None else Drop.parse(worst_slice)
 
 
 def search_of(
@@ -142,12 +177,13 @@ class Comparison:
     drop: float | None = None
     low: float | None = None
     high: float | None = None
+    method: str = ""
 
 
 def evaluate(
     model: Any, *, data: Any, metric: Any, reference: Any = None, progress: Progress = silent, **options: Any
 ) -> Comparison:
-    """Score a model on data, beside a reference if given; the drop has a paired interval where the metric is a mean.
+    """Score a model on data, beside a reference if given; the drop has a paired 95 % interval, and how it was made.
 
     The model runs at the device's default precision, the reference in f32.
     """
@@ -161,20 +197,16 @@ def evaluate(
         if reference is None
         else runtime.compile_model(load_float(reference, settings), deployment, extra=runtime.REFERENCE)
     )
-    mine = score_model(
-        compiled, samples, metric=scorer, reference=truth, step=lambda done, total: progress("evaluating", done, total)
-    )
-    name, sign = metric_name(scorer), 1.0 if scorer.higher_is_better else -1.0
+    # Without a reference there is no drop to resample.
+    how: dict[str, Any] = {"metrics": [scorer], "reference": truth}
+    how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
+    (mine,) = evaluate_all(compiled, samples, **how, step=lambda done, total: progress("evaluating", done, total))
+    name = metric_name(scorer)
     if truth is None:
         return Comparison(name, scorer.higher_is_better, mine)
-    theirs = score_model(
-        truth, samples, metric=scorer, reference=truth, step=lambda done, total: progress("reference", done, total)
-    )
-    low = high = None
-    if mine.items is not None and theirs.items is not None:
-        low, high = mean_interval([sign * (b - a) for a, b in zip(mine.items, theirs.items, strict=True)])
-    drop = sign * (theirs.score - mine.score)
-    return Comparison(name, scorer.higher_is_better, mine, theirs, drop, low, high)
+    (theirs,) = evaluate_all(truth, samples, **how, step=lambda done, total: progress("reference", done, total))
+    score = Comparing([scorer], [name]).score([mine], [theirs], "holdout", Budget(max_drop=Drop(0.0)))
+    return Comparison(name, scorer.higher_is_better, mine, theirs, score.drop, score.low, score.high, score.method)
 
 
 @dataclass(frozen=True)
@@ -210,7 +242,7 @@ def profile(
     data: Any,
     metric: Any,
     output: str | Path,
-    max_drop: str | float | Drop = "1%",
+    max_drop: Drops = "1%",
     calibration: Any = None,
     holdout: Any = None,
     progress: Progress = silent,
@@ -223,9 +255,9 @@ def profile(
     """
     begin = time.monotonic()
     settings, target = read_options(options), Path(output)
-    budget = read_budget(max_drop)
     prepared = prepare(model, metric, settings)
-    splits = open_splits(data, calibration=calibration, holdout=holdout, seed=settings.seed, progress=progress)
+    budget = read_budget(max_drop, metrics=prepared.names)
+    splits = open_splits(data, settings, calibration=calibration, holdout=holdout, progress=progress)
     check_data(prepared, splits)
     with tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -239,8 +271,8 @@ def plan(
     profile: str | Path,
     budget: Budget | None = None,
     *,
-    max_drop: str | float | Drop | None = None,
-    floor: float | None = None,
+    max_drop: Drops = None,
+    floor: Floors = None,
     max_latency_ms: float | None = None,
     max_size_bytes: int | None = None,
     strategy: Any = DEFAULT_STRATEGY,
@@ -254,12 +286,23 @@ def plan(
     trials of several runs.
     """
     path = Path(profile)
+    budget = budget or profile_budget(
+        path, max_drop, floor, max_latency_ms=max_latency_ms, max_size_bytes=max_size_bytes
+    )
+    return resolve(Record.read(Profile(path)), budget, Registry("strategies").resolve(strategy), optimize)
+
+
+def profile_budget(
+    profile: str | Path, max_drop: Drops, floor: Floors, *, max_latency_ms: float | None, max_size_bytes: int | None
+) -> Budget:
+    """Return the budget for a profile's metrics, which are named as they are in it."""
+    path = Path(profile)
     if not path.exists():
         raise UsageError(
             f"The profile '{path}' does not exist. Give the profile.jsonl of a result or of `ovquant profile`."
         )
-    budget = budget or read_budget(max_drop, floor, max_latency_ms, max_size_bytes)
-    return resolve(Record.read(Profile(path)), budget, Registry("strategies").resolve(strategy), optimize)
+    metrics = Record.read(Profile(path)).metrics
+    return read_budget(max_drop, floor, max_latency_ms, max_size_bytes, metrics=metrics)
 
 
 def apply(
@@ -268,8 +311,10 @@ def apply(
     *,
     data: Any,
     metric: Any,
-    max_drop: str | float | Drop = "1%",
-    floor: float | None = None,
+    max_drop: Drops = "1%",
+    floor: Floors = None,
+    worst_slice: str | float | Drop | None = None,
+    confidence: float | None = None,
     calibration: Any = None,
     output: str | Path | None = None,
     force: bool = False,
@@ -280,40 +325,76 @@ def apply(
     """Build a plan on a model of the same architecture, measure it and verify the budget; nothing is searched.
 
     Costs one calibration and one evaluation of the plan and of float. Half of the data calibrates and the other half
-    verifies, unless `calibration` is given: then all of the data verify. The verdict is `met` or `missed`.
+    verifies, unless `calibration` is given: then all of the data verify. The verdict is `met` or `missed`, or with a
+    confidence `inconclusive` where the point estimate alone is inside.
     """
     begin = time.monotonic()
     settings = read_options(options)
-    budget = read_budget(max_drop, floor)
     wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
     refuse_finished(output, force=force)
     prepared = prepare(model, metric, settings)
-    splits = verification_splits(data, calibration, settings.seed, progress)
+    budget = read_budget(
+        max_drop, floor, metrics=prepared.names, worst_slice=sliced(worst_slice, settings), confidence=confidence
+    )
+    splits = verification_splits(data, calibration, settings, progress)
     check_data(prepared, splits)
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)
-        bench.allowed_drop = budget.allowed(bench.evaluation(bench.reference_plan, "holdout").score)
+        bench.allowed_drop = budget.allowed(bench.evaluation(bench.reference_plan, "holdout")[0].score)
         served = replace(
             wanted, properties={**settings.deployment().properties, **wanted.properties, **settings.own_properties()}
         )
-        baseline, trial = (verified(bench, item, budget) for item in (bench.float_plan, served))
-        verdict: Verdict = "met" if trial.holdout is not None and trial.holdout.excess <= 0 else "missed"
-        outcome = Outcome(verdict, trial, baseline, (trial,), (trial,))
+        level, notes = looked(bench, served, budget)
+        baseline, trial = verified(bench, bench.float_plan, budget, None), verified(bench, served, budget, level)
+        assert trial.holdout is not None
+        outcome = Outcome(verdict_of(trial.holdout), trial, baseline, (trial,), (trial,), notes)
         return work.finish(finish(outcome, bench, budget, prepared, settings, work, begin, command))
 
 
-def verified(bench: Workbench, wanted: Plan, budget: Budget) -> Trial:
+def looked(bench: Workbench, wanted: Plan, budget: Budget) -> tuple[float | None, tuple[str, ...]]:
+    """Log that the holdout decides about one plan; return the level of that look where one is asked for, and a note."""
+    number = look(bench.profile, bench.splits.holdout, {"plans": [wanted.key], "budget": budget.to_json()})
+    note = (f"This is look {number} at these held-out samples: they are not fresh any more.",) if number > 1 else ()
+    return None if budget.confidence is None else level_of(budget.confidence, number), note
+
+
+def verified(bench: Workbench, wanted: Plan, budget: Budget, level: float | None) -> Trial:
     """Build and measure a plan on the holdout alone."""
-    score, facts = bench.score(wanted, "holdout", budget), bench.facts(wanted)
+    score, facts = bench.score(wanted, "holdout", budget, level=level), bench.facts(wanted)
     return Trial(wanted, None, score, bench.timing(wanted), facts["size_bytes"], facts["divergence"], facts["layers"])
 
 
+def check(
+    folder: str | Path,
+    *,
+    data: Any,
+    metric: Any = None,
+    reference: Any = None,
+    device: str | None = None,
+    confidence: float | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Checked:
+    """Verify a saved result again: on new data, another device, or another version of OpenVINO.
+
+    The saved model is scored on all of the data beside its float model in f32, and timed beside it as it is served.
+    metric, reference and device are the result's own unless given; the float model must be the one that the result was
+    made from, by fingerprint. confidence: that of the result's budget unless given. The use of the data is logged in the
+    result's profile. The verdict is `met`, `missed`, or `inconclusive`. Raises UsageError for what does not belong to
+    the result.
+    """
+    how = {"data": data, "metric": metric, "reference": reference, "device": device, "confidence": confidence}
+    return checking(folder, **how, seed=seed, progress=progress).run()
+
+
 __all__ = [
+    "Checked",
     "Comparison",
     "Contender",
     "Options",
     "apply",
     "benchmark",
+    "check",
     "evaluate",
     "plan",
     "profile",

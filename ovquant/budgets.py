@@ -2,7 +2,8 @@
 
 import math
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,19 +59,42 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What one more metric, by its name, may lose, and below what it may never be."""
+
+    metric: str
+    max_drop: Drop | None = None
+    floor: float | None = None
+
+    def __str__(self) -> str:
+        parts = [] if self.max_drop is None else [f"a drop of at most {self.max_drop}"]
+        parts += [] if self.floor is None else [f"never past {self.floor:g}"]
+        return f"{self.metric}: {' and '.join(parts)}"
+
+
+@dataclass(frozen=True)
 class Budget:
     """What the returned model must hold.
 
     A drop from float, optionally a floor under the score, and limits of latency (median, milliseconds) and size
     (model.xml and model.bin, bytes). Without a drop the limits are what counts, and accuracy is made as good as fits.
+    `others` are the limits of more metrics, `worst_slice` what no slice of the data may lose more of, and `confidence`
+    how sure all of that must be on the holdout; without it the point estimates decide.
     """
 
     max_drop: Drop | None = None
     floor: float | None = None
     max_latency_ms: float | None = None
     max_size_bytes: int | None = None
+    others: tuple[Limit, ...] = ()
+    worst_slice: Drop | None = None
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
+        if self.confidence is not None and not 0.5 <= self.confidence < 1:
+            raise UsageError(f"--confidence is {self.confidence:g}; give a number from 0.5 to below 1, such as 0.95.")
+        if self.max_drop is None and (self.others or self.worst_slice is not None or self.confidence is not None):
+            raise UsageError("Several metrics, --worst-slice and --confidence need --max-drop.")
         if self.max_drop is None and not self.has_limits:
             raise UsageError("Give a budget: --max-drop, or --max-latency or --max-size.")
         for name, value, example in (
@@ -84,6 +108,12 @@ class Budget:
     def has_limits(self) -> bool:
         """Tell whether latency or size is limited."""
         return self.max_latency_ms is not None or self.max_size_bytes is not None
+
+    def of(self, place: int) -> "Budget":
+        """Return what one of the metrics must hold, by its place; the first has place 0."""
+        if place:
+            return Budget(max_drop=self.others[place - 1].max_drop, floor=self.others[place - 1].floor)
+        return replace(self, others=(), worst_slice=None, confidence=None)
 
     def allowed(self, float_score: float) -> float:
         """Return the drop allowed against a float score, in the metric's unit; infinite where no drop is given."""
@@ -136,12 +166,76 @@ class Budget:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Budget":
         """Read what `to_json` wrote."""
-        drop = values["max_drop"]
-        return cls(**{**values, "max_drop": None if drop is None else Drop(**drop)})
+        drops = {name: _drop(values[name]) for name in ("max_drop", "worst_slice")}
+        others = tuple(Limit(**{**item, "max_drop": _drop(item["max_drop"])}) for item in values["others"])
+        return cls(**{**values, **drops, "others": others})
 
     def __str__(self) -> str:
         parts = [] if self.max_drop is None else [f"a drop of at most {self.max_drop}"]
         parts += [] if self.floor is None else [f"never past {self.floor:g}"]
+        parts += [str(limit) for limit in self.others]
+        parts += [] if self.worst_slice is None else [f"of every slice at most {self.worst_slice}"]
         parts += [] if self.max_latency_ms is None else [f"at most {self.max_latency_ms:g} ms"]
         parts += [] if self.max_size_bytes is None else [f"at most {self.max_size_bytes / 1e6:g} MB"]
-        return ", ".join(parts)
+        sure = "" if self.confidence is None else f", with {self.confidence:.4g} confidence"
+        return ", ".join(parts) + sure
+
+
+def _drop(values: dict[str, Any] | None) -> Drop | None:
+    return None if values is None else Drop(**values)
+
+
+def read_drops(given: Any, metrics: Sequence[str]) -> list[Drop | None]:
+    """Return the drop of each metric from one for all of them, a mapping by name, or texts such as `accuracy=1%`.
+
+    Raises UsageError for a metric that is not there or has no drop where others have one.
+    """
+    values = _by_metric(given, metrics, "--max-drop", "1%")
+    if values and len(values) < len(metrics):
+        left_out = next(name for name in metrics if name not in values)
+        raise UsageError(f"The metric {left_out} has no --max-drop; add --max-drop {left_out}=1%.")
+    return [Drop.parse(values[name]) if name in values else None for name in metrics]
+
+
+def read_floors(given: Any, metrics: Sequence[str]) -> list[float | None]:
+    """Return the floor of each metric, from a mapping by name, texts such as `accuracy=0.8`, or one where one metric is."""
+    if given is not None and len(metrics) > 1 and not _names_metrics(given):
+        raise UsageError(f"Say which metric --floor is for, as in --floor {metrics[0]}={given}.")
+    values = _by_metric(given, metrics, "--floor", "0.8")
+    try:
+        return [float(values[name]) if name in values else None for name in metrics]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--floor: {error}. Write a number, such as 0.8.") from error
+
+
+def _names_metrics(given: Any) -> bool:
+    if isinstance(given, Mapping):
+        return True
+    texts = given if isinstance(given, list | tuple) else [given]
+    return any(isinstance(text, str) and "=" in text for text in texts)
+
+
+def _by_metric(given: Any, metrics: Sequence[str], option: str, example: str) -> dict[str, Any]:
+    texts = list(given) if isinstance(given, list | tuple) else [given]
+    if given is None or not texts:
+        return {}
+    if not _names_metrics(given):
+        if len(texts) > 1:
+            raise UsageError(f"Say which metric each {option} is for, as in {option} {metrics[0]}={example}.")
+        return dict.fromkeys(metrics, texts[0])
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    else:
+        split = [str(text).rpartition("=") for text in texts]
+        pairs = [(name.strip(), value.strip()) for name, _, value in split]
+    known, found = {_plain(name): name for name in metrics}, {}
+    for name, value in pairs:
+        if _plain(name) not in known:
+            raise UsageError(f"{option} names the metric '{name}'; the metrics are {', '.join(metrics)}.")
+        found[known[_plain(name)]] = value
+    return found
+
+
+def _plain(name: str) -> str:
+    """Return a name as it is compared: a plugin's name and its class differ in case and hyphens."""
+    return re.sub("[-_]", "", str(name)).lower()

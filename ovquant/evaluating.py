@@ -1,7 +1,9 @@
 """Model, data and metric to a score, with one item per sample where the metric has them."""
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,13 +12,10 @@ from typing import Any
 import numpy as np
 import openvino
 
-from ovquant.budgets import Budget
 from ovquant.errors import MetricError, OvquantError
 from ovquant.metrics import checked, metric_name
 from ovquant.protocols import Array, Dataset, Metric, Outputs
 from ovquant.runtime import Block, infer, names_of
-from ovquant.statistics import mean_interval
-from ovquant.trials import Score, Split
 
 FIRST_LOOK = 64
 """Samples after which a plan is first asked whether it is decided."""
@@ -24,15 +23,22 @@ Step = Callable[[int, int], None]
 """Called with the samples done and the samples in all."""
 Seen = Callable[[Block], None]
 """Called with the outputs of each run of samples that is scored."""
+Resample = Callable[[Callable[[Sequence[int]], float]], Sequence[float]]
+"""Turns a function from places of samples to a score into the scores of resamples."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A score; `items` holds one number per sample where the score is their mean, else None."""
+    """A score; `items` holds one number per sample where the score is their mean, else None.
+
+    `replicates` are the scores of resamples of the samples, where they were asked for and the score is no mean: those of
+    two models on the same data are of the same resamples.
+    """
 
     score: float
     samples: int
     items: tuple[float, ...] | None = None
+    replicates: tuple[float, ...] | None = None
 
 
 def evaluate(
@@ -44,41 +50,133 @@ def evaluate(
     step: Step | None = None,
     seen: Seen | None = None,
 ) -> Evaluation:
-    """Score a compiled model on a dataset.
+    """Score a compiled model on a dataset by one metric; see `evaluate_all`."""
+    return evaluate_all(compiled, dataset, metrics=[metric], reference=reference, step=step, seen=seen)[0]
 
-    metric: fits protocols.Metric, or has `score_all(outputs, targets)` for all samples at once. reference: the float
-    model, for metrics that compare with its outputs. `seen` is shown all outputs. Raises MetricError when targets are
-    missing, or when the metric raises or gives something that is no number.
+
+def evaluate_all(
+    compiled: openvino.CompiledModel,
+    dataset: Dataset,
+    *,
+    metrics: Sequence[Any],
+    reference: openvino.CompiledModel | None = None,
+    step: Step | None = None,
+    seen: Seen | None = None,
+    resample: Resample | None = None,
+) -> list[Evaluation]:
+    """Score a compiled model on a dataset by several metrics, inferring once.
+
+    metrics: each fits protocols.Metric, or has `score_all(outputs, targets)` for all samples at once. reference: the float
+    model, for metrics that compare with its outputs. `seen` is shown all outputs. `resample` turns a function from places
+    of samples to a score into the scores of resamples, for metrics that are no means. Raises MetricError when targets are
+    missing, or when a metric raises or gives something that is no number.
     """
-    blocks = _paired_blocks(compiled, dataset, metric, reference, step, seen)
-    if hasattr(metric, "score_all"):
-        return _whole(blocks, metric, names_of(compiled.outputs), len(dataset))
-    return _by_block(blocks, metric, len(dataset))
+    with ExitStack() as stack:
+        scorers = [
+            stack.enter_context(Whole(metric, names_of(compiled.outputs), resample))
+            if hasattr(metric, "score_all")
+            else BySample(metric, resample)
+            for metric in metrics
+        ]
+        for block, truth in _blocks(compiled, dataset, metrics, reference):
+            if seen is not None:
+                seen(block)
+            for metric, scorer in zip(metrics, scorers, strict=True):
+                against_float = getattr(metric, "against", "targets") == "float"
+                if not against_float:
+                    _require_targets(metric, block)
+                scorer.add(Block(block.indices, block.outputs, truth) if against_float else block)
+            if step is not None:
+                step(block.indices[-1] + 1, len(dataset))
+        return [scorer.finish(len(dataset)) for scorer in scorers]
 
 
-def _by_block(blocks: Iterator[Block], metric: Metric, samples: int) -> Evaluation:
-    items: list[Any] = []
-    for block in blocks:
-        measured = _guarded(metric, partial(metric.measure, block.stacked(), block.targets))
-        items += checked(metric, list(measured), samples=len(block.indices))
-    score = float(checked(metric, _guarded(metric, partial(metric.aggregate, items))))
-    return Evaluation(score, samples, tuple(float(item) for item in items) if metric.is_mean else None)
+class BySample:
+    """Scores block after block by a metric that gives an item per sample."""
+
+    def __init__(self, metric: Metric, resample: Resample | None) -> None:
+        self._metric, self._resample = metric, resample
+        self._items: list[Any] = []
+
+    def add(self, block: Block) -> None:
+        """Measure a block."""
+        measured = _guarded(self._metric, partial(self._metric.measure, block.stacked(), block.targets))
+        self._items += checked(self._metric, list(measured), samples=len(block.indices))
+
+    def finish(self, samples: int) -> Evaluation:
+        """Return the score of all blocks."""
+        items, metric = self._items, self._metric
+
+        def score(places: Sequence[int]) -> float:
+            return float(metric.aggregate([items[place] for place in places]))
+
+        whole = float(checked(metric, _guarded(metric, partial(metric.aggregate, items))))
+        if metric.is_mean:
+            return Evaluation(whole, samples, tuple(float(item) for item in items))
+        return Evaluation(whole, samples, replicates=_resampled(metric, self._resample, score))
 
 
-def _whole(blocks: Iterator[Block], metric: Any, names: Sequence[str], samples: int) -> Evaluation:
-    with tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
-        stores = {name: Store(Path(folder) / f"{position}.bin") for position, name in enumerate(names)}
-        targets: list[Any] = []
-        for block in blocks:
-            for sample in block.outputs:
-                for name, array in sample.items():
-                    stores[name].append(array)
-            targets += block.targets
-        columns = {name: store.read() for name, store in stores.items()}
-        outputs: Outputs = columns[names[0]] if len(names) == 1 else columns
-        score, items = _guarded(metric, partial(metric.score_all, outputs, targets))
-        checked(metric, score)
-        return Evaluation(float(score), samples, None if items is None else tuple(float(item) for item in items))
+class Whole:
+    """Keeps all outputs on disk for a metric that needs them at once."""
+
+    def __init__(self, metric: Any, names: Sequence[str], resample: Resample | None) -> None:
+        self._metric, self._resample, self._names = metric, resample, names
+        self._folder = tempfile.TemporaryDirectory(prefix="ovquant-")
+        self._stores = {name: Store(Path(self._folder.name) / f"{position}.bin") for position, name in enumerate(names)}
+        self._targets: list[Any] = []
+
+    def __enter__(self) -> "Whole":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def add(self, block: Block) -> None:
+        """Keep a block."""
+        for sample in block.outputs:
+            for name, array in sample.items():
+                self._stores[name].append(array)
+        self._targets += block.targets
+
+    def finish(self, samples: int) -> Evaluation:
+        """Return the score of all outputs."""
+        columns, targets, metric = (
+            {name: store.read() for name, store in self._stores.items()},
+            self._targets,
+            self._metric,
+        )
+
+        def picked(places: Sequence[int] | None) -> Outputs:
+            some = {name: column if places is None else _picked(column, places) for name, column in columns.items()}
+            return some[self._names[0]] if len(self._names) == 1 else some
+
+        def score(places: Sequence[int]) -> float:
+            return float(metric.score_all(picked(places), [targets[place] for place in places])[0])
+
+        whole, items = _guarded(metric, partial(metric.score_all, picked(None), targets))
+        checked(metric, whole)
+        if items is not None:
+            return Evaluation(float(whole), samples, tuple(float(item) for item in items))
+        return Evaluation(float(whole), samples, replicates=_resampled(metric, self._resample, score))
+
+
+def _picked(column: Any, places: Sequence[int]) -> Any:
+    return column[np.asarray(places)] if isinstance(column, np.ndarray) else [column[place] for place in places]
+
+
+def _resampled(
+    metric: Any, resample: Resample | None, score: Callable[[Sequence[int]], float]
+) -> tuple[float, ...] | None:
+    if resample is None:
+        return None
+    # A resample can be one that a metric refuses, such as one with a single class: then there is no interval.
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = tuple(float(value) for value in resample(score))
+    except Exception:
+        return None
+    return found if np.isfinite(found).all() else None
 
 
 class Store:
@@ -117,30 +215,6 @@ def looks(samples: int) -> Iterator[int]:
         yield end
         end *= 2
     yield samples
-
-
-def compared(mine: Evaluation, truth: Evaluation, split: Split, budget: Budget, *, higher_is_better: bool) -> Score:
-    """Return a plan's score beside float's, on the plan's samples where the metric goes sample by sample.
-
-    mine: of the first samples of those of `truth`, or of all.
-    """
-    sign = 1.0 if higher_is_better else -1.0
-    expected = truth.score
-    low = high = None
-    if mine.items is not None and truth.items is not None:
-        paired = np.asarray(truth.items[: mine.samples])
-        expected = truth.score if mine.samples == truth.samples else float(paired.mean())
-        low, high = mean_interval(sign * (paired - np.asarray(mine.items)))
-    return Score(
-        split=split,
-        value=mine.score,
-        float_value=expected,
-        drop=sign * (expected - mine.score),
-        excess=budget.excess(mine.score, float_score=expected, higher_is_better=higher_is_better),
-        samples=mine.samples,
-        low=low,
-        high=high,
-    )
 
 
 def divergence(found: Sequence[dict[str, Array]], expected: Sequence[dict[str, Array]]) -> float:
@@ -185,29 +259,17 @@ def outputs_of(
     return kept
 
 
-def _paired_blocks(
-    compiled: openvino.CompiledModel,
-    dataset: Dataset,
-    metric: Any,
-    reference: openvino.CompiledModel | None,
-    step: Step | None,
-    seen: Seen | None,
-) -> Iterator[Block]:
-    against_float = getattr(metric, "against", "targets") == "float"
-    if against_float and reference is None:
-        raise MetricError(f"The metric {metric_name(metric)} compares with the float model: give it with --reference.")
-    others = infer(reference, dataset) if against_float and reference is not None else None
+def _blocks(
+    compiled: openvino.CompiledModel, dataset: Dataset, metrics: Sequence[Any], reference: openvino.CompiledModel | None
+) -> Iterator[tuple[Block, list[Any]]]:
+    """Yield the outputs of runs of samples, beside the float model's where a metric compares with them."""
+    compares = [metric for metric in metrics if getattr(metric, "against", "targets") == "float"]
+    if compares and reference is None:
+        name = metric_name(compares[0])
+        raise MetricError(f"The metric {name} compares with the float model: give it with --reference.")
+    others = infer(reference, dataset) if compares and reference is not None else None
     for block in infer(compiled, dataset):
-        if others is not None:
-            truth = _regrouped(others, block)
-            block = Block(block.indices, block.outputs, truth)
-        else:
-            _require_targets(metric, block)
-        if seen is not None:
-            seen(block)
-        yield block
-        if step is not None:
-            step(block.indices[-1] + 1, len(dataset))
+        yield block, [] if others is None else _regrouped(others, block)
 
 
 def _regrouped(others: Iterator[Block], block: Block) -> list[Any]:

@@ -1,11 +1,14 @@
 """Trials to rows of a table: what is made small, and what must hold."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from scipy.special import ndtri
+
 from ovquant.budgets import Budget
 from ovquant.tables import Candidate, LayerRow, PairRow, TrialRow, failed_row
-from ovquant.trials import Trial
+from ovquant.trials import NORMAL, Score, Trial
 
 LIMIT_UNIT = 0.1
 """The share of a latency or size limit that counts like a whole budget of accuracy."""
@@ -17,12 +20,17 @@ class Judge:
 
     With an allowed drop the objective is made small and the drop must hold. Without one the limits of latency and size
     must hold and the drop is made small: strategies see the same kind of table, the two having changed places.
+
+    Where a budget must be proven at a `level` of error on `proving` samples, a row's excess holds in reserve what the
+    proof will take, so that what looks inside has even odds to be proven.
     """
 
     budget: Budget
     objective: str
     baseline: Trial
     allowed_drop: float
+    level: float | None = None
+    proving: int = 0
 
     @property
     def minimises_drop(self) -> bool:
@@ -56,18 +64,31 @@ class Judge:
         """Return a trial as a strategy sees it."""
         if trial.search is None or trial.timing is None:
             return failed_row(candidate)
-        low, high = trial.search.low, trial.search.high
-        noise = 0.0 if low is None or high is None else (high - low) / 2
+        # A metric or slice with a limit of its own counts by the share of that limit.
+        score, unit = trial.search, 1.0
+        if score.parts and score.allowed > 0:
+            unit = self.allowed_drop / score.allowed
+        noise = 0.0 if score.low is None or score.high is None else unit * (score.high - score.low) / 2
         cost, cost_high = self.cost(trial)
         over, divergence = self.over(trial), trial.divergence or 0.0
         if self.minimises_drop:
             lost = max(0.0, trial.search.drop) / max(abs(trial.search.float_value), 1e-9)
             floor = max(0.0, trial.search.excess)
             return TrialRow(candidate, over + floor, lost, lost, cost, noise=0.0)
-        excess = trial.search.excess
+        excess = unit * score.excess + self.reserve(noise, score)
         if over > 0:
             excess = max(excess, over / LIMIT_UNIT * max(self.allowed_drop, 1e-9))
         return TrialRow(candidate, excess, cost, cost_high, divergence, noise)
+
+    def reserve(self, noise: float, score: Score) -> float:
+        """Return how far inside the budget a plan should be to be proven there; zero where nothing is to be proven.
+
+        noise: half the width of the 95 % interval of its drop.
+        """
+        if self.level is None or not self.proving or (noise == 0.0 and score.low is None):
+            return 0.0
+        error = noise / NORMAL * (score.samples / self.proving) ** 0.5
+        return float(max(ndtri(1 - self.level) * error, -math.log(self.level) / self.proving))
 
     def layers(self, rows: Sequence[LayerRow], base: TrialRow, divergence: float) -> tuple[LayerRow, ...]:
         """Return the layers of a recipe as a strategy sees them.

@@ -1,7 +1,7 @@
 """Model and data to measurements: everything that a plan is judged by, each recorded in the profile."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +13,21 @@ from numpy.typing import NDArray
 from ovquant import runtime
 from ovquant.budgets import Budget
 from ovquant.building import Builder, Progress, silent, told
+from ovquant.comparing import Comparing, resampler
 from ovquant.errors import CompileError, DataError, MetricError, ModelError, UsageError
-from ovquant.evaluating import FIRST_LOOK, Evaluation, Seen, compared, divergence, evaluate, looks, outputs_of
+from ovquant.evaluating import (
+    FIRST_LOOK,
+    Evaluation,
+    Resample,
+    Seen,
+    divergence,
+    evaluate_all,
+    looks,
+    outputs_of,
+)
 from ovquant.graph import fingerprint
 from ovquant.identity import identity
+from ovquant.metrics import metric_name
 from ovquant.plans import FLOAT, Plan, Recipe
 from ovquant.profiles import Profile
 from ovquant.protocols import Array
@@ -45,19 +56,20 @@ KEPT_COMPILED = 3
 
 @dataclass
 class Workbench:
-    """One float model on one device with one metric and one set of data; builds plans and measures them.
+    """One float model on one device with its metrics and one set of data; builds plans and measures them.
 
     `folder` receives the built models, one folder per plan. Nothing is measured that the profile holds already.
     """
 
     model: openvino.Model
     splits: Splits
-    metric: Any
+    metrics: tuple[Any, ...]
     deployment: Deployment
     objective: Objective
     profile: Profile
     folder: Path
     seed: int = 0
+    names: tuple[str, ...] = ()
     heat_seconds: float = 1.0
     allowed_drop: float = 0.0
     progress: Progress = silent
@@ -65,6 +77,7 @@ class Workbench:
     _expected: list[dict[str, Array]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.names = self.names or tuple(metric_name(metric) for metric in self.metrics)
         self.fingerprint = fingerprint(self.model)
         self.float_plan = Plan(FLOAT, properties=dict(self.deployment.properties))
         self.reference_plan = Plan("float-f32", properties={**self.deployment.properties, **REFERENCE})
@@ -77,70 +90,112 @@ class Workbench:
         self._compiled.pop(plan.key, None)
         self.builder.discard(plan)
 
+    @property
+    def metric(self) -> Any:
+        """Return the first metric, which what takes one alone is about."""
+        return self.metrics[0]
+
     def _validation(self, recipe: Recipe) -> Validation | None:
         if recipe.algorithm != "accuracy-control" or not getattr(self.metric, "is_mean", False):
             return None
         sign = 1.0 if self.metric.higher_is_better else -1.0
 
         def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
-            result = self._score(compiled, self.splits.search.only(places))
+            result = self._score(compiled, self.splits.search.only(places), [self.metric])[0]
             return sign * result.score, [sign * item for item in result.items or ()]
 
         return Validation(score, len(self.splits.search), self.allowed_drop)
 
     # Measuring ----------------------------------------------------------------------------------------------------
 
-    def evaluation(self, plan: Plan, split: Split) -> Evaluation:
-        """Score a plan on all of a split, from its saved file, at the properties it is served with."""
+    def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
+        """Score a plan on all of a split by every metric, from its saved file, at the properties it is served with."""
         return self._part(plan, self._data(split), split)
 
-    def score(self, plan: Plan, split: Split, budget: Budget, *, glance: bool = False) -> Score:
+    def score(
+        self,
+        plan: Plan,
+        split: Split,
+        budget: Budget,
+        *,
+        glance: bool = False,
+        level: float | None = None,
+        before: Score | None = None,
+    ) -> Score:
         """Compare a plan with the float reference, sample by sample where the metric allows it.
 
         On the search split that ends as soon as it is clear on which side of the budget the plan is, and with `glance`
-        after a part of the samples; the holdout is always scored whole.
+        after a part of the samples; the holdout is always scored whole. With `level` the budget must hold at that level of
+        error; `before` is the plan's score on other data, which tells what spread to expect.
         """
-        truth = self.evaluation(self.reference_plan, split)
+        truth, data = self.evaluation(self.reference_plan, split), self._data(split)
         judged = plan.key != self.reference_plan.key and budget.max_drop is not None
         if split == "search" and judged and self._by_sample:
             mine = self._until_decided(plan, truth, budget, glance=glance)
         else:
             mine = self.evaluation(plan, split)
-        return compared(mine, truth, split, budget, higher_is_better=self.metric.higher_is_better)
+        spread = {} if before is None else {part.metric: part.spread for part in before.all if part.spread is not None}
+        return Comparing(self.metrics, self.names, data.slices, data.groups, level, spread).score(
+            mine, truth, split, budget
+        )
 
     @property
     def _by_sample(self) -> bool:
-        return getattr(self.metric, "is_mean", False) and not hasattr(self.metric, "score_all")
+        return all(getattr(metric, "is_mean", False) and not hasattr(metric, "score_all") for metric in self.metrics)
 
-    def _until_decided(self, plan: Plan, truth: Evaluation, budget: Budget, *, glance: bool) -> Evaluation:
+    def _until_decided(
+        self, plan: Plan, truth: Sequence[Evaluation], budget: Budget, *, glance: bool
+    ) -> list[Evaluation]:
         """Score ever more samples until a paired sequential test knows the side, or all or a glance are scored."""
-        data, items = self._data("search"), list[float]()
+        data, items = self._data("search"), [list[float]() for _ in self.metrics]
         ends = list(looks(len(data)))
         most = max(GLANCE, len(data) // 4) if glance and len(data) > 2 * GLANCE else len(data)
         for end in (end for end in ends if end <= most):
-            items += self._look(plan, len(items), end).items or ()
-            expected = (truth.items or ())[:end]
-            excesses = budget.excesses(items, expected, higher_is_better=self.metric.higher_is_better)
-            spread = float(np.ptp([*items, *expected])) or float(np.abs(items).max())
-            if end < len(data) and decided(excesses, spread=spread, looks=len(ends) - 1):
+            for found, part in zip(items, self._look(plan, len(items[0]), end), strict=True):
+                found += part.items or ()
+            if end < len(data) and self._is_decided(items, truth, budget, len(ends) - 1):
                 break
-        return Evaluation(float(np.mean(items)), len(items), tuple(items))
+        return [Evaluation(float(np.mean(found)), len(found), tuple(found)) for found in items]
 
-    def _look(self, plan: Plan, start: int, end: int, seen: Seen | None = None) -> Evaluation:
+    def _is_decided(
+        self, items: Sequence[Sequence[float]], truth: Sequence[Evaluation], budget: Budget, looks: int
+    ) -> bool:
+        """Tell whether one metric surely is outside its budget, or all surely are inside; slices need every sample."""
+        sides = []
+        for place, (metric, mine, theirs) in enumerate(zip(self.metrics, items, truth, strict=True)):
+            expected = (theirs.items or ())[: len(mine)]
+            excesses = budget.of(place).excesses(mine, expected, higher_is_better=metric.higher_is_better)
+            spread = float(np.ptp([*mine, *expected])) or float(np.abs(mine).max())
+            sides.append(decided(excesses, spread=spread, looks=looks))
+        if "outside" in sides:
+            return True
+        return budget.worst_slice is None and all(side == "inside" for side in sides)
+
+    def _look(self, plan: Plan, start: int, end: int, seen: Seen | None = None) -> list[Evaluation]:
         part = self._data("search").only(range(start, end))
         return self._part(plan, part, "search", f", samples {start + 1} to {end}", seen)
 
-    def _part(self, plan: Plan, data: Subset, split: Split, which: str = "", seen: Seen | None = None) -> Evaluation:
-        key = {**self._content(plan), "metric": identity(self.metric), "data": data.fingerprint, "samples": len(data)}
+    def _part(
+        self, plan: Plan, data: Subset, split: Split, which: str = "", seen: Seen | None = None
+    ) -> list[Evaluation]:
+        key = {**self._content(plan), "metric": self._metric_key, "data": data.fingerprint, "samples": len(data)}
+        resample = None
+        if split == "holdout":
+            # The drop's interval needs it where a metric is no mean; a search has no use for it.
+            resample, key["groups"] = resampler(len(data), groups=data.groups, seed=self.seed), bool(data.groups)
 
-        def measure() -> dict[str, Any]:
-            return asdict(
-                self._score(self._compiled_plan(plan), data, what=f"{plan.name} on {split}{which}", seen=seen)
-            )
+        def measure() -> list[dict[str, Any]]:
+            what = f"{plan.name} on {split}{which}"
+            found = self._score(self._compiled_plan(plan), data, self.metrics, what=what, seen=seen, resample=resample)
+            return [asdict(item) for item in found]
 
         value = self.profile.measured("evaluation", key, measure)
-        items = value["items"]
-        return Evaluation(value["score"], value["samples"], None if items is None else tuple(items))
+        return [Evaluation(**{**item, **_tuples(item)}) for item in value]
+
+    @property
+    def _metric_key(self) -> Any:
+        names = [identity(metric) for metric in self.metrics]
+        return names[0] if len(names) == 1 else names
 
     def _data(self, split: Split) -> Subset:
         return self.splits.search if split == "search" else self.splits.holdout
@@ -189,7 +244,7 @@ class Workbench:
         assert trial.search is not None
         assert trial.timing is not None
         key = {**self.key(trial.plan), "objective": self.objective, "data": self.splits.search.fingerprint}
-        key["metric"] = identity(self.metric)
+        key["metric"] = self._metric_key
         before = (self.profile.recall("trial", key) or {}).get("trial")
         # On more samples or over more compilations it is known better.
         if (
@@ -197,8 +252,10 @@ class Workbench:
             or before["search"]["samples"] < trial.search.samples
             or before["timing"]["heats"] < trial.timing.heats
         ):
-            direction = self.metric.higher_is_better
-            self.profile.record("trial", key, {"trial": trial.to_json(), "higher_is_better": direction})
+            directions = [metric.higher_is_better for metric in self.metrics]
+            self.profile.record(
+                "trial", key, {"trial": trial.to_json(), "higher_is_better": directions, "metrics": list(self.names)}
+            )
 
     def predicted(self, plan: Plan, predict: Callable[[], float]) -> float:
         """Return the prediction that was recorded before a plan was first measured; a later one changes nothing."""
@@ -279,6 +336,11 @@ class Workbench:
 
         return [Timing(**value) for value in self.profile.measured("race", key, measure)]
 
+    def served(self, plan: Plan) -> dict[str, str]:
+        """Return what a plan is scored and served on, as its compiled model reports it."""
+        known = runtime.properties_of(self._compiled_plan(plan), runtime.SERVED)
+        return {"device": self.deployment.device, "batch": str(self.deployment.batch), **known}
+
     def _precisions(self, plan: Plan) -> dict[str, str]:
         if plan.recipe is None:
             return {}
@@ -294,16 +356,24 @@ class Workbench:
         return self._expected
 
     def _score(
-        self, compiled: openvino.CompiledModel, data: Subset, *, what: str = "", seen: Seen | None = None
-    ) -> Evaluation:
-        against_float = getattr(self.metric, "against", "targets") == "float"
-        return evaluate(
+        self,
+        compiled: openvino.CompiledModel,
+        data: Subset,
+        metrics: Sequence[Any],
+        *,
+        what: str = "",
+        seen: Seen | None = None,
+        resample: Resample | None = None,
+    ) -> list[Evaluation]:
+        against_float = any(getattr(metric, "against", "targets") == "float" for metric in metrics)
+        return evaluate_all(
             compiled,
             data,
-            metric=self.metric,
+            metrics=metrics,
             reference=self._reference() if against_float else None,
             step=told(self.progress, f"evaluating {what}".strip()),
             seen=seen,
+            resample=resample,
         )
 
     def _reference(self) -> openvino.CompiledModel:
@@ -346,3 +416,7 @@ class Workbench:
             "calibration": self.splits.calibration.fingerprint,
             "seed": self.seed,
         }
+
+
+def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if item[name] is None else tuple(item[name]) for name in ("items", "replicates")}

@@ -13,7 +13,7 @@ from typing import Any
 
 from ovquant.errors import UsageError
 
-PROFILE_SCHEMA = 1
+PROFILE_SCHEMA = 2
 
 
 class Profile:

@@ -11,7 +11,7 @@ from ovquant.predicting import nearest, predicted_cost, predicted_divergence, pr
 from ovquant.profiles import Profile
 from ovquant.protocols import Strategy
 from ovquant.tables import Candidate, LayerRow, PairRow, PartNames, Probe, Table, TrialRow, failed_row
-from ovquant.trials import Score, Trial
+from ovquant.trials import Trial, nearest_to_limit
 
 COMPARABLE = ("model", "device", "batch", "data", "metric", "objective")
 """What trials must share to be compared."""
@@ -30,7 +30,8 @@ class Record:
     parts: PartNames
     alone: frozenset[str]
     seed: int
-    higher_is_better: bool
+    higher_is_better: tuple[bool, ...]
+    metrics: tuple[str, ...]
     objective: str
 
     @classmethod
@@ -61,7 +62,8 @@ class Record:
             tuple(tried[0]["offered"]) if tried else (),
             frozenset(tried[0]["alone"]) if tried else frozenset(),
             tried[0]["seed"] if tried else 0,
-            entries[0]["higher_is_better"],
+            tuple(entries[0]["higher_is_better"]),
+            tuple(entries[0]["metrics"]),
             groups.pop()[COMPARABLE.index("objective")],
         )
 
@@ -94,6 +96,8 @@ def resolve(record: Record, budget: Budget, strategy: Strategy, objective: str |
 
 
 def _judge(record: Record, budget: Budget, objective: str) -> Judge:
+    if len(budget.others) + 1 != len(record.higher_is_better):
+        raise UsageError(f"The profile has {len(record.higher_is_better)} metrics; give each a --max-drop NAME=DROP.")
     if objective not in (record.objective, "size"):
         raise UsageError(
             f"The profile was measured for {record.objective}, which says nothing about {objective}. "
@@ -109,9 +113,12 @@ def _judged(trial: Trial, record: Record, budget: Budget) -> Trial:
     """Return a trial with its score judged by a budget; it was recorded under another."""
     if trial.search is None:
         return trial
-    score: Score = trial.search
-    excess = budget.excess(score.value, float_score=score.float_value, higher_is_better=record.higher_is_better)
-    return replace(trial, search=replace(score, excess=excess))
+    parts = []
+    for place, higher in enumerate(record.higher_is_better):
+        score = trial.search.all[place]
+        excess = budget.of(place).excess(score.value, float_score=score.float_value, higher_is_better=higher)
+        parts.append(replace(score, excess=excess))
+    return replace(trial, search=nearest_to_limit(parts))
 
 
 def _table(record: Record, judge: Judge) -> Table:

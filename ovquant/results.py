@@ -5,6 +5,7 @@ import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ovquant.trials import Trial, Verdict
 if TYPE_CHECKING:
     import openvino
 
-RESULT_SCHEMA = 1
+RESULT_SCHEMA = 2
 PACKAGES = ("ovquant", "openvino", "nncf", "numpy", "scipy")
 
 
@@ -35,7 +36,10 @@ class Result:
 
     `folder` holds model.xml, model.bin and profile.jsonl; `trial` is the plan that was chosen, as measured;
     `baseline` the float model as it would be served. `higher_is_better` is the metric's direction. `front`, where it was
-    asked for, holds the plans saved in the folders pareto/01, pareto/02 and so on, safest first.
+    asked for, holds the plans saved in the folders pareto/01, pareto/02 and so on, safest first. `metrics` are the metrics
+    as they were given, where that was as texts, `slice_by` and `group_by` likewise; `served` is what the accuracy was
+    measured on, as the compiled model reports it; `model_source` the path of the float model, if it was one, and
+    `model_digest` that of the returned model's files.
     """
 
     verdict: Verdict
@@ -58,6 +62,13 @@ class Result:
     notes: tuple[str, ...] = ()
     command: str = ""
     front: tuple[Trial, ...] = ()
+    metrics: tuple[str, ...] = ()
+    slice_by: str = ""
+    group_by: str = ""
+    served: Mapping[str, str] = field(default_factory=dict)
+    model_source: str = ""
+    model_digest: str = ""
+    input_shape: str = ""
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     keep: Any = field(default=None, repr=False, compare=False)
     """Whatever must live as long as the result: the temporary folder, when none was asked for."""
@@ -132,7 +143,7 @@ class Result:
                 name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked", "front")
             }
             plain: dict[str, Any] = {name: values[name] for name in _PLAIN}
-            plain["notes"] = tuple(plain["notes"])
+            plain |= {name: tuple(plain[name]) for name in ("notes", "metrics")}
             data = {role: Data(**item) for role, item in values["data"].items()}
             return cls(**plain, **made, data=data, budget=Budget.from_json(values["budget"]), folder=Path(folder))
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -152,8 +163,24 @@ _PLAIN = (
     "seconds",
     "notes",
     "command",
+    "metrics",
+    "slice_by",
+    "group_by",
+    "served",
+    "model_source",
+    "model_digest",
+    "input_shape",
     "versions",
 )
+
+
+def model_digest(folder: Path) -> str:
+    """Return a digest of model.xml and model.bin."""
+    hasher = sha256()
+    for name in ("model.xml", "model.bin"):
+        with (folder / name).open("rb") as file:
+            hasher.update(file_digest(file, "sha256").digest())
+    return hasher.hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:

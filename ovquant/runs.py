@@ -18,13 +18,14 @@ from ovquant.datasets import open_dataset
 from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
 from ovquant.keeping import Kept, kept_operations
 from ovquant.loaders import load_model, parse_shapes, set_shapes
+from ovquant.looking import carry, remember
 from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.profiles import Profile
 from ovquant.quantization import is_quantized, with_unique_names
-from ovquant.results import Data, Result, move_into_place, refuse_finished
+from ovquant.results import Data, Result, model_digest, move_into_place, refuse_finished
 from ovquant.runtime import Deployment
-from ovquant.splits import Splits, split_data
+from ovquant.splits import By, Splits, split_data
 from ovquant.trials import Trial
 from ovquant.walking import Outcome
 
@@ -38,7 +39,9 @@ class Options:
     `recipes` are texts such as "transformer+bias"; the search tries these alone, else all that suit the model.
     `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds,
     `max_trials` counts plans. With `pareto` the result also holds every plan on the front of accuracy and speed.
-    `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]".
+    `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]". `slice_by` and `group_by`
+    are a column of the data, "target", or a function of a sample: each slice has a drop of its own, and what is in one
+    group stays on one side of the split and counts as one where it is asked how sure a drop is.
     """
 
     device: str = "CPU"
@@ -54,6 +57,8 @@ class Options:
     properties: Mapping[str, str] | None = None
     input_shape: str | None = None
     seed: int = 0
+    slice_by: By | None = None
+    group_by: By | None = None
 
     def own_properties(self) -> dict[str, str]:
         """Return the compile properties that the user asked for."""
@@ -68,12 +73,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A float model that is ready to be quantized, its metric, and what must stay in float."""
+    """A float model that is ready to be quantized, its metrics and their names, and what must stay in float.
+
+    `source` and `given` are how the model and the metrics were given, where that was as a text.
+    """
 
     model: openvino.Model
-    metric: Any
+    metrics: tuple[Any, ...]
+    names: tuple[str, ...]
     name: str
     kept: Kept
+    source: str = ""
+    given: tuple[str, ...] = ()
 
 
 def read_options(options: Mapping[str, Any]) -> Options:
@@ -102,7 +113,27 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
             "Give the float model that it was made from."
         )
     kept = kept_operations(loaded, settings.keep_float)
-    return Prepared(loaded, resolve_metric(metric), model_name(model), kept)
+    wanted = list(metric) if isinstance(metric, list | tuple) else [metric]
+    metrics = tuple(resolve_metric(item) for item in wanted)
+    texts = tuple(item if isinstance(item, str) else "" for item in wanted)
+    source = str(Path(model).resolve()) if isinstance(model, str | Path) and Path(model).exists() else ""
+    return Prepared(loaded, metrics, names_of_metrics(wanted, metrics), model_name(model), kept, source, texts)
+
+
+def names_of_metrics(given: Sequence[Any], metrics: Sequence[Any]) -> tuple[str, ...]:
+    """Return what each metric is called, in budgets too: its own name, or how it was given where two have the same one.
+
+    Raises UsageError for two that are the same.
+    """
+    own = [metric_name(metric) for metric in metrics]
+    names = tuple(
+        str(item) if own.count(name) > 1 and isinstance(item, str) else name
+        for item, name in zip(given, own, strict=True)
+    )
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UsageError(f"The metric {twice[0]} is given twice; give each once.")
+    return names
 
 
 def load_float(model: Any, settings: Options) -> openvino.Model:
@@ -121,24 +152,27 @@ def model_name(model: Any) -> str:
     return str(getattr(model, "friendly_name", "") or type(model).__name__)
 
 
-def open_splits(data: Any, *, calibration: Any, holdout: Any, seed: int, progress: Progress = silent) -> Splits:
+def open_splits(
+    data: Any, settings: Options, *, calibration: Any = None, holdout: Any = None, progress: Progress = silent
+) -> Splits:
     """Open the data and give each sample its role."""
     opened = open_dataset(data)
     return split_data(
         opened,
         holdout=None if holdout is None else open_dataset(holdout),
         calibration=None if calibration is None else open_dataset(calibration),
-        seed=seed,
+        seed=settings.seed,
+        slice_by=settings.slice_by,
+        group_by=settings.group_by,
         step=told(progress, "comparing samples by content"),
     )
 
 
-def verification_splits(data: Any, calibration: Any, seed: int, progress: Progress = silent) -> Splits:
+def verification_splits(data: Any, calibration: Any, settings: Options, progress: Progress = silent) -> Splits:
     """Return splits for verifying a plan: with separate calibration data, all of the data are held out."""
     if calibration is None:
-        return open_splits(data, calibration=None, holdout=None, seed=seed, progress=progress)
-    step = told(progress, "comparing samples by content")
-    return split_data(open_dataset(calibration), holdout=open_dataset(data), seed=seed, step=step)
+        return open_splits(data, settings, progress=progress)
+    return open_splits(calibration, settings, holdout=data, progress=progress)
 
 
 def check_data(prepared: Prepared, splits: Splits) -> None:
@@ -146,17 +180,19 @@ def check_data(prepared: Prepared, splits: Splits) -> None:
     for role, samples in (("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)):
         sample = samples[0]
         runtime.fit(prepared.model.inputs, sample, what=f"the first sample of the {role} data")
-        needs_targets = getattr(prepared.metric, "against", "targets") == "targets" and role != "calibration"
-        if needs_targets and sample.target is None:
-            raise MetricError(
-                f"The metric {metric_name(prepared.metric)} needs targets and the {role} data have none. Add targets, or "
-                "use the label-free metric fidelity, which compares with the float model."
-            )
+        for metric in prepared.metrics if role != "calibration" else ():
+            if getattr(metric, "against", "targets") == "targets" and sample.target is None:
+                raise MetricError(
+                    f"The metric {metric_name(metric)} needs targets and the {role} data have none. Add targets, or use "
+                    "the label-free metric fidelity, which compares with the float model."
+                )
 
 
 def workbench(prepared: Prepared, splits: Splits, settings: Options, work: "Work", progress: Progress) -> Workbench:
-    """Return the workbench that builds and measures in the work folder."""
+    """Return the workbench that builds and measures in the work folder; looks at holdouts are never forgotten."""
     profile = Profile(work.folder / "profile.jsonl")
+    if work.target is not None and (work.target / "profile.jsonl").exists():
+        carry(Profile(work.target / "profile.jsonl"), profile)
     return workbench_in(work.folder / "trials", prepared, splits, settings, profile, progress)
 
 
@@ -167,7 +203,8 @@ def workbench_in(
     return Workbench(
         model=prepared.model,
         splits=splits,
-        metric=prepared.metric,
+        metrics=prepared.metrics,
+        names=prepared.names,
         deployment=settings.deployment(),
         objective=settings.optimize,
         profile=profile,
@@ -188,6 +225,8 @@ def finish(
     command: str,
 ) -> Result:
     """Put the chosen model into the work folder and describe the run."""
+    for samples in (bench.splits.search, bench.splits.holdout, bench.splits.calibration):
+        remember(bench.profile, samples)
     built = bench.builder.build(outcome.chosen.plan)
     for name in ("model.xml", "model.bin"):
         shutil.copy2(built.with_name(name), work.folder / name)
@@ -201,8 +240,15 @@ def finish(
         trials=outcome.trials,
         walked=outcome.walked,
         budget=budget,
-        metric=metric_name(prepared.metric),
-        higher_is_better=prepared.metric.higher_is_better,
+        metric=prepared.names[0],
+        higher_is_better=prepared.metrics[0].higher_is_better,
+        metrics=prepared.given,
+        slice_by=_by_text(settings.slice_by),
+        group_by=_by_text(settings.group_by),
+        served=bench.served(outcome.chosen.plan),
+        model_source=prepared.source,
+        model_digest=model_digest(work.folder),
+        input_shape=settings.input_shape or "",
         objective=settings.optimize,
         device=asdict(runtime.capabilities(settings.device)),
         data={role: Data(len(samples), samples.fingerprint) for role, samples in roles.items()},
@@ -212,10 +258,14 @@ def finish(
         seed=settings.seed,
         seconds=time.monotonic() - begin,
         folder=work.folder,
-        notes=outcome.notes,
+        notes=(*bench.splits.notes, *outcome.notes),
         command=command,
         front=outcome.front,
     )
+
+
+def _by_text(by: By | None) -> str:
+    return by if isinstance(by, str) else metric_name(by) if by is not None else ""
 
 
 def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from ovquant.budgets import Budget
 from ovquant.errors import ModelError
 from ovquant.judging import Judge, Judged, front
+from ovquant.looking import level_of
 from ovquant.measuring import Workbench
 from ovquant.plans import Plan, Recipe
 from ovquant.predicting import predicted_cost
@@ -54,11 +55,11 @@ class Search:
         return Outcome(verdict, chosen, judge.baseline, trials, tuple(walked), tuple(self._notes), shown)
 
     def _walk(self, judge: Judge) -> Walk:
-        return Walk(self.bench, judge, self._trials, self._notes)
+        return Walk(self.bench, replace(judge, level=None), self._trials, self._notes)
 
     def judge(self) -> Judge:
         """Measure the float model as it would be served, beside the float reference in f32."""
-        allowed = self.budget.allowed(self.bench.evaluation(self.bench.reference_plan, "search").score)
+        allowed = self.budget.allowed(self.bench.evaluation(self.bench.reference_plan, "search")[0].score)
         self.bench.allowed_drop = allowed
         baseline = self.bench.trial(self.bench.float_plan, self.budget)
         self.on_trial(baseline)
@@ -68,7 +69,10 @@ class Search:
                 f"on the search split is {baseline.search.value:.4g}, and {baseline.search.float_value:.4g} in f32. "
                 "Drops are against f32, speeds against the float model as it runs by default."
             )
-        return Judge(self.budget, self.bench.objective, baseline, allowed)
+        sure = self.budget.confidence
+        # A look that is not the first is stricter still, but what that takes is seldom worth a slower plan.
+        level = None if sure is None else level_of(sure, 1)
+        return Judge(self.budget, self.bench.objective, baseline, allowed, level, len(self.bench.splits.holdout))
 
     def _note_precision(self) -> None:
         """Say where plans had to leave the device's default precision."""

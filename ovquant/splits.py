@@ -13,17 +13,29 @@ from ovquant.protocols import Dataset, Sample
 Step = Callable[[int, int], None]
 """Called with the samples done and the samples in all."""
 
-SMALLEST_SPLIT = 50
-"""Samples under which data are not split in two: neither half would say anything."""
+SMALLEST_SPLIT, SMALLEST_GROUPS = 50, 10
+"""Samples, and groups of them, under which data are not split in two: neither half would say anything."""
+LEAST_PER_CLASS = 4
+"""Samples per class, on average, from which whole numbers as targets are taken for classes."""
+CONTENT_BYTES = 6
+
+By = str | Callable[[Sample], Any]
+"""What slices or groups samples: a column of the data, "target", or a function of a sample."""
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Some samples of a dataset, by index; itself a dataset."""
+    """Some samples of a dataset, by index; itself a dataset.
+
+    `slices` and `groups` hold a text per sample where the run has them; `content` six bytes of each sample's digest.
+    """
 
     dataset: Dataset
     indices: tuple[int, ...]
     fingerprint: str
+    slices: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    content: bytes = b""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -31,19 +43,27 @@ class Subset:
     def __getitem__(self, index: int) -> Sample:
         return self.dataset[self.indices[index]]
 
-    def only(self, places: Sequence[int]) -> "Subset":
-        """Return the samples at some places of this subset."""
-        fingerprint = sha256(f"{self.fingerprint}:{list(places)}".encode()).hexdigest()[:16]
-        return Subset(self.dataset, tuple(self.indices[place] for place in places), fingerprint)
+    def only(self, places: Sequence[int], what: str = "") -> "Subset":
+        """Return the samples at some places of this subset; `what` names them in the fingerprint, else the places do."""
+        fingerprint = sha256(f"{self.fingerprint}:{what or list(places)}".encode()).hexdigest()[:16]
+        return Subset(
+            self.dataset,
+            tuple(self.indices[place] for place in places),
+            fingerprint,
+            tuple(self.slices[place] for place in places) if self.slices else (),
+            tuple(self.groups[place] for place in places) if self.groups else (),
+            b"".join(self.content[CONTENT_BYTES * place : CONTENT_BYTES * (place + 1)] for place in places),
+        )
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The three roles of the data of one run."""
+    """The three roles of the data of one run, and what the user should know about them."""
 
     search: Subset
     holdout: Subset
     calibration: Subset
+    notes: tuple[str, ...] = ()
 
 
 def digest(sample: Sample) -> str:
@@ -64,24 +84,95 @@ def digest(sample: Sample) -> str:
     return hasher.hexdigest()
 
 
-def digests(dataset: Dataset, step: Step = lambda done, total: None) -> list[str]:
-    """Return the fingerprint of every sample, reading each once."""
-    found = []
+@dataclass(frozen=True)
+class Contents:
+    """What is known of every sample of a dataset once each was read: its digest, its class, and what it belongs to."""
+
+    dataset: Dataset
+    hashes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def subset(self, indices: Sequence[int]) -> Subset:
+        """Return a subset whose fingerprint depends on the content of its samples and their order."""
+        hashes = [self.hashes[index] for index in indices]
+        return Subset(
+            self.dataset,
+            tuple(indices),
+            sha256("".join(hashes).encode()).hexdigest()[:16],
+            tuple(self.slices[index] for index in indices) if self.slices else (),
+            tuple(self.groups[index] for index in indices) if self.groups else (),
+            b"".join(bytes.fromhex(value[: 2 * CONTENT_BYTES]) for value in hashes),
+        )
+
+    def whole(self) -> Subset:
+        """Return all samples as a subset."""
+        return self.subset(range(len(self.hashes)))
+
+    def proving(self, indices: Sequence[int]) -> tuple[Subset, tuple[str, ...]]:
+        """Return the samples that prove something: of copies the first, since the others tell nothing new; and a note."""
+        first = {self.hashes[index]: index for index in reversed(indices)}
+        copies = len(indices) - len(first)
+        note = f"{copies} of {len(indices)} held-out samples are copies of others; each content counts once."
+        return self.subset(sorted(first.values())), (note,) if copies else ()
+
+
+def read_contents(
+    dataset: Dataset,
+    step: Step = lambda done, total: None,
+    *,
+    slice_by: By | None = None,
+    group_by: By | None = None,
+) -> Contents:
+    """Read every sample once. Raises DataError when the data have no such column, or one of another length."""
+    hashes, targets = [], []
+    labels: dict[By, list[str]] = {by: [] for by in (slice_by, group_by) if by == "target" or callable(by)}
     for index in range(len(dataset)):
-        found.append(digest(dataset[index]))
+        sample = dataset[index]
+        hashes.append(digest(sample))
+        targets.append(_class(sample.target))
+        for by, found in labels.items():
+            found.append(_text(by(sample) if callable(by) else sample.target))
         step(index + 1, len(dataset))
-    return found
-
-
-def subset(dataset: Dataset, indices: Sequence[int], hashes: Sequence[str]) -> Subset:
-    """Return a subset whose fingerprint depends on the content of its samples and their order."""
-    hasher = sha256("".join(hashes[index] for index in indices).encode())
-    return Subset(dataset, tuple(indices), hasher.hexdigest()[:16])
+    for name in (slice_by, group_by):
+        if isinstance(name, str) and name != "target":
+            labels[name] = _column(dataset, name)
+    few = len(set(targets)) * LEAST_PER_CLASS <= len(targets)
+    classes = tuple(targets) if few and all(value is not None for value in targets) else ()
+    slices, groups = (tuple(labels[by]) if by is not None else () for by in (slice_by, group_by))
+    return Contents(dataset, tuple(hashes), tuple(str(value) for value in classes), slices, groups)
 
 
 def whole(dataset: Dataset) -> Subset:
     """Return all samples of a dataset as a subset."""
-    return subset(dataset, range(len(dataset)), digests(dataset))
+    return read_contents(dataset).whole()
+
+
+def _class(target: Any) -> str | None:
+    """Return the class that a whole number as target means, or None."""
+    value = target.item() if isinstance(target, np.generic | np.ndarray) and np.size(target) == 1 else target
+    return str(int(value)) if isinstance(value, int) else None
+
+
+def _text(value: Any) -> str:
+    plain = value.item() if isinstance(value, np.generic | np.ndarray) and np.size(value) == 1 else value
+    return str(plain)
+
+
+def _column(dataset: Dataset, name: str) -> list[str]:
+    read = getattr(dataset, "column", None)
+    if read is None:
+        raise DataError(
+            f"These data have no column '{name}': they are a {type(dataset).__name__}, which has none. Use 'target', give "
+            "a function of a sample, or data with a method column(name)."
+        )
+    found = [_text(value) for value in read(name)]
+    if len(found) != len(dataset):
+        raise DataError(
+            f"The column '{name}' has {len(found)} entries for {len(dataset)} samples; it must have one each."
+        )
+    return found
 
 
 def split_data(
@@ -90,65 +181,114 @@ def split_data(
     holdout: Dataset | None = None,
     calibration: Dataset | None = None,
     seed: int = 0,
+    slice_by: By | None = None,
+    group_by: By | None = None,
     step: Step = lambda done, total: None,
 ) -> Splits:
     """Give each sample its role.
 
     Without a separate holdout, half of the data is held out: which half a sample falls in depends on its content and
-    the seed, so equal samples fall in the same half. Calibration samples are drawn from the search half unless given.
-    Raises DataError when there are too few samples or when roles overlap.
+    the seed, so equal samples fall in the same half, and so do those of one group; each class is halved where targets
+    are whole numbers. Of copies among the held-out samples one is kept. Calibration samples are drawn from the search
+    half unless given.
+    Raises DataError when there are too few samples or groups, or when roles overlap.
     """
-    hashes = digests(data, step)
+    contents = read_contents(data, step, slice_by=slice_by, group_by=group_by)
     if holdout is None:
-        kept, held = _halve(hashes, seed)
-        holdout_subset = subset(data, held, hashes)
-        held_hashes = {hashes[index] for index in held}
+        kept, held = _halve(contents, seed)
+        (held_out, notes), theirs = contents.proving(held), "the held-out half"
     else:
         kept = list(range(len(data)))
-        their_hashes = digests(holdout, step)
-        holdout_subset = subset(holdout, range(len(holdout)), their_hashes)
-        held_hashes = set(their_hashes)
-        _forbid_overlap(hashes, held_hashes, "--data", "--holdout")
+        proof = read_contents(holdout, step, slice_by=slice_by, group_by=group_by)
+        (held_out, notes), theirs = proof.proving(range(len(proof.hashes))), "--holdout"
+        _forbid_overlap(contents.whole(), held_out, "--data", theirs)
     # Shuffled, since data often come sorted: so its first samples stand for all of it.
-    search = subset(data, [kept[place] for place in np.random.default_rng(seed).permutation(len(kept))], hashes)
+    search = contents.subset([kept[place] for place in np.random.default_rng(seed).permutation(len(kept))])
     if calibration is None:
-        return Splits(search, holdout_subset, search)
-    calibration_hashes = digests(calibration, step)
-    _forbid_overlap(
-        calibration_hashes, held_hashes, "--calibration", "--holdout" if holdout is not None else "the held-out half"
-    )
-    return Splits(search, holdout_subset, subset(calibration, range(len(calibration)), calibration_hashes))
+        return Splits(search, held_out, search, notes)
+    calibrating = read_contents(calibration, step).whole()
+    _forbid_overlap(calibrating, held_out, "--calibration", theirs)
+    return Splits(search, held_out, calibrating, notes)
 
 
 def draw(samples: Subset, size: int, *, seed: int = 0) -> Subset:
     """Return at most `size` samples drawn without replacement, the same for the same seed."""
     if size >= len(samples):
         return samples
-    picks = np.random.default_rng(seed).permutation(len(samples))[:size]
-    indices = tuple(samples.indices[pick] for pick in picks)
-    fingerprint = sha256(f"{samples.fingerprint}:{size}:{seed}".encode()).hexdigest()[:16]
-    return Subset(samples.dataset, indices, fingerprint)
+    picks = [int(pick) for pick in np.random.default_rng(seed).permutation(len(samples))[:size]]
+    return samples.only(picks, f"{size}:{seed}")
 
 
-def _halve(hashes: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
-    unique = sorted(set(hashes))
-    if len(unique) < SMALLEST_SPLIT:
+def shared(mine: bytes, theirs: bytes) -> int:
+    """Return how many samples of one subset are in another too, from the `content` of both."""
+    known = set(_pieces(theirs))
+    return sum(piece in known for piece in _pieces(mine))
+
+
+def _pieces(content: bytes) -> list[bytes]:
+    return [content[start : start + CONTENT_BYTES] for start in range(0, len(content), CONTENT_BYTES)]
+
+
+def _halve(contents: Contents, seed: int) -> tuple[list[int], list[int]]:
+    """Return the indices of both halves: units that belong together are dealt out in turn, class by class."""
+    hashes = contents.hashes
+    distinct = len(set(hashes))
+    if distinct < SMALLEST_SPLIT:
         raise DataError(
-            f"{len(hashes)} samples ({len(unique)} distinct) are too few to split into search and holdout; "
+            f"{len(hashes)} samples ({distinct} distinct) are too few to split into search and holdout; "
             f"{SMALLEST_SPLIT} distinct ones are the least, 200 or more make sense. "
             "Give more data, or a separate file with --holdout."
         )
-    order = np.random.default_rng(seed).permutation(len(unique))
-    held_content = {unique[pick] for pick in order[: len(unique) // 2]}
-    kept = [index for index, value in enumerate(hashes) if value not in held_content]
-    held = [index for index, value in enumerate(hashes) if value in held_content]
-    return kept, held
-
-
-def _forbid_overlap(mine: Sequence[str], theirs: set[str], my_role: str, their_role: str) -> None:
-    shared = sum(value in theirs for value in mine)
-    if shared:
+    units = _units(contents)
+    if contents.groups and len(units) < SMALLEST_GROUPS:
         raise DataError(
-            f"{shared} of the {len(mine)} samples of {my_role} are also in {their_role}. A score on samples that were "
+            f"The data have {len(units)} groups that share no sample; {SMALLEST_GROUPS} are the least to split into search "
+            "and holdout. Give data with more groups, or a separate file with --holdout."
+        )
+    order = np.random.default_rng(seed).permutation(len(units))
+    # A class is halved where its units are dealt out one after the other; the sort keeps their random order.
+    dealt = sorted(order, key=lambda pick: contents.classes[units[pick][0]] if contents.classes else "")
+    held: set[int] = set()
+    kept_count = 0
+    for pick in dealt:
+        unit = units[pick]
+        if len(held) <= kept_count:
+            held.update(unit)
+        else:
+            kept_count += len(unit)
+    return [index for index in range(len(hashes)) if index not in held], sorted(held)
+
+
+def _units(contents: Contents) -> list[list[int]]:
+    """Return the indices of samples that must stay together, by content and by group, in an order that follows content."""
+    parents = list(range(len(contents.hashes)))
+
+    def root(index: int) -> int:
+        while parents[index] != index:
+            parents[index] = parents[parents[index]]
+            index = parents[index]
+        return index
+
+    for names in (contents.hashes, contents.groups):
+        first: dict[str, int] = {}
+        for index, name in enumerate(names):
+            parents[root(index)] = root(first.setdefault(name, index))
+    units: dict[int, list[int]] = {}
+    for index in range(len(parents)):
+        units.setdefault(root(index), []).append(index)
+    return sorted(units.values(), key=lambda unit: min(contents.hashes[index] for index in unit))
+
+
+def _forbid_overlap(mine: Subset, theirs: Subset, my_role: str, their_role: str) -> None:
+    both = shared(mine.content, theirs.content)
+    if both:
+        raise DataError(
+            f"{both} of the {len(mine)} samples of {my_role} are also in {their_role}. A score on samples that were "
             f"tuned on proves nothing: take them out of one of the two."
+        )
+    groups = set(mine.groups) & set(theirs.groups)
+    if groups:
+        raise DataError(
+            f"{len(groups)} groups of {my_role}, such as '{min(groups)}', are also in {their_role}. What belongs together "
+            "must not be tuned on and held out: take them out of one of the two."
         )

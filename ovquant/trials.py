@@ -1,15 +1,19 @@
 """The trial: one plan, really built, compiled and measured."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ovquant.plans import Plan
+from ovquant.proving import CERTIFYING
 from ovquant.statistics import ratio_of_medians
 
+NORMAL = 1.96
+"""Standard deviations that a 95 % interval reaches to either side, nearly."""
 Verdict = Literal["met", "float", "inconclusive", "infeasible", "missed"]
 Split = Literal["search", "holdout"]
 
@@ -18,8 +22,13 @@ Split = Literal["search", "holdout"]
 class Score:
     """A score on one split beside the float model's on the same samples, in the metric's unit.
 
-    `drop` is positive when the plan is worse than float, whichever direction of the metric is better. `low` and
-    `high` are a 95 % paired interval of the drop where the metric is a mean over samples, else None.
+    `drop` is positive when the plan is worse than float, whichever direction of the metric is better; `excess` is how far
+    it is outside the budget. `low` and `high` are a 95 % paired interval of the drop, and `method` says how it was made;
+    None where there is none. Where several things must hold (metrics, slices) this is the one nearest to its limit, and
+    `parts` are all of them.
+
+    Where the budget asks for a confidence, `p_value` is that of being outside, `level` what it must not exceed, `bound`
+    the drop that is not exceeded at that level, and `needed` about how many samples would prove what is likely.
     """
 
     split: Split
@@ -30,6 +39,91 @@ class Score:
     samples: int
     low: float | None = None
     high: float | None = None
+    method: str = ""
+    metric: str = ""
+    slice: str = ""
+    p_value: float | None = None
+    level: float | None = None
+    bound: float | None = None
+    needed: int | None = None
+    parts: tuple["Score", ...] = ()
+
+    @property
+    def all(self) -> tuple["Score", ...]:
+        """Return the score of everything that must hold."""
+        return self.parts or (self,)
+
+    @property
+    def main(self) -> "Score":
+        """Return the score of the first metric on all samples."""
+        return self.all[0]
+
+    @property
+    def allowed(self) -> float:
+        """Return the drop that the budget allows here."""
+        return self.drop - self.excess
+
+    @property
+    def spread(self) -> float | None:
+        """Return the standard deviation of one sample's drop, by the width of Student's interval; None without one."""
+        if self.method != "t" or self.low is None or self.high is None or not np.isfinite(self.high - self.low):
+            return None
+        return float((self.high - self.low) / 2 / NORMAL * self.samples**0.5)
+
+    @property
+    def undecided(self) -> bool:
+        """Tell whether the budget is not held, and yet not surely broken.
+
+        With a confidence that is where the point estimates are inside; without one, where only slices are outside, whose
+        intervals reach inside.
+        """
+        if self.holds:
+            return False
+        outside = [part for part in self.all if part.excess > 0]
+        return all(
+            part.level is None and bool(part.slice) and part.low is not None and part.low <= part.allowed
+            for part in outside
+        )
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the budget is held: with the confidence asked for, else by the point estimates."""
+        return all(
+            part.excess <= 0 if part.level is None else part.p_value is not None and part.p_value <= part.level
+            for part in self.all
+        )
+
+    @property
+    def certified(self) -> bool:
+        """Tell whether the budget is held with a confidence, by tests that are valid at every number of samples."""
+        return self.holds and all(part.level is not None and part.method in CERTIFYING for part in self.all)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Score":
+        """Read what `dataclasses.asdict` made."""
+        return cls(**{**values, "parts": tuple(cls.from_json(part) for part in values["parts"])})
+
+
+def verdict_of(score: Score) -> Verdict:
+    """Return the verdict about a plan that was given, from its score."""
+    if score.holds:
+        return "met"
+    return "inconclusive" if score.undecided else "missed"
+
+
+def nearest_to_limit(parts: Sequence[Score]) -> Score:
+    """Return the score nearest to its limit, with all of them as its parts where there are several.
+
+    That is the one proven least where a confidence is asked for, else the one that uses up most of what it may lose.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return replace(max(parts, key=_nearness), parts=tuple(parts))
+
+
+def _nearness(part: Score) -> tuple[float, float]:
+    share = part.excess / part.allowed if part.allowed > 0 else math.copysign(math.inf, part.excess)
+    return (part.p_value or 0.0, share)
 
 
 @dataclass(frozen=True)
@@ -121,6 +215,8 @@ class Trial:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Trial":
         """Read what `to_json` wrote."""
-        scores = {name: None if values[name] is None else Score(**values[name]) for name in ("search", "holdout")}
+        scores = {
+            name: None if values[name] is None else Score.from_json(values[name]) for name in ("search", "holdout")
+        }
         timing = None if values["timing"] is None else Timing(**values["timing"])
         return cls(**{**values, **scores, "timing": timing, "plan": Plan.from_json(values["plan"])})

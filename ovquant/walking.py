@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from ovquant.budgets import Budget, Drop
 from ovquant.judging import Judge, Judged, front
+from ovquant.looking import level_of, look
 from ovquant.measuring import Workbench
 from ovquant.tables import Candidate
 from ovquant.trials import Score, Trial, Verdict
@@ -43,12 +44,22 @@ class Walk:
     notes: list[str]
 
     def fastest(self) -> tuple[Verdict, Trial, list[Trial]]:
-        """Walk the finalists on the holdout and return the last that held, or float."""
+        """Walk the finalists on the holdout and return the last that held, or float.
+
+        Where a confidence is asked for this is fixed-sequence testing, each plan at the whole level of the look
+        (Learn then Test; Angelopoulos et al., 2021).
+        """
         walked = self._walk(self._finalists())
-        passed = [trial for trial in walked if _inside(trial.holdout)]
+        passed = [trial for trial in walked if _holds(trial.holdout)]
+        failed = walked[len(passed)].holdout if len(passed) < len(walked) else None
+        if failed is not None and failed.undecided:
+            self.notes.append(undecided(walked[len(passed)], failed))
         if passed:
             return "met", passed[-1], walked
         verdict, kept = self._float_verdict()
+        if failed is not None and failed.undecided:
+            return ("infeasible" if verdict == "infeasible" else "inconclusive"), kept, walked
+        self._note_tightest(walked)
         return verdict, kept, walked
 
     def fitting(self) -> tuple[Verdict, Trial, list[Trial]]:
@@ -60,10 +71,36 @@ class Walk:
         order = sorted(rows, key=lambda pair: (pair[0].cost, pair[1].divergence or 0.0, pair[1].plan.name))
         raced = self._race([trial for _, trial in order[:MOST_FINALISTS]]) if order else []
         fitting = [trial for trial in raced if self.judge.over(trial) <= 0]
+        self._look(fitting[:1])
         walked = [self._held_out(trial) for trial in fitting[:1]]
-        if walked and _inside(walked[0].holdout):
+        if walked and _holds(walked[0].holdout):
             return "met", walked[0], walked
         return verdict, kept, walked
+
+    def _note_tightest(self, walked: Sequence[Trial]) -> None:
+        """Say which budget would have been held by a plan that is faster than float."""
+        if walked and walked[0].holdout is not None:
+            safest = walked[0].holdout
+            if safest.level is None:
+                self.notes.append(
+                    f"The tightest budget that a faster plan held on the holdout is a drop of {safest.drop:.2g} in "
+                    f"{safest.metric} ({walked[0].plan.name})."
+                )
+            else:
+                sure = [f"{part.bound:.2g} in {_of(part)}" for part in safest.all if part.bound is not None]
+                self.notes.append(
+                    f"The tightest drop that a faster plan surely holds, with the confidence asked for: {', '.join(sure)} "
+                    f"({walked[0].plan.name})."
+                )
+            return
+        rows = [(row, trial) for row, trial in rows_of(self.trials, self.judge) if not row.failed and row.cost_high < 1]
+        if rows:
+            _, trial = min(rows, key=lambda pair: (pair[0].excess, pair[1].plan.name))
+            assert trial.search is not None
+            self.notes.append(
+                f"Of the plans faster than float the most accurate, {trial.plan.name}, lost {trial.search.drop:.2g} in "
+                f"{trial.search.metric} on the search split: about that is the tightest budget within reach."
+            )
 
     def _finalists(self) -> list[Trial]:
         """Return the plans to walk, safest first, each surely better than float and faster than all safer ones."""
@@ -93,17 +130,31 @@ class Walk:
         return raced
 
     def _walk(self, finalists: Sequence[Trial]) -> list[Trial]:
-        """Score the finalists on the holdout in their order; the first that fails ends the walk."""
+        """Score the finalists on the holdout in their order; the first that does not hold the budget ends the walk."""
+        level = self._look(finalists)
         walked = []
         for trial in finalists:
-            walked.append(self._held_out(trial))
-            if not _inside(walked[-1].holdout):
+            walked.append(self._held_out(trial, level))
+            if not _holds(walked[-1].holdout):
                 break
         return walked
 
-    def _held_out(self, trial: Trial) -> Trial:
+    def _look(self, finalists: Sequence[Trial]) -> float | None:
+        """Log that the holdout decides between these, and return the level of that look where one is asked for."""
+        if not finalists:
+            return None
+        budget = self.judge.budget
+        what = {"plans": [trial.plan.key for trial in finalists], "budget": budget.to_json()}
+        number = look(self.bench.profile, self.bench.splits.holdout, what)
+        if number > 1:
+            self.notes.append(f"This is look {number} at this holdout: it is not fresh any more.")
+        return None if budget.confidence is None else level_of(budget.confidence, number)
+
+    def _held_out(self, trial: Trial, level: float | None = None) -> Trial:
         """Score a trial on the holdout."""
-        seen = replace(trial, holdout=self.bench.score(trial.plan, "holdout", self.judge.budget))
+        budget, before = self.judge.budget, trial.search
+        score = self.bench.score(trial.plan, "holdout", budget, level=level, before=before)
+        seen = replace(trial, holdout=score)
         update(self.trials, [seen])
         return seen
 
@@ -114,17 +165,19 @@ class Walk:
         kept = _spread(front([pair for pair in rows if not pair[0].failed and pair[0].cost_high < 1]), MOST_SHOWN)
         if not kept:
             return ()
-        return tuple(self._held_out(trial) for trial in self._race([trial for _, trial in kept]))
+        raced = self._race([trial for _, trial in kept])
+        self._look(raced)
+        return tuple(self._held_out(trial) for trial in raced)
 
     def _float_verdict(self) -> tuple[Verdict, Trial]:
         """Return float as it is served where it holds the budget, else in f32, and whether even that breaks a limit."""
         served = self._scored_float(self.judge.baseline)
-        if _inside(served.holdout) and self.judge.over(served) <= 0:
+        if _holds(served.holdout) and self.judge.over(served) <= 0:
             return "float", served
         reference = self._scored_float(self.bench.trial(self.bench.reference_plan, self.judge.budget))
-        if _inside(reference.holdout) and self.judge.over(reference) <= 0:
+        if _holds(reference.holdout) and self.judge.over(reference) <= 0:
             return "float", reference
-        return "infeasible", served if _inside(served.holdout) else reference
+        return "infeasible", served if _holds(served.holdout) else reference
 
     def _scored_float(self, trial: Trial) -> Trial:
         return replace(trial, holdout=self.bench.score(trial.plan, "holdout", self.judge.budget))
@@ -168,5 +221,21 @@ def _spread(items: Sequence[T], most: int) -> list[T]:
     return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
 
 
-def _inside(score: Score | None) -> bool:
-    return score is not None and score.excess <= 0
+def undecided(trial: Trial, score: Score) -> str:
+    """Say what would decide whether a plan that is likely inside its budget is inside."""
+    what = [_of(part) for part in score.all if not part.holds]
+    counts = [
+        f"{part.needed:,} samples for {_of(part)}, of which there are {part.samples:,}"
+        for part in score.all
+        if part.needed is not None and not part.holds
+    ]
+    more = f" About {'; '.join(counts)} would decide." if counts else ""
+    return f"{trial.plan.name} may well be inside the budget, but is not proven to be: {', '.join(what)}.{more}"
+
+
+def _of(part: Score) -> str:
+    return f"{part.metric} of slice {part.slice}" if part.slice else part.metric
+
+
+def _holds(score: Score | None) -> bool:
+    return score is not None and score.holds

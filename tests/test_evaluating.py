@@ -8,9 +8,8 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from ovquant.budgets import Budget, Drop
 from ovquant.errors import MetricError
-from ovquant.evaluating import Evaluation, Store, compared, divergence, evaluate, looks, outputs_of
+from ovquant.evaluating import Store, divergence, evaluate, looks, outputs_of
 from ovquant.metrics import resolve_metric
 from ovquant.protocols import Sample
 from ovquant.runtime import Block, Deployment, compile_model
@@ -97,16 +96,6 @@ def test_a_store_gives_lists_when_shapes_differ(tmp_path: Any) -> None:
 def test_looks_double_and_end_after_all() -> None:
     assert list(looks(1000)) == [64, 128, 256, 512, 1000]
     assert list(looks(90)) == [90]
-
-
-@pytest.mark.parametrize("higher_is_better", [True, False])
-def test_a_plan_is_compared_on_its_own_samples(higher_is_better: bool) -> None:
-    truth = Evaluation(0.5, 4, (1.0, 1.0, 0.0, 0.0))
-    mine = Evaluation(0.5, 2, (1.0, 0.0))
-    score = compared(mine, truth, "search", Budget(Drop(0.2)), higher_is_better=higher_is_better)
-    assert (score.float_value, score.samples) == (1.0, 2)
-    assert score.drop == (0.5 if higher_is_better else -0.5)
-    assert score.excess == pytest.approx(score.drop - 0.2)
 
 
 def test_all_that_is_scored_is_shown() -> None:

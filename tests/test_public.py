@@ -9,6 +9,7 @@ import ovquant
 
 PUBLIC = {
     "Budget",
+    "Checked",
     "Comparison",
     "Contender",
     "DataError",
@@ -33,6 +34,7 @@ PUBLIC = {
     "__version__",
     "apply",
     "benchmark",
+    "check",
     "evaluate",
     "inspect",
     "plan",

@@ -39,7 +39,11 @@ TRIALS = (
 def profile(tmp_path: Path) -> Profile:
     made = Profile(tmp_path / "profile.jsonl")
     for tried in TRIALS:
-        made.record("trial", {**KEY, "plan": tried.plan.key}, {"trial": tried.to_json(), "higher_is_better": True})
+        made.record(
+            "trial",
+            {**KEY, "plan": tried.plan.key},
+            {"trial": tried.to_json(), "higher_is_better": [True], "metrics": ["accuracy"]},
+        )
         if not tried.plan.is_float:
             made.record("candidate", {"plan": tried.plan.key}, candidate(tried.plan))
     made.record("layers", {"parts": ["default"]}, [dataclasses.asdict(row) for row in LAYERS])
@@ -103,6 +107,10 @@ def test_the_public_function_compiles_and_writes_nothing(
 
 def test_no_float_measurement_is_an_error(tmp_path: Path) -> None:
     made = Profile(tmp_path / "profile.jsonl")
-    made.record("trial", KEY, {"trial": trial(BASE, 0.0, 0.5, 25, 0.1).to_json(), "higher_is_better": True})
+    made.record(
+        "trial",
+        KEY,
+        {"trial": trial(BASE, 0.0, 0.5, 25, 0.1).to_json(), "higher_is_better": [True], "metrics": ["accuracy"]},
+    )
     with pytest.raises(UsageError, match="no measurement of the float model"):
         Record.read(made)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,17 @@ class Played(Workbench):
     def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
         return [self.timing(plan) for plan in plans]
 
-    def score(self, plan: Plan, split: Any, budget: Budget, *, glance: bool = False) -> Score:
+    def score(self, plan: Plan, split: Any, budget: Budget, *, level: float | None = None, **how: Any) -> Score:
         if split == "search":
-            return super().score(plan, split, budget, glance=glance)
+            return super().score(plan, split, budget, **how)
         self.walked.append(plan.name)
         drop = self.holdout_drops.get(plan.name, 0.0)
-        return Score("holdout", 1 - drop, 1.0, drop, drop - 0.1, 100)
+        score = Score("holdout", 1 - drop, 1.0, drop, drop - 0.1, 100, method="exact", metric="accuracy")
+        if level is None:
+            return score
+        # A p-value that falls with the distance from the limit: 0.05 at nine tenths of it.
+        p_value = 0.05 * 10 ** (10 * (drop - 0.09) / 0.1) if drop < 0.1 else 1.0
+        return replace(score, level=level, p_value=p_value, bound=drop + 0.01, needed=500)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def search(tmp_path: Path, strategy: Any = None, **played: Any) -> tuple[Search,
     bench = Played(
         model(),
         split_data(samples(300, 1), seed=0),
-        resolve_metric("accuracy"),
+        (resolve_metric("accuracy"),),
         Deployment(),
         "latency",
         Profile(tmp_path / "profile.jsonl"),
@@ -151,7 +156,7 @@ def test_a_recipe_that_cannot_be_built_is_a_trial_with_its_problem(tmp_path: Pat
     hunt, _ = search(
         tmp_path, Scripted((Candidate(("calibration:size=10", "accuracy-control")), Candidate(("default",))))
     )
-    hunt.bench.metric = resolve_metric("f1")
+    hunt.bench.metrics = (resolve_metric("f1"),)
     outcome = hunt.run()
     assert "mean over samples" in outcome.trials[0].problem
     assert outcome.trials[1].problem == ""
@@ -243,3 +248,58 @@ def test_what_does_not_compile_at_the_default_precision_is_tried_in_f32(tmp_path
     assert outcome.verdict == "met"
     assert outcome.chosen.plan.properties["INFERENCE_PRECISION_HINT"] == "f32"
     assert any("tried in f32" in note for note in outcome.notes)
+
+
+def confident(hunt: Search) -> Search:
+    return replace(hunt, budget=Budget(Drop(0.1), confidence=0.95))
+
+
+RATIOS = {"weights": 0.9, "mixed": 0.6, "default": 0.5}
+
+
+def test_with_a_confidence_only_what_is_proven_is_returned(tmp_path: Path) -> None:
+    hunt, bench = search(tmp_path, ratios=RATIOS, holdout_drops={"default": 0.095})
+    outcome = confident(hunt).run()
+    assert bench.walked == ["weights", "default"]
+    assert (outcome.verdict, outcome.chosen.plan.name) == ("met", "weights")
+    assert outcome.chosen.holdout is not None
+    assert outcome.chosen.holdout.certified
+    assert any("default may well be inside" in note and "500 samples" in note for note in outcome.notes)
+
+
+def test_where_nothing_is_proven_the_verdict_is_inconclusive(tmp_path: Path) -> None:
+    hunt, bench = search(tmp_path, ratios=RATIOS, holdout_drops={"weights": 0.095})
+    outcome = confident(hunt).run()
+    assert bench.walked[0] == "weights"
+    assert (outcome.verdict, outcome.chosen.plan.name) == ("inconclusive", "float")
+
+
+def test_a_verdict_of_float_names_the_tightest_budget_within_reach(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path / "sure", ratios=RATIOS, holdout_drops={"weights": 0.3})
+    outcome = confident(hunt).run()
+    assert outcome.verdict == "float"
+    assert any("surely holds" in note and "0.31 in accuracy (weights)" in note for note in outcome.notes)
+    hunt, _ = search(tmp_path / "points", ratios=RATIOS, holdout_drops={"weights": 0.3})
+    assert any("a drop of 0.3 in accuracy (weights)" in note for note in hunt.run().notes)
+    hunt, _ = search(tmp_path / "none", ratios=RATIOS)
+    outcome = replace(hunt, budget=Budget(Drop(0.0), floor=1.1)).run()
+    assert any("tightest budget within reach" in note for note in outcome.notes)
+
+
+def test_a_second_look_at_a_holdout_is_stricter_and_said(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, ratios=RATIOS)
+    first = confident(hunt).run()
+    second = replace(confident(hunt), strategy=Scripted((Candidate(("weights",)),)), _trials={}, _notes=[]).run()
+    levels = [outcome.walked[0].holdout.level for outcome in (first, second) if outcome.walked[0].holdout]
+    assert levels == [pytest.approx(0.025), pytest.approx(0.0125)]
+    assert any("look 2 at this holdout" in note for note in second.notes)
+    assert not any("look" in note for note in first.notes)
+
+
+def test_a_search_with_a_confidence_keeps_what_the_proof_takes_in_reserve(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, ratios=RATIOS)
+    plain, sure = hunt.judge(), confident(hunt).judge()
+    trial = hunt.bench.trial(hunt.plan_of(Candidate(("mixed",))), hunt.budget)
+    row, reserved = plain.row(Candidate(("mixed",)), trial), sure.row(Candidate(("mixed",)), trial)
+    # 150 held-out samples cannot prove less than ln(40)/150.
+    assert reserved.excess - row.excess >= 3.68 / 150

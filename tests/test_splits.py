@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ovquant.errors import DataError
 from ovquant.protocols import Sample
-from ovquant.splits import SMALLEST_SPLIT, Subset, digest, digests, draw, split_data, whole
+from ovquant.splits import SMALLEST_SPLIT, Subset, digest, draw, read_contents, split_data, whole
 
 
 def samples(values: Sequence[int]) -> list[Sample]:
@@ -34,7 +34,11 @@ def test_halves_are_disjoint_and_hold_everything() -> None:
 def test_equal_samples_fall_on_one_side(values: list[int], seed: int) -> None:
     splits = split_data(samples([*values, *range(91)]), seed=seed)
     assert not contents(splits.search) & contents(splits.holdout)
-    assert len(splits.search) + len(splits.holdout) == len(values) + 91
+    everything = [*values, *range(91)]
+    assert contents(splits.search) | contents(splits.holdout) == set(everything)
+    assert len(splits.search) == sum(value in contents(splits.search) for value in everything)
+    # A copy proves nothing.
+    assert len(splits.holdout) == len(contents(splits.holdout))
 
 
 def test_same_seed_same_halves() -> None:
@@ -97,6 +101,82 @@ def test_an_overlap_of_calibration_with_the_held_out_half_is_counted() -> None:
         split_data(data, calibration=samples([*held[:2], 5000]))
 
 
+def test_copies_in_the_holdout_count_once_and_are_told() -> None:
+    splits = split_data(samples(range(10)), holdout=samples([20, 21, 20, 22, 20]))
+    assert [int(splits.holdout[place].inputs[0]) for place in range(3)] == [20, 21, 22]
+    assert splits.notes == ("2 of 5 held-out samples are copies of others; each content counts once.",)
+    assert split_data(samples(range(10)), holdout=samples([20, 21])).notes == ()
+
+
+def test_each_class_is_halved() -> None:
+    rare = [Sample(np.array([place]), 1 if place % 20 == 0 else 0) for place in range(400)]
+    for seed in range(5):
+        held = split_data(rare, seed=seed).holdout
+        assert sum(held[place].target for place in range(len(held))) == 10
+
+
+def test_whole_numbers_of_which_most_differ_are_no_classes() -> None:
+    assert read_contents([Sample(np.array([place]), place) for place in range(60)]).classes == ()
+    assert read_contents([Sample(np.array([place]), float(place % 2)) for place in range(60)]).classes == ()
+    assert set(read_contents([Sample(np.array([place]), np.int64(place % 2)) for place in range(60)]).classes) == {
+        "0",
+        "1",
+    }
+
+
+class Spoken(list[Sample]):
+    """Samples that know their speaker."""
+
+    def column(self, name: str) -> list[str]:
+        if name == "short":
+            return ["one"]
+        assert name == "speaker"
+        return [f"speaker{int(sample.inputs[0]) // 10}" for sample in self]
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 100))
+def test_groups_never_straddle_the_split(seed: int) -> None:
+    splits = split_data(Spoken(samples(range(200))), group_by="speaker", seed=seed)
+    assert not set(splits.search.groups) & set(splits.holdout.groups)
+    assert abs(len(splits.search) - len(splits.holdout)) <= 20
+    assert splits.holdout.groups[3] == f"speaker{int(splits.holdout[3].inputs[0]) // 10}"
+
+
+def test_groups_that_share_a_sample_stay_together() -> None:
+    data = Spoken([*samples(range(200)), *samples(range(9, 200, 10))])
+    by = lambda sample: f"{int(sample.inputs[0]) // 10}"  # noqa: E731
+    splits = split_data(data, group_by=by)
+    assert not contents(splits.search) & contents(splits.holdout)
+
+
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(DataError, match="have 5 groups that share no sample; 10 are the least"):
+        split_data(Spoken(samples(range(50))), group_by="speaker")
+
+
+def test_groups_in_both_files_are_counted() -> None:
+    with pytest.raises(DataError, match="1 groups of --data, such as 'speaker1', are also in --holdout"):
+        split_data(Spoken(samples(range(15))), holdout=Spoken(samples(range(15, 40))), group_by="speaker")
+
+
+def test_slices_follow_their_samples() -> None:
+    splits = split_data(samples(range(100)), slice_by="target")
+    assert splits.holdout.slices == tuple(str(splits.holdout[place].target) for place in range(len(splits.holdout)))
+    part = splits.search.only([5, 2])
+    assert part.slices == (splits.search.slices[5], splits.search.slices[2])
+    assert part.content == splits.search.content[30:36] + splits.search.content[12:18]
+
+
+@pytest.mark.parametrize(
+    ("by", "message"), [("speaker", "have no column 'speaker'"), ("short", "1 entries for 60 samples")]
+)
+def test_a_column_that_is_not_there_is_named(by: str, message: str) -> None:
+    data = samples(range(60)) if by == "speaker" else Spoken(samples(range(60)))
+    with pytest.raises(DataError, match=message):
+        split_data(data, slice_by=by)
+
+
 def test_digests_see_content_type_and_shape() -> None:
     arrays = [
         np.zeros(4, np.float32),
@@ -141,7 +221,7 @@ def test_each_sample_is_read_once() -> None:
             return super().__getitem__(index)
 
     data = Counting(samples(range(7)))
-    assert len(digests(data)) == 7
+    assert len(read_contents(data).hashes) == 7
     assert data.read == 7
 
 

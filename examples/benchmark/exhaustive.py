@@ -12,6 +12,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ class Setting:
         """Return the data as `quantize` takes them."""
         return {"data": opened(self.case.search, self.limit), "holdout": opened(self.case.holdout, self.limit)}
 
+    @cached_property
+    def model(self) -> Any:
+        """Make the model once: operations that were given no name get another one each time."""
+        return self.case.model()
+
     def options(self) -> dict[str, Any]:
         """Return the options of Options."""
         return {"properties": dict(F32) if self.f32 else None}
@@ -54,9 +60,9 @@ class Setting:
 def workbench(setting: Setting, out: Path) -> Workbench:
     """Return the workbench that builds and measures in a folder."""
     settings = read_options(setting.options())
-    prepared = prepare(setting.case.model(), setting.case.metric, settings)
+    prepared = prepare(setting.model, setting.case.metric, settings)
     data = setting.data()
-    splits = open_splits(data["data"], calibration=None, holdout=data["holdout"], seed=0)
+    splits = open_splits(data["data"], settings, holdout=data["holdout"])
     return workbench_in(
         out / "trials", prepared, splits, settings, Profile(out / "profile.jsonl"), lambda what, done, total: None
     )
@@ -89,7 +95,7 @@ def strategies(setting: Setting) -> dict[str, ovquant.Result]:
     """Return what every registered strategy finds with the same recipe."""
     how = {"metric": setting.case.metric, "max_drop": setting.case.max_drop, "recipes": ["default"]}
     return {
-        name: ovquant.quantize(setting.case.model(), **setting.data(), **how, **setting.options(), strategy=name)
+        name: ovquant.quantize(setting.model, **setting.data(), **how, **setting.options(), strategy=name)
         for name in Registry("strategies").names()
     }
 
@@ -106,7 +112,7 @@ def race(bench: Workbench, chosen: list[ovquant.Plan], seconds: float) -> np.nda
 
 def whole_score(bench: Workbench, plan: ovquant.Plan, budget: ovquant.Budget) -> float:
     """Return the excess over the budget on all of the search data, none left out early."""
-    mine, truth = (bench.evaluation(item, "search").score for item in (plan, bench.reference_plan))
+    mine, truth = (bench.evaluation(item, "search")[0].score for item in (plan, bench.reference_plan))
     return budget.excess(mine, float_score=truth, higher_is_better=bench.metric.higher_is_better)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from ovquant.cli.apply import apply
 from ovquant.cli.benchmark import benchmark
+from ovquant.cli.check import check
 from ovquant.cli.demo import demo
 from ovquant.cli.devices import devices
 from ovquant.cli.evaluate import evaluate
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 for panel, commands in (
     (START, (quantize, demo)),
-    (STAGES, (profile, plan, apply)),
+    (STAGES, (profile, plan, apply, check)),
     (LOOK, (evaluate, benchmark, inspect, devices, plugins)),
 ):
     for command in commands:

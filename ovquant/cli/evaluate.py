@@ -67,6 +67,7 @@ def comparison_json(found: "Comparison", model: str, reference: str | None) -> d
         "drop": found.drop,
         "drop_low": found.low,
         "drop_high": found.high,
+        "interval_by": found.method,
     }
 
 
@@ -81,5 +82,5 @@ def comparison_rows(found: "Comparison", model: str, reference: str | None) -> d
         **rows,
         "reference": str(reference),
         f"{found.metric} of the reference": f"{decimal(found.reference.score)} {samples}",
-        "drop": f"{drop_text(found.drop, found.low, found.high)}{better}",
+        "drop": f"{drop_text(found.drop, found.low, found.high, found.method)}{better}",
     }

@@ -37,12 +37,58 @@ Metric = Annotated[
         show_default=False,
     ),
 ]
+Metrics = Annotated[
+    list[str],
+    typer.Option(
+        "--metric",
+        metavar="METRIC",
+        help="Score with this metric: a name such as accuracy, or FILE.py:function; repeat it for more.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
 MaxDrop = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DROP",
+        help="Allow this drop: 1% of the float score, 1pt (0.01), or 0.01 in the metric's unit; METRIC=DROP for one of several.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        metavar="C",
+        help="Return only what is proven on held-out data to hold the budget with this confidence, such as 0.95.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
+WorstSlice = Annotated[
     str | None,
     typer.Option(
         metavar="DROP",
-        help="Allow this drop: 1% of the float score, 1pt (0.01), or 0.01 in the metric's unit.",
+        help="Let no slice of --slice-by lose more than this.",
         rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
+SliceBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Slice the data by this column, or by target, for --worst-slice.",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Keep together what has the same value here: one patient, speaker or document.",
+        rich_help_panel=DATA,
         show_default=False,
     ),
 ]
@@ -65,8 +111,13 @@ MaxSize = Annotated[
     ),
 ]
 Floor = Annotated[
-    float | None,
-    typer.Option(metavar="X", help="Never fall below this score.", rich_help_panel=BUDGET, show_default=False),
+    list[str] | None,
+    typer.Option(
+        metavar="X",
+        help="Never fall below this score; METRIC=X for one of several.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
 ]
 Calibration = Annotated[
     str | None,

@@ -51,12 +51,10 @@ def plan(
 
         if output.exists() and not force:
             raise OutputError(f"'{output}' exists. Give another file with -o, or replace it with --force.")
-        budget = api.read_budget(max_drop, floor, milliseconds(max_latency), size_bytes(max_size))
-        found = api.plan(
-            profile,
-            budget,
-            **given(strategy=strategy, optimize=optimize),
+        budget = api.profile_budget(
+            profile, max_drop, floor, max_latency_ms=milliseconds(max_latency), max_size_bytes=size_bytes(max_size)
         )
+        found = api.plan(profile, budget, **given(strategy=strategy, optimize=optimize))
         found.plan.save(output)
     if as_json:
         print_json({"file": str(output), **found.to_json()})

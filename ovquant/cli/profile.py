@@ -15,17 +15,19 @@ from ovquant.cli.progress import Display
 def profile(
     model: options.Model,
     data: options.Data,
-    metric: options.Metric,
+    metric: options.Metrics,
     max_drop: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             metavar="DROP",
             help="Look closest around this drop; any other can be solved for later.",
             rich_help_panel=options.BUDGET,
+            show_default="1%",
         ),
-    ] = "1%",
+    ] = None,
     calibration: options.Calibration = None,
     holdout: options.Holdout = None,
+    group_by: options.GroupBy = None,
     device: options.Device = "CPU",
     optimize: options.Optimize = "latency",
     recipe: options.Recipes = None,
@@ -52,13 +54,14 @@ def profile(
             model,
             data=data,
             metric=metric,
-            max_drop=max_drop,
             output=output,
             calibration=calibration,
             holdout=holdout,
             progress=display.step,
             on_trial=display.trial,
             **given(
+                max_drop=max_drop,
+                group_by=group_by,
                 device=device,
                 optimize=optimize,
                 recipes=recipe,
@@ -79,5 +82,5 @@ def profile(
         return
     show(
         f"{path} holds {measurements} measurements. Pick a plan from it: "
-        f"ovquant plan --profile {path} --max-drop {max_drop}"
+        f"ovquant plan --profile {path} --max-drop {' --max-drop '.join(max_drop or ['1%'])}"
     )

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from ovquant.cli.output import facts, print_json, show, table_of
 from ovquant.cli.wording import seconds_text
-from ovquant.reports.facts import summary, verdict_sentence
+from ovquant.reports.facts import REQUIREMENTS, requirement_rows, summary, verdict_sentence
 from ovquant.reports.figures import decimal, file_size, speedup
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ovquant.trials import Score, Trial
 
 FILES = {"model": "model.xml", "plan": "plan.json", "result": "result.json", "report": "report.html"}
-MOST_TRIALS = 12
+MOST_TRIALS = MOST_SHOWN = 12
 
 
 def show_result(result: "Result", *, as_json: bool, trials: bool = True) -> None:
@@ -26,10 +26,27 @@ def show_result(result: "Result", *, as_json: bool, trials: bool = True) -> None
     figures = table_of(
         "", dict(zip(section.header, (False, True, True), strict=True)), [list(row) for row in section.rows]
     )
-    parts: list[Any] = [verdict(result), "", figures, section.remark, "", result_facts(result)]
+    parts: list[Any] = [verdict(result), "", figures, section.remark, "", *proven(result), result_facts(result)]
     if trials and result.trials:
         parts += ["", trial_table(result)]
     show(*parts)
+
+
+def proven(result: "Result") -> list[Any]:
+    """Return the table of what had to hold, where that was more than a drop or had to be proven; and an empty line."""
+    score = result.trial.holdout
+    if score is None or (not score.parts and score.level is None):
+        return []
+    return [requirement_table(score), ""]
+
+
+def requirement_table(score: "Score") -> Table:
+    """Return what had to hold; of many slices those nearest to their limit."""
+    columns = {title: place > 0 for place, title in enumerate(REQUIREMENTS)}
+    shown = sorted(score.all, key=lambda part: (bool(part.slice), -(part.p_value or 0.0), -part.excess))[:MOST_SHOWN]
+    left_out = len(score.all) - len(shown)
+    title = "What had to hold" + (f"; {left_out} slices further from their limit are in the report" if left_out else "")
+    return table_of(title, columns, [list(row) for part in shown for row in requirement_rows(part)])
 
 
 def verdict(result: "Result") -> str:
@@ -87,4 +104,4 @@ def trial_row(trial: "Trial", holdout: "Score | None", chosen: "Trial") -> list[
 
 
 def _judged(score: "Score") -> str:
-    return f"{decimal(score.drop)} {'✗' if score.excess > 0 else ' '}"
+    return f"{decimal(score.main.drop)} {'✗' if not score.holds else ' '}"

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ovquant.reports.facts import METHODS
 from ovquant.reports.figures import decimal, interval, milliseconds, speedup
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ def score_change(score: "Score | None") -> str:
     """Return `float → quantized` of one split."""
     if score is None:
         return ""
-    return f"{decimal(score.float_value)} float → {decimal(score.value)} on {score.samples:,} samples"
+    return f"{decimal(score.main.float_value)} float → {decimal(score.main.value)} on {score.main.samples:,} samples"
 
 
-def drop_text(drop: float, low: float | None, high: float | None) -> str:
-    """Return a drop with its interval, where it has one."""
-    ends = interval(low, high)
-    return f"{decimal(drop)} (95 % interval {ends})" if ends else decimal(drop)
+def drop_text(drop: float, low: float | None, high: float | None, method: str = "") -> str:
+    """Return a drop with its interval, where it has one, and how that was made."""
+    ends, how = interval(low, high), f", {METHODS[method]}" if method in METHODS else ""
+    return f"{decimal(drop)} (95 % interval {ends}{how})" if ends else decimal(drop)
 
 
 def times_text(timing: "Timing | None") -> str:
@@ -60,10 +61,10 @@ def trial_line(trial: "Trial") -> str:
     if trial.problem or trial.search is None:
         what = "not possible: " if trial.timing is None else ""
         return f"{trial.plan.name}: {what}{trial.problem}"
-    parts = [f"score {decimal(trial.search.value)}"]
+    parts = [f"score {decimal(trial.search.main.value)}"]
     if not trial.plan.is_float:
         inside = "inside" if trial.search.excess <= 0 else "outside"
-        parts.append(f"drop {decimal(trial.search.drop)} ({inside} the budget)")
+        parts.append(f"drop {decimal(trial.search.main.drop)} ({inside} the budget)")
         parts += [f"speed {speedup(trial.timing.ratio)}"] if trial.timing else []
     parts += [f"p50 {milliseconds(trial.timing.p50_ms)}"] if trial.timing else []
     took = f" [{seconds_text(trial.seconds)}]" if trial.seconds >= 0.5 else ""

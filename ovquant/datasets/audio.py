@@ -9,7 +9,7 @@ import numpy as np
 
 from ovquant.datasets.extras import import_extra
 from ovquant.datasets.indexing import position
-from ovquant.datasets.labelled import LabelledFile, holds_files, labelled_files
+from ovquant.datasets.labelled import LabelledFile, column_of, holds_files, labelled_files
 from ovquant.datasets.targets import TargetType
 from ovquant.errors import DataError, UsageError
 from ovquant.protocols import Array, Sample
@@ -64,6 +64,10 @@ class Audio:
         sound, rate = read_sound(file.path)
         resampled = resample(sound, rate, self.rate) if self.rate else sound
         return Sample(fit_length(resampled, self.length) if self.length else resampled, file.target)
+
+    def column(self, name: str) -> list[Any]:
+        """Return a column of the .csv, or the name of each file's folder as `folder`."""
+        return column_of(self._files, name, Path(self.path))
 
 
 def read_sound(path: Path) -> tuple[Array, int]:

@@ -1,7 +1,7 @@
 """Serve arrays whose first axis counts the samples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,17 +10,22 @@ from ovquant.datasets.indexing import position
 from ovquant.errors import DataError
 from ovquant.protocols import Array, Sample
 
+COLUMN = "column_"
+"""How the name of an array begins that no model sees."""
+
 
 @dataclass(frozen=True)
 class Columns:
     """Samples from arrays: one for the only input or a mapping by input name, and targets or none.
 
-    Axis 0 of every array is the sample axis, and samples come without it.
+    Axis 0 of every array is the sample axis, and samples come without it. `extra` are columns that no model sees, to
+    slice or to group by.
     """
 
     inputs: Array | Mapping[str, Array]
     targets: Array | Sequence[Any] | None = None
     name: str = "the data"
+    extra: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that every array has one entry per sample; raise DataError naming two that differ."""
@@ -29,6 +34,7 @@ class Columns:
             raise DataError(f"{self.name} has targets but no inputs. Add an array per model input.")
         if self.targets is not None:
             arrays["targets"] = self.targets
+        arrays |= {f"{COLUMN}{name}": array for name, array in self.extra.items()}
         check_lengths(arrays, self.name)
 
     def __len__(self) -> int:
@@ -43,6 +49,27 @@ class Columns:
         if isinstance(self.inputs, Mapping):
             return Sample({name: np.array(array[row], order="C") for name, array in self.inputs.items()}, target)
         return Sample(np.array(self.inputs[row], order="C"), target)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return a column to slice or to group by; raise DataError when there is none of that name."""
+        found: Sequence[Any] = named(self.extra, name, self.name, f"Add an array called {COLUMN}{name}.")
+        return found
+
+
+def named(columns: Mapping[str, Any], name: str, where: str, remedy: str) -> Any:
+    """Return a column by name, or raise DataError that lists those there are."""
+    if name not in columns:
+        raise DataError(
+            f"{where[0].upper()}{where[1:]} has no column '{name}'; it has {', '.join(columns) or 'none'}. {remedy} "
+            "'target' can always be taken."
+        )
+    return columns[name]
+
+
+def taken_out(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Take the columns that no model sees out of arrays by name, and return them by their own names."""
+    found = [name for name in arrays if name.startswith(COLUMN)]
+    return {name.removeprefix(COLUMN): arrays.pop(name) for name in found}
 
 
 def check_lengths(arrays: Mapping[str, Any], name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ovquant.datasets.extras import import_extra
 from ovquant.datasets.indexing import position
-from ovquant.datasets.labelled import LabelledFile, holds_files, labelled_files
+from ovquant.datasets.labelled import LabelledFile, column_of, holds_files, labelled_files
 from ovquant.datasets.preprocessing import (
     Color,
     Fit,
@@ -79,6 +79,10 @@ class Images:
         """Return one image as an array, and its target or None."""
         file = self._files[position(index, len(self))]
         return Sample(read_image(file.path, self._preprocessing), file.target)
+
+    def column(self, name: str) -> list[Any]:
+        """Return a column of the .csv, or the name of each file's folder as `folder`."""
+        return column_of(self._files, name, Path(self.path))
 
 
 def read_image(path: Path, preprocessing: Preprocessing) -> Array:

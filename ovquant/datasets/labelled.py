@@ -1,11 +1,12 @@
 """Find the files of a folder and their targets: class folders, or a .csv with the columns file and target."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ovquant.datasets.columns import named
 from ovquant.datasets.rows import open_rows
 from ovquant.datasets.targets import TargetType, learn_encoding
 from ovquant.errors import DataError
@@ -13,10 +14,18 @@ from ovquant.errors import DataError
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """One file of a folder and its target, or None."""
+    """One file of a folder and its target, or None; `row` is its line of the table that lists it."""
 
     path: Path
     target: Any = None
+    row: Mapping[str, Any] = field(default_factory=dict)
+
+
+def column_of(files: Sequence[LabelledFile], name: str, where: Path) -> list[Any]:
+    """Return a column of the table that lists the files, or `folder`, the name of each one's folder."""
+    known = {key: True for file in files for key in file.row} | {"folder": True}
+    named(known, name, f"'{where}'", "Add it to the .csv that lists the files.")
+    return [file.row.get(name, file.path.parent.name if name == "folder" else None) for file in files]
 
 
 def holds_files(folder: Path, suffixes: Sequence[str]) -> bool:
@@ -83,18 +92,19 @@ def listed_files(folder: Path, table: Path, target_type: TargetType, classes: tu
             f"'{table}' has no column 'file'; its columns: {', '.join(rows.columns)}. "
             "Name the columns file and target in its first line."
         )
-    listed = [(row["file"], row.get("target")) for row in (rows[index] for index in range(len(rows)))]
-    values = (target for _, target in listed)
+    listed = [rows[index] for index in range(len(rows))]
+    values = (row.get("target") for row in listed)
     encoding = learn_encoding(values, target_type, classes=classes, otherwise="text", name=f"'{table}'")
     found = []
-    for index, (name, target) in enumerate(listed):
+    for index, row in enumerate(listed):
+        name = row["file"]
         path = folder / name
         if not path.is_file():
             raise DataError(
                 f"Row {index} of '{table}' names the file '{name}', which is not in '{folder}'. Correct it."
             )
         try:
-            found.append(LabelledFile(path, encoding(target)))
+            found.append(LabelledFile(path, encoding(row.get("target")), row))
         except DataError as error:
             raise DataError(f"Row {index} of '{table}': {error}") from error
     return found

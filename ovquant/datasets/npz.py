@@ -1,9 +1,11 @@
 """Read samples from an .npz file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ovquant.datasets.columns import Columns
+from ovquant.datasets.columns import Columns, taken_out
 from ovquant.datasets.members import map_members
 from ovquant.datasets.spool import temporary_folder
 from ovquant.errors import DataError
@@ -14,6 +16,7 @@ from ovquant.protocols import Array, Sample
 class Npz:
     """Read an .npz file with one array per model input by its name, or `inputs`, and `targets` if there are any.
 
+    Arrays whose name begins with `column_` are no inputs but columns to slice or to group by.
     Axis 0 of each array is the sample axis. Arrays are memory-mapped; those of numpy.savez_compressed are
     extracted once to temporary files. Raises DataError when the file cannot be read or the lengths differ.
     """
@@ -48,16 +51,21 @@ class Npz:
         """Return one sample, without the sample axis."""
         return self._columns[index]
 
+    def column(self, name: str) -> Sequence[Any]:
+        """Return the array `column_NAME`."""
+        return self._columns.column(name)
+
 
 def columns_of(arrays: dict[str, Array], name: str) -> Columns:
     """Take `targets` and `inputs` from the arrays; the others are inputs by name."""
     inputs = dict(arrays)
+    extra = taken_out(inputs)
     targets = inputs.pop("targets", None)
     if not inputs:
         raise DataError(f"{name} holds no inputs. Add an array per model input by its name, or one called inputs.")
     if set(inputs) == {"inputs"}:
-        return Columns(inputs["inputs"], targets, name)
+        return Columns(inputs["inputs"], targets, name, extra)
     if "inputs" in inputs:
         others = ", ".join(key for key in inputs if key != "inputs")
         raise DataError(f"{name} holds both 'inputs' and {others}. Name every array after its model input.")
-    return Columns(inputs, targets, name)
+    return Columns(inputs, targets, name, extra)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ovquant.datasets.columns import Columns
+from ovquant.datasets.columns import Columns, named, taken_out
 from ovquant.datasets.indexing import position
 from ovquant.datasets.values import is_array, to_array, to_inputs, to_sample, to_target
 from ovquant.errors import DataError, OvquantError
@@ -46,6 +46,13 @@ class Items:
             return to_sample(item)
         except DataError as error:
             raise DataError(f"Sample {found} of {self.name} cannot be used: {error}") from error
+
+    def column(self, name: str) -> Any:
+        """Return a column of the sequence, where it has a method of this name."""
+        if not hasattr(self.items, "column"):
+            remedy = "Give the sequence a method column(name), or a function of a sample."
+            return named({}, name, self.name, remedy)
+        return self.items.column(name)
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,8 @@ def columns_of(source: Any, name: str) -> Columns | None:
     """Return the columns of `(inputs, targets)` or of a mapping of arrays, or None for anything else."""
     if isinstance(source, Mapping) and source and all(map(is_array, source.values())):
         arrays = {str(key): to_array(value) for key, value in source.items()}
-        targets = arrays.pop("targets", None)
-        return Columns(arrays["inputs"] if set(arrays) == {"inputs"} else arrays, targets, name)
+        targets, extra = arrays.pop("targets", None), taken_out(arrays)
+        return Columns(arrays["inputs"] if set(arrays) == {"inputs"} else arrays, targets, name, extra)
     if not isinstance(source, tuple) or len(source) != 2:
         return None
     inputs, targets = source

@@ -92,6 +92,11 @@ class Text:
         except DataError as error:
             raise DataError(f"Row {found} of '{self.path}': {error}") from error
 
+    def column(self, name: str) -> list[Any]:
+        """Return a column of the table."""
+        require_column(name, self._rows, Path(self.path))
+        return [self._rows[index].get(name) for index in range(len(self))]
+
     def _cell(self, row: Mapping[str, Any], column: str, index: int) -> str:
         value = row.get(column)
         if not isinstance(value, str):

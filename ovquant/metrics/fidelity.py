@@ -45,6 +45,11 @@ class Fidelity:
         """Tell the direction, which is down for `kl` alone."""
         return self.by != "kl"
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Return the least and the largest closeness of a sample; the divergence has no largest."""
+        return {"agreement": (0.0, 1.0), "cosine": (-1.0, 1.0), "kl": None}[self.by]
+
     def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[float]:
         """Return the closeness per sample."""
         samples = split_outputs(outputs, targets, output=self.output, metric="fidelity")

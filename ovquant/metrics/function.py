@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from ovquant.errors import MetricError, OvquantError, UsageError
-from ovquant.metrics.guarding import callable_name
+from ovquant.metrics.guarding import callable_name, check_bounds
 from ovquant.protocols import Array, Outputs
 
 
@@ -32,7 +32,8 @@ class WholeSet:
     The function gets the model's output stacked `[n, ...]` (a list of per-sample arrays when shapes differ, a dict by name
     when the model has several) and the list of targets. It returns one number, or one per sample, which are averaged.
     `function.higher_is_better = False` turns the direction round; `function.against = "float"` asks for the float model's
-    outputs as targets.
+    outputs as targets; `function.bounds = (0, 1)` says what the scores of samples lie between, so that a drop can be
+    certified.
     """
 
     function: Callable[[Any, Sequence[Any]], Any]
@@ -50,12 +51,19 @@ class WholeSet:
         """Tell what the function compares with; targets when it declares nothing."""
         return _against(self.function)
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Return the least and the largest score of a sample, where the function declares them."""
+        return getattr(self.function, "bounds", None)
+
     def score_all(self, outputs: Outputs, targets: Sequence[Any], /) -> tuple[float, Array | None]:
         """Return the score, and the samples' scores `[n]` if the function gave those; raise MetricError otherwise."""
         result = _numbers(self.function, outputs, targets)
         if result.ndim == 0:
             return float(result), None
         _check_length(self.function, result, len(targets), "one number, or one per sample")
+        if self.bounds is not None:
+            check_bounds(callable_name(self.function), list(result), self.bounds)
         return float(np.mean(result)), result
 
 
@@ -79,6 +87,11 @@ class PerSample:
     def against(self) -> str:
         """Tell what the function compares with; targets when it declares nothing."""
         return _against(self.function)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Return the least and the largest score of a sample, where the function declares them."""
+        return getattr(self.function, "bounds", None)
 
     def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[float]:
         """Return the function's number per sample; raise MetricError when it gives anything else."""
@@ -150,5 +163,8 @@ def _check_attributes(function: object) -> None:
         raise UsageError(f"'{name}' is no function score(outputs, targets).")
     if not isinstance(getattr(function, "higher_is_better", True), (bool, np.bool_)):
         raise UsageError(f"'{name}.higher_is_better' must be True or False.")
+    bounds = getattr(function, "bounds", None)
+    if bounds is not None and not (isinstance(bounds, tuple | list) and len(bounds) == 2 and bounds[0] < bounds[1]):
+        raise UsageError(f"'{name}.bounds' is {bounds!r}; give the least and the largest score, such as (0, 1).")
     if _against(function) not in ("targets", "float"):
         raise UsageError(f"'{name}.against' is '{_against(function)}'; choose 'targets' or 'float'.")

@@ -38,6 +38,9 @@ def checked(metric: object, values: Values, *, samples: int | None = None) -> Va
     if samples is not None and len(values) != samples:
         raise MetricError(f"Metric '{name}' gave {len(values)} items for {samples} samples; it must give one each.")
     is_mean = bool(getattr(metric, "is_mean", False))
+    bounds = getattr(metric, "bounds", None) if is_mean else None
+    if bounds is not None:
+        check_bounds(name, values, bounds)
     odd = [item for item in values if not (_is_finite(item) if is_mean else _has_finite_numbers(item))]
     if odd:
         raise MetricError(
@@ -45,6 +48,17 @@ def checked(metric: object, values: Values, *, samples: int | None = None) -> Va
             "Check the model's outputs for NaN and overflow, and the targets."
         )
     return values
+
+
+def check_bounds(name: str, values: Sequence[Any], bounds: tuple[float, float]) -> None:
+    """Raise MetricError for the score of a sample that is outside the bounds it is said to have."""
+    slack = 1e-6 * (bounds[1] - bounds[0])
+    beyond = [item for item in values if _is_finite(item) and not bounds[0] - slack <= item <= bounds[1] + slack]
+    if beyond:
+        raise MetricError(
+            f"Metric '{name}' gave {_shown(beyond[0])}, which is outside its bounds {bounds[0]:g} and {bounds[1]:g}. "
+            "Correct its bounds, or take them away: then no drop is certified."
+        )
 
 
 def _check_score(metric: object, score: object) -> None:

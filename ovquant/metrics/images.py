@@ -60,7 +60,7 @@ class Ssim:
 
     Output and target of a sample have one shape: `[H, W]`, or `[C, H, W]` with `channels="first"`, or `[H, W, C]` with
     `channels="last"`; a batch axis of one is dropped from both. `data_range` is that of `psnr`; `window` is the side
-    of the sliding window in pixels, odd and at most the image's. The score is at most 1.
+    of the sliding window in pixels, odd and at most the image's. The score is between -1 and 1.
     Source: `skimage.metrics.structural_similarity`, after Wang et al., IEEE TIP 13(4), 2004.
     """
 
@@ -71,6 +71,7 @@ class Ssim:
 
     higher_is_better: ClassVar[bool] = True
     is_mean: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     against: ClassVar[str] = "targets"
 
     def __post_init__(self) -> None:

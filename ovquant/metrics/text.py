@@ -33,6 +33,7 @@ class Exact:
 
     higher_is_better: ClassVar[bool] = True
     is_mean: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     against: ClassVar[str] = "targets"
 
     def __post_init__(self) -> None:

@@ -8,9 +8,16 @@ from ovquant.reports.figures import decimal, file_size, interval, milliseconds, 
 
 if TYPE_CHECKING:
     from ovquant.budgets import Budget
+    from ovquant.checking import Checked
     from ovquant.results import Result
     from ovquant.trials import Score, Timing, Trial
 
+METHODS = {
+    "exact": "exact test",
+    "betting": "betting bound",
+    "bootstrap": "bootstrap (approximate)",
+    "t": "Student's t (approximate)",
+}
 NONE = "–"
 """What stands where nothing was measured."""
 
@@ -30,16 +37,14 @@ def verdict_sentence(result: "Result") -> str:
     budget = f"the budget, {result.budget},"
     match result.verdict:
         case "met":
-            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}."
+            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result)}."
         case "float":
             if result.budget.max_drop is None:
                 return f"The float model itself holds {budget} so it is what was saved."
             return f"No faster plan holds {budget} so the float model is what was saved."
         case "inconclusive":
-            return (
-                f"A faster plan is inside {budget} by its point estimate but not proven; "
-                f"{result.plan.name}, which is, was saved."
-            )
+            saved = "the float model was saved" if result.plan.is_float else f"{result.plan.name} was built"
+            return f"A faster plan may well be inside {budget} but that is not proven; {saved}."
         case "infeasible":
             return f"Even the float model is outside {budget} and no plan holds it; the float model was saved."
         case "missed":
@@ -48,7 +53,8 @@ def verdict_sentence(result: "Result") -> str:
 
 def summary(result: "Result") -> Section:
     """Return the float model beside the returned one."""
-    score, timing = result.trial.holdout or result.trial.search, result.trial.timing
+    whole, timing = result.trial.holdout or result.trial.search, result.trial.timing
+    score = None if whole is None else whole.main
     rows = [*_score_rows(result, score), *_timing_rows(result, timing), _size_row(result)]
     return Section("Summary", ("", "float", f"returned: {result.plan.name}"), tuple(rows), _summary_remark(score))
 
@@ -60,18 +66,62 @@ def walk(result: "Result") -> Section:
         score = trial.holdout
         if score is None:
             continue
-        passed = "inside" if score.excess <= 0 else "outside: the walk ends"
-        measured = (decimal(score.value), signed(score.drop), interval(score.low, score.high) or NONE)
-        rows.append((str(place), trial.plan.name, *measured, _speed(trial), passed))
+        passed = _passed(score) if score.holds else f"{_passed(score)}: the walk ends"
+        main = score.main
+        measured = (decimal(main.value), signed(main.drop), interval(main.low, main.high) or NONE)
+        rows.append((str(place), trial.plan.name, *measured, _p_value(score), _speed(trial), passed))
     return Section(
         "Walk over the holdout",
-        ("", "plan", result.metric, "drop", "95 % interval", "speed-up", ""),
+        ("", "plan", result.metric, "drop", "95 % interval", "p", "speed-up", ""),
         tuple(rows),
         "The plans and their order, safest first, were fixed before the holdout was looked at; the last that is inside "
-        "is returned."
+        "is returned. " + _walk_remark(result)
         if rows
         else "No plan was walked: none was inside the budget and surely better than float on the search split.",
     )
+
+
+REQUIREMENTS = ("", "samples", "float", "quantized", "drop", "allowed", "95 % interval", "by", "p", "verdict")
+"""The columns of what had to hold."""
+
+
+def requirements(result: "Result") -> Section:
+    """Return everything that had to hold, metric by metric and slice by slice, for the returned plan."""
+    rows = () if result.trial.holdout is None else requirement_rows(result.trial.holdout)
+    return Section("What had to hold", REQUIREMENTS, rows, "On the holdout. Each must hold by itself.")
+
+
+def requirement_rows(score: "Score") -> tuple[tuple[str, ...], ...]:
+    """Return a row of texts for each thing that had to hold; the columns are REQUIREMENTS."""
+    return tuple(
+        (
+            f"{part.metric} of slice {part.slice}" if part.slice else part.metric,
+            f"{part.samples:,}",
+            decimal(part.float_value),
+            decimal(part.value),
+            signed(part.drop),
+            decimal(part.allowed),
+            interval(part.low, part.high) or NONE,
+            METHODS.get(part.method, NONE),
+            _p_value(part),
+            _passed(part),
+        )
+        for part in score.all
+    )
+
+
+def checked_sentence(found: "Checked") -> str:
+    """Return the verdict of a check in one sentence."""
+    score, budget, main = found.score, f"the budget, {found.budget},", found.score.main
+    drop = f"with a drop of {decimal(main.drop)} in {main.metric} on {main.samples:,} samples"
+    match found.verdict:
+        case "met":
+            return f"{found.plan} holds {budget} {drop}{_sure(score)}."
+        case "inconclusive":
+            more = "" if score.needed is None else f"; about {score.needed:,} samples would decide"
+            return f"{found.plan} may well hold {budget} {drop}, but that is not proven{more}."
+        case _:
+            return f"{found.plan} is outside {budget} {drop}."
 
 
 def trials(result: "Result") -> Section:
@@ -104,7 +154,9 @@ def trials(result: "Result") -> Section:
 def tables(result: "Result") -> tuple[Section, ...]:
     """Return what was walked and tried, the front where it was asked for, and the layers of the returned plan."""
     front_of = (front(result),) if result.front else ()
-    return (walk(result), *front_of, trials(result), float_layers(result))
+    score = result.trial.holdout
+    proven = (requirements(result),) if score is not None and (score.parts or score.level is not None) else ()
+    return (*proven, walk(result), *front_of, trials(result), float_layers(result))
 
 
 def front(result: "Result") -> Section:
@@ -114,7 +166,8 @@ def front(result: "Result") -> Section:
         score = trial.holdout
         measured = (NONE,) * 3
         if score is not None:
-            measured = (decimal(score.value), signed(score.drop), interval(score.low, score.high) or NONE)
+            main = score.main
+            measured = (decimal(main.value), signed(main.drop), interval(main.low, main.high) or NONE)
         size = file_size(trial.size_bytes) or NONE
         rows.append((f"pareto/{place:02}", trial.plan.name, *measured, _speed(trial), size))
     return Section(
@@ -152,6 +205,11 @@ def circumstances(result: "Result") -> tuple[Section, ...]:
     return (
         Section("Data", ("role", "samples", "fingerprint"), data),
         Section("Device", ("", ""), _pairs(result.device)),
+        *(
+            (Section("Accuracy was measured on what will serve", ("", ""), _pairs(result.served)),)
+            if result.served
+            else ()
+        ),
         Section(
             "Properties the model was compiled with",
             ("property", "value"),
@@ -174,10 +232,43 @@ def _advantage(result: "Result") -> str:
     return f"{speedup(timing.ratio)} faster than float" if timing.ratio < 1 else "slower than float"
 
 
+def _surety(result: "Result") -> str:
+    return "" if result.trial.holdout is None else _sure(result.trial.holdout)
+
+
+def _sure(score: "Score") -> str:
+    if score.level is None:
+        return ""
+    return f", {'certified' if score.certified else 'approximate'} at {1 - score.level:.4g} confidence"
+
+
+def _passed(score: "Score") -> str:
+    if score.holds:
+        return "proven" if score.level is not None else "inside"
+    if score.undecided:
+        return "not proven" if score.level is not None else "undecided"
+    return "outside"
+
+
+def _p_value(score: "Score") -> str:
+    return NONE if score.p_value is None else decimal(score.p_value)
+
+
+def _walk_remark(result: "Result") -> str:
+    level = next((trial.holdout.level for trial in result.walked if trial.holdout is not None), None)
+    if level is None:
+        return "The point estimates decide; the intervals were measured after plans were selected, so they are no certificate."
+    return (
+        f"Each plan is tested at level {level:.4g} that its drop is outside the budget, in this order, and the first that "
+        "is not proven ends the walk (fixed-sequence testing): no correction for their number is needed."
+    )
+
+
 def _proof(result: "Result") -> str:
-    score = result.trial.holdout or result.trial.search
-    if score is None:
+    whole = result.trial.holdout or result.trial.search
+    if whole is None:
         return "as far as was measured"
+    score = whole.main
     role = "held-out samples" if score.split == "holdout" else "samples of the search split"
     return f"with a drop of {decimal(score.drop)} in {result.metric} on {score.samples:,} {role}"
 
@@ -191,7 +282,13 @@ def _score_rows(result: "Result", score: "Score | None") -> Iterable[tuple[str, 
     return [
         (f"{result.metric} on the {role} ({better})", decimal(score.float_value), decimal(score.value)),
         ("drop", NONE, decimal(score.drop) + share),
-        ("95 % interval of the drop", NONE, interval(score.low, score.high) or "none for this metric"),
+        (
+            "95 % interval of the drop",
+            NONE,
+            f"{interval(score.low, score.high)}, {METHODS[score.method]}"
+            if score.method in METHODS
+            else interval(score.low, score.high) or "none for this metric",
+        ),
         *_allowed_row(result.budget, score),
     ]
 
@@ -234,7 +331,7 @@ def _trial_row(trial: "Trial", chosen: "Trial") -> tuple[str, ...]:
     name = f"{trial.plan.name} (returned)" if trial.plan.key == chosen.plan.key else trial.plan.name
     scored = (NONE,) * 3
     if score is not None:
-        scored = (decimal(score.value), signed(score.drop), "inside" if score.excess <= 0 else "outside")
+        scored = (decimal(score.main.value), signed(score.main.drop), "inside" if score.excess <= 0 else "outside")
     timed = (NONE,) * 3
     if timing is not None:
         range_text = interval(1 / timing.ratio_high, 1 / timing.ratio_low)

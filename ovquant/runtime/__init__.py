@@ -1,7 +1,7 @@
 """Compile, infer and time; the only room that talks to a device."""
 
 from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core, first_line
-from ovquant.runtime.devices import Capabilities, Executed, capabilities, devices, executed
+from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
 from ovquant.runtime.fitting import fit, names_of, random_samples, request, requests_of, static_batch, with_batch
 from ovquant.runtime.inferring import Block, infer, stack
 from ovquant.runtime.requests import Requests
@@ -9,6 +9,7 @@ from ovquant.runtime.timing import interleave, interleave_throughput
 
 __all__ = [
     "REFERENCE",
+    "SERVED",
     "Block",
     "Capabilities",
     "Deployment",
@@ -26,6 +27,7 @@ __all__ = [
     "interleave",
     "interleave_throughput",
     "names_of",
+    "properties_of",
     "random_samples",
     "request",
     "requests_of",

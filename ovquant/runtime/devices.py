@@ -1,5 +1,6 @@
 """Ask devices what they can do, and compiled models what they really run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import openvino
 
 from ovquant.runtime.compiling import check_device, core
+
+SERVED = ("INFERENCE_PRECISION_HINT", "PERFORMANCE_HINT", "EXECUTION_MODE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
+"""Properties that a model's outputs depend on."""
 
 
 @dataclass(frozen=True)
@@ -94,3 +98,16 @@ def _instructions() -> tuple[str, ...]:
         return ()
     flags = next((line for line in source.read_text().splitlines() if line.startswith("flags")), "").split()
     return tuple(name for name in wanted if name in flags)
+
+
+def properties_of(compiled: openvino.CompiledModel, names: Sequence[str]) -> dict[str, str]:
+    """Return the properties of a compiled model by name, those that the device has; values are as in openvino's texts."""
+    supported = {str(name) for name in compiled.get_property("SUPPORTED_PROPERTIES")}
+    values = {name: compiled.get_property(name) for name in names if name in supported}
+    return {name: _property_text(value) for name, value in values.items()}
+
+
+def _property_text(value: Any) -> str:
+    if isinstance(value, openvino.Type):
+        return str(value.get_type_name())
+    return str(getattr(value, "name", value))

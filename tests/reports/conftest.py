@@ -18,7 +18,9 @@ FLOAT_SCORE = 0.85
 def score(split: Any, drop: float, *, allowed: float = 0.0085, corpus: bool = False) -> Score:
     width = None if corpus else 0.004
     low, high = (None, None) if width is None else (drop - width, drop + width)
-    return Score(split, FLOAT_SCORE - drop, FLOAT_SCORE, drop, drop - allowed, 3000, low, high)
+    return Score(
+        split, FLOAT_SCORE - drop, FLOAT_SCORE, drop, drop - allowed, 3000, low, high, "" if corpus else "t", "exact"
+    )
 
 
 def timing(ratio: float, *, noise: float = 0.02) -> Timing:

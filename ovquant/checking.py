@@ -1,0 +1,213 @@
+"""A saved result verified again: on new data, another device or another version of OpenVINO."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+
+from ovquant import runtime
+from ovquant.budgets import Budget
+from ovquant.building import Progress, told
+from ovquant.comparing import Comparing, resampler
+from ovquant.datasets import open_dataset
+from ovquant.errors import UsageError
+from ovquant.evaluating import Evaluation, evaluate_all
+from ovquant.graph import fingerprint
+from ovquant.looking import level_of, look
+from ovquant.metrics import resolve_metric
+from ovquant.profiles import Profile
+from ovquant.results import Data, Result, model_digest, versions
+from ovquant.runs import Options, load_float, names_of_metrics
+from ovquant.runtime import SERVED, Deployment
+from ovquant.splits import Subset, read_contents, shared
+from ovquant.trials import Score, Timing, Verdict, verdict_of
+
+TIMED_SECONDS, TIMED_REQUESTS = 4.0, 16
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found: the verdict about the saved model, its score on the new data, and its time beside float's."""
+
+    verdict: Verdict
+    plan: str
+    score: Score
+    timing: Timing
+    budget: Budget
+    data: Data
+    served: Mapping[str, str]
+    versions: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "budget": self.budget.to_json()}
+
+
+@dataclass(frozen=True)
+class Checking:
+    """One check: the saved result, its float model, and the metrics and data to check with."""
+
+    result: Result
+    reference: openvino.Model
+    metrics: tuple[Any, ...]
+    names: tuple[str, ...]
+    data: Subset
+    remarks: tuple[str, ...]
+    budget: Budget
+    settings: Options
+    progress: Progress
+
+    def run(self) -> Checked:
+        """Score the saved model beside float in f32, time it beside float as it is served, and judge it."""
+        served = Deployment(self.settings.device, dict(self.result.plan.properties), self.result.batch)
+        saved = runtime.compile_model(self.result.folder / "model.xml", served)
+        truth = runtime.compile_model(self.reference, self._plain(), extra=runtime.REFERENCE)
+        mine, theirs = self._scored(saved, truth, "the saved model"), self._scored(truth, truth, "the float model")
+        level, notes = self._look()
+        comparing = Comparing(self.metrics, self.names, self.data.slices, self.data.groups, level)
+        score = comparing.score(mine, theirs, "holdout", self.budget)
+        timing = self._timing(saved)
+        notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
+        return Checked(
+            verdict=verdict_of(score),
+            plan=self.result.plan.name,
+            score=score,
+            timing=timing,
+            budget=self.budget,
+            data=Data(len(self.data), self.data.fingerprint),
+            served={"device": served.device, "batch": str(served.batch), **runtime.properties_of(saved, SERVED)},
+            versions=versions(),
+            notes=(*self.remarks, *self._overlaps(), *self._changes(), *notes),
+        )
+
+    def _plain(self) -> Deployment:
+        """Return how float is served: with the hint of the plan, and none of what only the plan needs."""
+        hint = {name: value for name, value in self.result.plan.properties.items() if name in HINTS}
+        return Deployment(self.settings.device, hint, self.result.batch)
+
+    def _scored(self, compiled: openvino.CompiledModel, truth: openvino.CompiledModel, what: str) -> list[Evaluation]:
+        return evaluate_all(
+            compiled,
+            self.data,
+            metrics=self.metrics,
+            reference=truth,
+            step=told(self.progress, f"evaluating {what}"),
+            resample=resampler(len(self.data), groups=self.data.groups, seed=self.settings.seed),
+        )
+
+    def _timing(self, saved: openvino.CompiledModel) -> Timing:
+        plain = runtime.compile_model(self.reference, self._plain())
+        requests = runtime.requests_of(plain, self.data, TIMED_REQUESTS)
+        throughput = self.result.objective == "throughput"
+        interleave = runtime.interleave_throughput if throughput else runtime.interleave
+        times = interleave([plain, saved], requests, seconds=TIMED_SECONDS)
+        return Timing.of(np.asarray(times[:, 1]), np.asarray(times[:, 0]))
+
+    def _look(self) -> tuple[float | None, list[str]]:
+        """Log the use of these data in the result's profile; return the level of the look, and a note if not the first."""
+        what = {"plans": [self.result.plan.key], "budget": self.budget.to_json(), "device": self.settings.device}
+        number = look(
+            self._profile, self.data, {**what, "openvino": versions()["openvino"], "metrics": list(self.names)}
+        )
+        note = [f"This is look {number} at these data: they are not fresh any more."] if number > 1 else []
+        confidence = self.budget.confidence
+        return None if confidence is None else level_of(confidence, number), note
+
+    def _overlaps(self) -> list[str]:
+        """Say how many of the data were used by the run itself."""
+        known = {str(key["fingerprint"]): bytes.fromhex(value) for key, value in self._profile.entries("samples")}
+        found = []
+        for role, data in self.result.data.items():
+            count = shared(self.data.content, known.get(data.fingerprint, b""))
+            if count and not (role == "calibration" and data == self.result.data.get("search")):
+                found.append(
+                    f"{count} of the {len(self.data)} samples are also in the {role} data of the run: they prove nothing "
+                    "new about it."
+                )
+        return found
+
+    def _changes(self) -> list[str]:
+        """Say what is not as it was when the result was made."""
+        found, now = [], versions()
+        if self.result.model_digest and model_digest(self.result.folder) != self.result.model_digest:
+            found.append("model.xml or model.bin is not the one that was measured when the result was made.")
+        changed = [name for name, value in self.result.versions.items() if now.get(name) != value]
+        found += [f"{name} was {self.result.versions[name]} and is {now.get(name, 'not there')}." for name in changed]
+        device = runtime.capabilities(self.settings.device).full_name
+        before = self.result.device.get("full_name", device)
+        found += [f"The device was {before} and is {device}."] if before != device else []
+        return found
+
+    @cached_property
+    def _profile(self) -> Profile:
+        return Profile(self.result.folder / "profile.jsonl")
+
+
+HINTS = ("PERFORMANCE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
+"""Properties that say how a model is served, whatever it is."""
+
+
+def checking(
+    folder: str | Path,
+    *,
+    data: Any,
+    metric: Any,
+    reference: Any,
+    device: str | None,
+    confidence: float | None,
+    seed: int,
+    progress: Progress,
+) -> Checking:
+    """Open all that a check needs; raises UsageError for what is not there, or is not what the result was made from."""
+    result = Result.load(folder)
+    wanted = _metrics(result, metric)
+    metrics = tuple(resolve_metric(item) for item in wanted)
+    budget = Budget.from_json({**result.budget.to_json(), "max_latency_ms": None, "max_size_bytes": None})
+    if confidence is not None:
+        budget = Budget.from_json({**budget.to_json(), "confidence": confidence})
+    if len(metrics) != len(budget.others) + 1:
+        raise UsageError(f"The result has budgets for {len(budget.others) + 1} metrics; give as many with --metric.")
+    settings = Options(
+        device=device or str(result.device["device"]),
+        batch=result.batch if result.batch > 1 else None,
+        input_shape=result.input_shape or None,
+        seed=seed,
+        slice_by=result.slice_by or None,
+        group_by=result.group_by or None,
+    )
+    runtime.check_device(settings.device)
+    model = load_float(_source(result, reference), settings)
+    if fingerprint(model) != result.model_fingerprint:
+        raise UsageError(
+            f"The model given is not the float model that '{folder}' was made from: its fingerprint is "
+            f"{fingerprint(model)}, and the result's {result.model_fingerprint}. Give that one with --reference."
+        )
+    step = told(progress, "comparing samples by content")
+    contents = read_contents(open_dataset(data), step, slice_by=settings.slice_by, group_by=settings.group_by)
+    names = names_of_metrics(wanted, metrics)
+    proof, remarks = contents.proving(range(len(contents.hashes)))
+    return Checking(result, model, metrics, names, proof, remarks, budget, settings, progress)
+
+
+def _metrics(result: Result, metric: Any) -> list[Any]:
+    if metric is not None:
+        return list(metric) if isinstance(metric, list | tuple) else [metric]
+    if not result.metrics or not all(result.metrics):
+        raise UsageError(
+            f"The result was made with the metric {result.metric}, which was given as an object. Give it again with --metric."
+        )
+    return list(result.metrics)
+
+
+def _source(result: Result, reference: Any) -> Any:
+    if reference is not None:
+        return reference
+    if result.model_source and Path(result.model_source).exists():
+        return result.model_source
+    where = f" It was '{result.model_source}', which is not there any more." if result.model_source else ""
+    raise UsageError(f"Give the float model that the result was made from with --reference.{where}")

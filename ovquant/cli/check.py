@@ -1,0 +1,96 @@
+"""The command `check`: a saved result verified again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ovquant.cli import options
+from ovquant.cli.failing import guarded
+from ovquant.cli.output import facts, print_json, show
+from ovquant.cli.progress import Display
+from ovquant.cli.results import requirement_table
+from ovquant.cli.wording import exit_code, speedup_text, times_text
+from ovquant.reports.facts import checked_sentence
+
+if TYPE_CHECKING:
+    from ovquant.checking import Checked
+
+
+def check(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Verify the result in this folder.", show_default=False)
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="DATA", help="Verify on all of these samples.", rich_help_panel=options.DATA, show_default=False
+        ),
+    ],
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="The float model that the result was made from; found where it was, unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Score with this metric; that of the result unless given.",
+            rich_help_panel=options.BUDGET,
+            show_default=False,
+        ),
+    ] = None,
+    confidence: options.Confidence = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE",
+            help="Serve on this device; that of the result unless given.",
+            rich_help_panel=options.SERVING,
+            show_default=False,
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Verify a saved result again: on new data, another device or a new OpenVINO."""
+    with guarded(as_json=as_json), Display() as display:
+        from ovquant import api
+
+        found = api.check(
+            folder,
+            data=data,
+            metric=metric or None,
+            reference=reference,
+            device=device,
+            confidence=confidence,
+            seed=seed,
+            progress=display.step,
+        )
+    if as_json:
+        print_json(found.to_json())
+    else:
+        show_checked(found)
+    raise typer.Exit(exit_code(found.verdict))
+
+
+def show_checked(found: "Checked") -> None:
+    """Print a check for a person."""
+    notes = {"note" if place == 0 else " " * place: note for place, note in enumerate(found.notes)}
+    rows = {
+        "budget": str(found.budget),
+        "time": times_text(found.timing),
+        "speed-up": speedup_text(found.timing),
+        "served on": ", ".join(f"{name} {value}" for name, value in found.served.items()),
+    }
+    show(
+        f"{found.verdict.capitalize()}: {checked_sentence(found)}",
+        "",
+        requirement_table(found.score),
+        "",
+        facts({**rows, **notes}),
+    )

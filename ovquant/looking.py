@@ -1,0 +1,43 @@
+"""The log of what a holdout was used for: each use is a look, and each look is tested at half the level of the one before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ovquant.profiles import Profile
+from ovquant.splits import Subset, shared
+
+
+def look(profile: Profile, holdout: Subset, what: Mapping[str, Any]) -> int:
+    """Log a use of a holdout in a profile and return its number, counting all uses of samples that it shares.
+
+    what: what was decided by it; the same decision made again, as by a run that goes on, is the same look.
+    """
+    key = {"holdout": holdout.fingerprint, **what}
+    known = profile.recall("look", key)
+    if known is not None:
+        return int(known["look"])
+    contents = {str(seen["fingerprint"]): str(content) for seen, content in profile.entries("samples")}
+    number = 1
+    for before, _ in profile.entries("look"):
+        content = bytes.fromhex(contents.get(str(before["holdout"]), ""))
+        number += before["holdout"] == holdout.fingerprint or shared(holdout.content, content) > 0
+    remember(profile, holdout)
+    profile.record("look", key, {"look": number})
+    return number
+
+
+def carry(old: Profile, new: Profile) -> None:
+    """Take the looks of a result over into the profile of the one that replaces it."""
+    for kind in ("samples", "look"):
+        for key, value in old.entries(kind):
+            new.measured(kind, key, lambda value=value: value)  # type: ignore[misc]
+
+
+def remember(profile: Profile, samples: Subset) -> None:
+    """Keep which samples a role had, so that other data can be compared with it."""
+    profile.measured("samples", {"fingerprint": samples.fingerprint}, samples.content.hex)
+
+
+def level_of(confidence: float, number: int) -> float:
+    """Return the level of error of a look: all looks there can ever be, taken together, stay within the confidence."""
+    return float((1 - confidence) * 0.5**number)

@@ -1,0 +1,138 @@
+"""Scores of several metrics and slices, paired and proven."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ovquant.budgets import Budget, Drop, Limit
+from ovquant.comparing import Comparing, resampler
+from ovquant.errors import MetricError
+from ovquant.evaluating import Evaluation
+from ovquant.metrics import resolve_metric
+
+
+class Rate:
+    """A mean, one way or the other."""
+
+    is_mean, against = True, "targets"
+
+    def __init__(self, *, higher_is_better: bool = True) -> None:
+        self.higher_is_better = higher_is_better
+
+
+def evaluation(right: int, samples: int, **how: Any) -> Evaluation:
+    items = tuple([1.0] * right + [0.0] * (samples - right))
+    return Evaluation(right / samples, samples, items, **how)
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_plan_is_compared_on_its_own_samples(higher: bool) -> None:
+    truth, mine = Evaluation(0.5, 4, (1.0, 1.0, 0.0, 0.0)), Evaluation(0.5, 2, (1.0, 0.0))
+    score = Comparing([Rate(higher_is_better=higher)], ["rate"]).score([mine], [truth], "search", Budget(Drop(0.2)))
+    assert (score.float_value, score.samples, score.metric) == (1.0, 2, "rate")
+    assert score.drop == (0.5 if higher else -0.5)
+    assert score.excess == pytest.approx(score.drop - 0.2)
+
+
+def test_the_metric_nearest_to_its_limit_stands_for_all() -> None:
+    budget = Budget(Drop(0.1), others=(Limit("second", Drop(0.02)),))
+    mine, truth = [evaluation(85, 100), evaluation(88, 100)], [evaluation(90, 100), evaluation(90, 100)]
+    score = Comparing([Rate(), Rate()], ["first", "second"]).score(mine, truth, "holdout", budget)
+    assert [part.metric for part in score.parts] == ["first", "second"]
+    assert (score.metric, score.drop, score.allowed) == ("second", pytest.approx(0.02), pytest.approx(0.02))
+    assert score.main.metric == "first"
+    assert score.holds
+    worse = [evaluation(85, 100), evaluation(87, 100)]
+    assert not Comparing([Rate(), Rate()], ["first", "second"]).score(worse, truth, "holdout", budget).holds
+
+
+def test_each_of_several_is_tested_at_the_whole_level() -> None:
+    budget = Budget(Drop(0.01), others=(Limit("second", Drop(0.01)),), confidence=0.95)
+    truth = [evaluation(900, 1000)] * 2
+    comparing = Comparing([Rate(), Rate()], ["first", "second"], level=0.05)
+    both = comparing.score([evaluation(899, 1000)] * 2, truth, "holdout", budget)
+    assert both.certified
+    one = comparing.score([evaluation(899, 1000), evaluation(893, 1000)], truth, "holdout", budget)
+    assert (one.holds, one.undecided, one.metric) == (False, True, "second")
+    outside = comparing.score([evaluation(899, 1000), evaluation(880, 1000)], truth, "holdout", budget)
+    assert (outside.holds, outside.undecided) == (False, False)
+
+
+def test_a_slice_that_pays_for_the_mean_is_found() -> None:
+    slices = ["a"] * 50 + ["b"] * 50
+    budget = Budget(Drop(0.05), worst_slice=Drop(0.05))
+    truth = Evaluation(1.0, 100, (1.0,) * 100)
+    mine = Evaluation(0.96, 100, (1.0,) * 96 + (0.0,) * 4)
+    score = Comparing([Rate()], ["rate"], slices).score([mine], [truth], "holdout", budget)
+    assert [(part.slice, part.drop) for part in score.parts] == [
+        ("", pytest.approx(0.04)),
+        ("a", 0.0),
+        ("b", pytest.approx(0.08)),
+    ]
+    assert not score.holds
+    # Its interval reaches inside: more samples would decide.
+    assert score.undecided
+    assert score.needed is not None
+    assert score.needed > 50
+
+
+def test_while_searching_a_slice_is_outside_only_where_that_is_sure() -> None:
+    slices = ["a"] * 50 + ["b"] * 50
+    budget = Budget(Drop(0.05), worst_slice=Drop(0.05))
+    truth = Evaluation(1.0, 100, (1.0,) * 100)
+    few = Evaluation(0.96, 100, (1.0,) * 96 + (0.0,) * 4)
+    assert Comparing([Rate()], ["rate"], slices).score([few], [truth], "search", budget).excess <= 0
+    many = Evaluation(0.6, 100, (1.0,) * 60 + (0.0,) * 40)
+    assert Comparing([Rate()], ["rate"], slices).score([many], [truth], "search", budget).excess > 0
+
+
+def test_slices_need_a_metric_that_goes_sample_by_sample() -> None:
+    whole = Evaluation(0.9, 100)
+    with pytest.raises(MetricError, match="rate is no mean over samples"):
+        Comparing([Rate()], ["rate"], ["a"] * 100).score(
+            [whole], [whole], "holdout", Budget(Drop(0.1), worst_slice=Drop(0.1))
+        )
+
+
+def test_a_corpus_metric_is_resampled_in_pairs() -> None:
+    metric = resolve_metric("f1")
+    generator = np.random.default_rng(0)
+    true = generator.integers(0, 3, 300)
+    floats, mine = (np.where(generator.random(300) < share, true, (true + 1) % 3) for share in (0.9, 0.89))
+    evaluations = []
+    for found in (mine, floats):
+        items = [(np.array([one]), np.array([two])) for one, two in zip(found, true, strict=True)]
+        score = lambda places, items=items: metric.aggregate([items[place] for place in places])  # noqa: E731
+        replicates = tuple(resampler(300)(score))
+        evaluations.append(Evaluation(metric.aggregate(items), 300, replicates=replicates))
+    score = Comparing([metric], ["f1"], level=0.025).score(
+        *[[one] for one in evaluations], "holdout", Budget(Drop(0.2))
+    )
+    assert score.method == "bootstrap"
+    assert score.low is not None
+    assert score.high is not None
+    assert score.low < score.drop < score.high
+    assert score.holds
+    # A bootstrap is right only in the limit.
+    assert not score.certified
+
+
+def test_resamples_of_groups_keep_them_whole() -> None:
+    groups = [str(place // 4) for place in range(40)]
+    seen: list[list[int]] = []
+
+    def score(places: Any) -> float:
+        seen.append(list(places))
+        return 0.0
+
+    resampler(40, groups=groups)(score)
+    assert len(seen) > 50
+    for places in seen:
+        assert all(places.count(place) == places.count(place - place % 4) for place in set(places))
+
+
+def test_without_replicates_a_corpus_metric_proves_nothing() -> None:
+    whole = Evaluation(0.9, 100)
+    score = Comparing([Rate()], ["rate"], level=0.05).score([whole], [whole], "holdout", Budget(Drop(0.1)))
+    assert (score.holds, score.low) == (False, None)
