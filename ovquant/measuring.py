@@ -1,7 +1,7 @@
 """Model and data to measurements: everything that a plan is judged by, each recorded in the profile."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,37 +12,30 @@ from numpy.typing import NDArray
 
 from ovquant import runtime
 from ovquant.budgets import Budget
-from ovquant.building import Builder, Progress, silent, told
-from ovquant.comparing import Comparing, resampler
+from ovquant.building import Builder, Progress, silent
 from ovquant.errors import CompileError, DataError, MetricError, ModelError, UsageError
 from ovquant.evaluating import (
     FIRST_LOOK,
     Evaluation,
-    Resample,
-    Seen,
     divergence,
-    evaluate_all,
     looks,
     outputs_of,
 )
 from ovquant.graph import fingerprint
-from ovquant.identity import identity
 from ovquant.metrics import metric_name
 from ovquant.plans import FLOAT, Plan, Recipe
 from ovquant.profiles import Profile
 from ovquant.protocols import Array
 from ovquant.quantization import Validation
 from ovquant.runtime import REFERENCE, Deployment
-from ovquant.splits import Splits, Subset
-from ovquant.statistics import decided
+from ovquant.scoring import Scoring
+from ovquant.splits import Splits
 from ovquant.trials import Score, Split, Timing, Trial
 
 Objective = Literal["latency", "throughput", "size"]
 
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
-GLANCE = 256
-"""Samples that a glance at a trial takes at most, or a quarter of all where that is more."""
 TIMING_REQUESTS = 16
 TRIAL_HEATS = 2
 """Compilations over which a trial's timing is spread: two of one model can differ by percents."""
@@ -84,6 +77,17 @@ class Workbench:
         self.builder = Builder(
             self.model, self.splits, self.folder, self._validation, seed=self.seed, progress=self.progress
         )
+        self.scoring = Scoring(
+            self.splits,
+            self.metrics,
+            self.names,
+            self.profile,
+            self.reference_plan,
+            self._compiled_plan,
+            self._content,
+            self.seed,
+            self.progress,
+        )
 
     def discard(self, plan: Plan) -> None:
         """Forget the built files and the compiled model of a plan that is out of the running."""
@@ -101,7 +105,7 @@ class Workbench:
         sign = 1.0 if self.metric.higher_is_better else -1.0
 
         def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
-            result = self._score(compiled, self.splits.search.only(places), [self.metric])[0]
+            result = self.scoring.run(compiled, self.splits.search.only(places), [self.metric])[0]
             return sign * result.score, [sign * item for item in result.items or ()]
 
         return Validation(score, len(self.splits.search), self.allowed_drop)
@@ -110,95 +114,11 @@ class Workbench:
 
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
         """Score a plan on all of a split by every metric, from its saved file, at the properties it is served with."""
-        return self._part(plan, self._data(split), split)
+        return self.scoring.evaluation(plan, split)
 
-    def score(
-        self,
-        plan: Plan,
-        split: Split,
-        budget: Budget,
-        *,
-        glance: bool = False,
-        level: float | None = None,
-        before: Score | None = None,
-    ) -> Score:
-        """Compare a plan with the float reference, sample by sample where the metric allows it.
-
-        On the search split that ends as soon as it is clear on which side of the budget the plan is, and with `glance`
-        after a part of the samples; the holdout is always scored whole. With `level` the budget must hold at that level of
-        error; `before` is the plan's score on other data, which tells what spread to expect.
-        """
-        truth, data = self.evaluation(self.reference_plan, split), self._data(split)
-        judged = plan.key != self.reference_plan.key and budget.max_drop is not None
-        if split == "search" and judged and self._by_sample:
-            mine = self._until_decided(plan, truth, budget, glance=glance)
-        else:
-            mine = self.evaluation(plan, split)
-        spread = {} if before is None else {part.metric: part.spread for part in before.all if part.spread is not None}
-        return Comparing(self.metrics, self.names, data.slices, data.groups, level, spread).score(
-            mine, truth, split, budget
-        )
-
-    @property
-    def _by_sample(self) -> bool:
-        return all(getattr(metric, "is_mean", False) and not hasattr(metric, "score_all") for metric in self.metrics)
-
-    def _until_decided(
-        self, plan: Plan, truth: Sequence[Evaluation], budget: Budget, *, glance: bool
-    ) -> list[Evaluation]:
-        """Score ever more samples until a paired sequential test knows the side, or all or a glance are scored."""
-        data, items = self._data("search"), [list[float]() for _ in self.metrics]
-        ends = list(looks(len(data)))
-        most = max(GLANCE, len(data) // 4) if glance and len(data) > 2 * GLANCE else len(data)
-        for end in (end for end in ends if end <= most):
-            for found, part in zip(items, self._look(plan, len(items[0]), end), strict=True):
-                found += part.items or ()
-            if end < len(data) and self._is_decided(items, truth, budget, len(ends) - 1):
-                break
-        return [Evaluation(float(np.mean(found)), len(found), tuple(found)) for found in items]
-
-    def _is_decided(
-        self, items: Sequence[Sequence[float]], truth: Sequence[Evaluation], budget: Budget, looks: int
-    ) -> bool:
-        """Tell whether one metric surely is outside its budget, or all surely are inside; slices need every sample."""
-        sides = []
-        for place, (metric, mine, theirs) in enumerate(zip(self.metrics, items, truth, strict=True)):
-            expected = (theirs.items or ())[: len(mine)]
-            excesses = budget.of(place).excesses(mine, expected, higher_is_better=metric.higher_is_better)
-            spread = float(np.ptp([*mine, *expected])) or float(np.abs(mine).max())
-            sides.append(decided(excesses, spread=spread, looks=looks))
-        if "outside" in sides:
-            return True
-        return budget.worst_slice is None and all(side == "inside" for side in sides)
-
-    def _look(self, plan: Plan, start: int, end: int, seen: Seen | None = None) -> list[Evaluation]:
-        part = self._data("search").only(range(start, end))
-        return self._part(plan, part, "search", f", samples {start + 1} to {end}", seen)
-
-    def _part(
-        self, plan: Plan, data: Subset, split: Split, which: str = "", seen: Seen | None = None
-    ) -> list[Evaluation]:
-        key = {**self._content(plan), "metric": self._metric_key, "data": data.fingerprint, "samples": len(data)}
-        resample = None
-        if split == "holdout":
-            # The drop's interval needs it where a metric is no mean; a search has no use for it.
-            resample, key["groups"] = resampler(len(data), groups=data.groups, seed=self.seed), bool(data.groups)
-
-        def measure() -> list[dict[str, Any]]:
-            what = f"{plan.name} on {split}{which}"
-            found = self._score(self._compiled_plan(plan), data, self.metrics, what=what, seen=seen, resample=resample)
-            return [asdict(item) for item in found]
-
-        value = self.profile.measured("evaluation", key, measure)
-        return [Evaluation(**{**item, **_tuples(item)}) for item in value]
-
-    @property
-    def _metric_key(self) -> Any:
-        names = [identity(metric) for metric in self.metrics]
-        return names[0] if len(names) == 1 else names
-
-    def _data(self, split: Split) -> Subset:
-        return self.splits.search if split == "search" else self.splits.holdout
+    def score(self, plan: Plan, split: Split, budget: Budget, **how: Any) -> Score:
+        """Compare a plan with the float reference; see `Scoring.score`."""
+        return self.scoring.score(plan, split, budget, **how)
 
     def trial(
         self,
@@ -244,7 +164,7 @@ class Workbench:
         assert trial.search is not None
         assert trial.timing is not None
         key = {**self.key(trial.plan), "objective": self.objective, "data": self.splits.search.fingerprint}
-        key["metric"] = self._metric_key
+        key["metric"] = self.scoring.key
         before = (self.profile.recall("trial", key) or {}).get("trial")
         # On more samples or over more compilations it is known better.
         if (
@@ -265,10 +185,10 @@ class Workbench:
     def _first_look(self, plan: Plan) -> None:
         """Score a plan's first samples and compare the same outputs with float's, which else takes a pass of its own."""
         key, outputs = self._divergence_key(plan), list[dict[str, Array]]()
-        if self.profile.recall("divergence", key) is not None or not self._by_sample:
+        if self.profile.recall("divergence", key) is not None or not self.scoring.by_sample:
             return
         if next(looks(len(self.splits.search))) == len(self.float_outputs()) == FIRST_LOOK:
-            self._look(plan, 0, FIRST_LOOK, lambda block: outputs.extend(block.outputs))
+            self.scoring.look(plan, 0, FIRST_LOOK, lambda block: outputs.extend(block.outputs))
         if outputs:
             self.profile.record("divergence", key, divergence(outputs, self.float_outputs()))
 
@@ -355,27 +275,6 @@ class Workbench:
             )
         return self._expected
 
-    def _score(
-        self,
-        compiled: openvino.CompiledModel,
-        data: Subset,
-        metrics: Sequence[Any],
-        *,
-        what: str = "",
-        seen: Seen | None = None,
-        resample: Resample | None = None,
-    ) -> list[Evaluation]:
-        against_float = any(getattr(metric, "against", "targets") == "float" for metric in metrics)
-        return evaluate_all(
-            compiled,
-            data,
-            metrics=metrics,
-            reference=self._reference() if against_float else None,
-            step=told(self.progress, f"evaluating {what}".strip()),
-            seen=seen,
-            resample=resample,
-        )
-
     def _reference(self) -> openvino.CompiledModel:
         return self._compiled_plan(self.reference_plan)
 
@@ -416,7 +315,3 @@ class Workbench:
             "calibration": self.splits.calibration.fingerprint,
             "seed": self.seed,
         }
-
-
-def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: None if item[name] is None else tuple(item[name]) for name in ("items", "replicates")}

@@ -88,6 +88,7 @@ def score_of(found: ovquant.Result) -> ovquant.Score:
 
 def test_negative_scores_are_judged_by_their_size() -> None:
     """Such as log-likelihoods: -1.0 may become -1.1 within 10 %."""
+
     def metric(outputs: Any, targets: Sequence[Any]) -> Any:
         return right(outputs, targets) - 2.0
 

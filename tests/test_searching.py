@@ -156,7 +156,7 @@ def test_a_recipe_that_cannot_be_built_is_a_trial_with_its_problem(tmp_path: Pat
     hunt, _ = search(
         tmp_path, Scripted((Candidate(("calibration:size=10", "accuracy-control")), Candidate(("default",))))
     )
-    hunt.bench.metrics = (resolve_metric("f1"),)
+    hunt.bench.metrics = hunt.bench.scoring.metrics = (resolve_metric("f1"),)
     outcome = hunt.run()
     assert "mean over samples" in outcome.trials[0].problem
     assert outcome.trials[1].problem == ""
@@ -224,7 +224,7 @@ def test_the_best_so_far_is_handed_on_and_lies_on_disk(tmp_path: Path) -> None:
 
 def test_a_glance_is_completed_for_finalists(tmp_path: Path) -> None:
     hunt, bench = search(tmp_path, Scripted((Candidate(("default",)),)), ratios={"default": 0.5})
-    bench.splits = split_data(samples(1500, 1), seed=0)
+    bench.splits = bench.scoring.splits = split_data(samples(1500, 1), seed=0)
     hunt.budget = Budget(Drop(1e-4))
     plan = hunt.plan_of(Candidate(("default",)))
     glanced = bench.trial(plan, Budget(Drop(0.02)), glance=True).search
