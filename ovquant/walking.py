@@ -78,7 +78,11 @@ class Walk:
         return verdict, kept, walked
 
     def _note_tightest(self, walked: Sequence[Trial]) -> None:
-        """Say which budget would have been held by a plan that is faster than float."""
+        """Say which budget would have been held by a plan that is faster than float, and which floor by float."""
+        floor = self.judge.budget.floor
+        if floor is not None:
+            truth = self.bench.evaluation(self.bench.reference_plan, "holdout")[0].score
+            self.notes.append(f"Float itself scores {truth:.4g} on the holdout; the floor is {floor:g}.")
         if walked and walked[0].holdout is not None:
             safest = walked[0].holdout
             if safest.level is None:

@@ -302,8 +302,12 @@ def _allowed_row(budget: "Budget", score: "Score") -> list[tuple[str, str, str]]
 def _summary_remark(score: "Score | None") -> str:
     if score is None:
         return ""
-    no_interval = "" if score.low is not None else " It has no interval: the metric is not a mean over samples."
-    return f"The drop is against the float model in f32, on {score.samples:,} samples.{no_interval}"
+    remark = f"The drop is against the float model in f32, on {score.samples:,} samples."
+    if score.low is None:
+        remark += " It has no interval: the metric is not a mean over samples."
+    elif score.split == "holdout" and score.level is None:
+        remark += " Its interval was measured after plans were selected: it is no certificate, which --confidence makes."
+    return remark
 
 
 def _timing_rows(result: "Result", timing: "Timing | None") -> Iterable[tuple[str, str, str]]:

@@ -148,3 +148,15 @@ def test_check_refuses_another_float_model(run: Run, certified: Path, pair: Case
     ran = run("check", certified.parent, "--data", halves[1])
     assert ran.code == 1
     assert "holds no result" in ran.err
+
+
+def test_agreement_with_float_is_certified_without_labels(run: Run, net: Case, tmp_path: Path) -> None:
+    arrays = net.arrays
+    del arrays["targets"]
+    data = save(tmp_path / "unlabelled.npz", **arrays)
+    asked = ("--metric", "fidelity", "--max-drop", "5pt", "--confidence", "0.9", *QUICK)
+    ran = run("quantize", net.model, "--data", data, *asked, "-o", "out", "--json")
+    assert ran.code == 0, ran.err
+    holdout = ran.json["trial"]["holdout"]
+    assert (holdout["float_value"], holdout["method"]) == (1.0, "exact")
+    assert holdout["p_value"] <= 0.05
