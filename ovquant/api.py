@@ -16,7 +16,7 @@ from ovquant.datasets import open_dataset
 from ovquant.errors import UsageError
 from ovquant.evaluating import Evaluation, evaluate_all
 from ovquant.graph import operation_types
-from ovquant.looking import level_of, look
+from ovquant.looking import level_of, look, worn
 from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.plans import Plan, Recipe
@@ -344,23 +344,18 @@ def apply(
         served = replace(
             wanted, properties={**settings.deployment().properties, **wanted.properties, **settings.own_properties()}
         )
-        level, notes = looked(bench, served, budget)
-        baseline, trial = verified(bench, bench.float_plan, budget, None), verified(bench, served, budget, level)
+        number = look(bench.profile, bench.splits.holdout, {"plans": [served.key], "budget": budget.to_json()})
+        baseline, trial = verified(bench, bench.float_plan, budget, None), verified(bench, served, budget, number)
         assert trial.holdout is not None
-        outcome = Outcome(verdict_of(trial.holdout), trial, baseline, (trial,), (trial,), notes)
+        outcome = Outcome(verdict_of(trial.holdout), trial, baseline, (trial,), (trial,), tuple(worn(number)))
         return work.finish(finish(outcome, bench, budget, prepared, settings, work, begin, command))
 
 
-def looked(bench: Workbench, wanted: Plan, budget: Budget) -> tuple[float | None, tuple[str, ...]]:
-    """Log that the holdout decides about one plan; return the level of that look where one is asked for, and a note."""
-    number = look(bench.profile, bench.splits.holdout, {"plans": [wanted.key], "budget": budget.to_json()})
-    note = (f"This is look {number} at these held-out samples: they are not fresh any more.",) if number > 1 else ()
-    return None if budget.confidence is None else level_of(budget.confidence, number), note
-
-
-def verified(bench: Workbench, wanted: Plan, budget: Budget, level: float | None) -> Trial:
-    """Build and measure a plan on the holdout alone."""
+def verified(bench: Workbench, wanted: Plan, budget: Budget, number: int | None) -> Trial:
+    """Build and measure a plan on the holdout alone; number: which look at it this is, if it decides anything."""
+    level = None if number is None else level_of(budget.confidence, number)
     score, facts = bench.score(wanted, "holdout", budget, level=level), bench.facts(wanted)
+    score = replace(score, look=number)
     return Trial(wanted, None, score, bench.timing(wanted), facts["size_bytes"], facts["divergence"], facts["layers"])
 
 

@@ -1,7 +1,7 @@
 """A saved result verified again: on new data, another device or another version of OpenVINO."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ovquant.datasets import open_dataset
 from ovquant.errors import UsageError
 from ovquant.evaluating import Evaluation, evaluate_all
 from ovquant.graph import fingerprint
-from ovquant.looking import level_of, look
+from ovquant.looking import level_of, look, worn
 from ovquant.metrics import resolve_metric
 from ovquant.profiles import Profile
 from ovquant.results import Data, Result, model_digest, versions
@@ -68,10 +68,11 @@ class Checking:
         saved = runtime.compile_model(self.result.folder / "model.xml", served)
         truth = runtime.compile_model(self.reference, self._plain(), extra=runtime.REFERENCE)
         mine, theirs = self._scored(saved, truth, "the saved model"), self._scored(truth, truth, "the float model")
-        level, notes = self._look()
+        number = self._look()
+        level = level_of(self.budget.confidence, number)
         comparing = Comparing(self.metrics, self.names, self.data.slices, self.data.groups, level)
-        score = comparing.score(mine, theirs, "holdout", self.budget)
-        timing = self._timing(saved)
+        score = replace(comparing.score(mine, theirs, "holdout", self.budget), look=number)
+        timing, notes = self._timing(saved), worn(number)
         notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
         return Checked(
             verdict=verdict_of(score),
@@ -108,15 +109,10 @@ class Checking:
         times = interleave([plain, saved], requests, seconds=TIMED_SECONDS)
         return Timing.of(np.asarray(times[:, 1]), np.asarray(times[:, 0]))
 
-    def _look(self) -> tuple[float | None, list[str]]:
-        """Log the use of these data in the result's profile; return the level of the look, and a note if not the first."""
+    def _look(self) -> int:
+        """Log the use of these data in the result's profile and return the number of the look."""
         what = {"plans": [self.result.plan.key], "budget": self.budget.to_json(), "device": self.settings.device}
-        number = look(
-            self._profile, self.data, {**what, "openvino": versions()["openvino"], "metrics": list(self.names)}
-        )
-        note = [f"This is look {number} at these data: they are not fresh any more."] if number > 1 else []
-        confidence = self.budget.confidence
-        return None if confidence is None else level_of(confidence, number), note
+        return look(self._profile, self.data, {**what, "openvino": versions()["openvino"], "metrics": list(self.names)})
 
     def _overlaps(self) -> list[str]:
         """Say how many of the data were used by the run itself."""

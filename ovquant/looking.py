@@ -38,6 +38,11 @@ def remember(profile: Profile, samples: Subset) -> None:
     profile.measured("samples", {"fingerprint": samples.fingerprint}, samples.content.hex)
 
 
-def level_of(confidence: float, number: int) -> float:
-    """Return the level of error of a look: all looks there can ever be, taken together, stay within the confidence."""
-    return float((1 - confidence) * 0.5**number)
+def level_of(confidence: float | None, number: int) -> float | None:
+    """Return the level of error of a look, if any: all looks there can ever be, together, stay within the confidence."""
+    return None if confidence is None else float((1 - confidence) * 0.5**number)
+
+
+def worn(number: int) -> list[str]:
+    """Return a note for a holdout that was used before."""
+    return [f"This is look {number} at these held-out samples: they are not fresh any more."] if number > 1 else []

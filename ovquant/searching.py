@@ -69,9 +69,8 @@ class Search:
                 f"on the search split is {baseline.search.value:.4g}, and {baseline.search.float_value:.4g} in f32. "
                 "Drops are against f32, speeds against the float model as it runs by default."
             )
-        sure = self.budget.confidence
         # A look that is not the first is stricter still, but what that takes is seldom worth a slower plan.
-        level = None if sure is None else level_of(sure, 1)
+        level = level_of(self.budget.confidence, 1)
         return Judge(self.budget, self.bench.objective, baseline, allowed, level, len(self.bench.splits.holdout))
 
     def _note_precision(self) -> None:

@@ -28,7 +28,8 @@ class Score:
     `parts` are all of them.
 
     Where the budget asks for a confidence, `p_value` is that of being outside, `level` what it must not exceed, `bound`
-    the drop that is not exceeded at that level, and `needed` about how many samples would prove what is likely.
+    the drop that is not exceeded at that level, and `needed` about how many samples would prove what is likely. `look` is
+    the how manyth decision this is that these samples are used for.
     """
 
     split: Split
@@ -46,6 +47,7 @@ class Score:
     level: float | None = None
     bound: float | None = None
     needed: int | None = None
+    look: int | None = None
     parts: tuple["Score", ...] = ()
 
     @property

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from ovquant.budgets import Budget, Drop
 from ovquant.judging import Judge, Judged, front
-from ovquant.looking import level_of, look
+from ovquant.looking import level_of, look, worn
 from ovquant.measuring import Workbench
 from ovquant.tables import Candidate
 from ovquant.trials import Score, Trial, Verdict
@@ -71,8 +71,8 @@ class Walk:
         order = sorted(rows, key=lambda pair: (pair[0].cost, pair[1].divergence or 0.0, pair[1].plan.name))
         raced = self._race([trial for _, trial in order[:MOST_FINALISTS]]) if order else []
         fitting = [trial for trial in raced if self.judge.over(trial) <= 0]
-        self._look(fitting[:1])
-        walked = [self._held_out(trial) for trial in fitting[:1]]
+        number = self._look(fitting[:1])
+        walked = [self._held_out(trial, number) for trial in fitting[:1]]
         if walked and _holds(walked[0].holdout):
             return "met", walked[0], walked
         return verdict, kept, walked
@@ -135,30 +135,29 @@ class Walk:
 
     def _walk(self, finalists: Sequence[Trial]) -> list[Trial]:
         """Score the finalists on the holdout in their order; the first that does not hold the budget ends the walk."""
-        level = self._look(finalists)
+        number = self._look(finalists)
         walked = []
         for trial in finalists:
-            walked.append(self._held_out(trial, level))
+            walked.append(self._held_out(trial, number))
             if not _holds(walked[-1].holdout):
                 break
         return walked
 
-    def _look(self, finalists: Sequence[Trial]) -> float | None:
-        """Log that the holdout decides between these, and return the level of that look where one is asked for."""
+    def _look(self, finalists: Sequence[Trial]) -> int:
+        """Log that the holdout decides between these, and return the number of that look."""
         if not finalists:
-            return None
-        budget = self.judge.budget
-        what = {"plans": [trial.plan.key for trial in finalists], "budget": budget.to_json()}
+            return 0
+        what = {"plans": [trial.plan.key for trial in finalists], "budget": self.judge.budget.to_json()}
         number = look(self.bench.profile, self.bench.splits.holdout, what)
-        if number > 1:
-            self.notes.append(f"This is look {number} at this holdout: it is not fresh any more.")
-        return None if budget.confidence is None else level_of(budget.confidence, number)
+        self.notes.extend(worn(number))
+        return number
 
-    def _held_out(self, trial: Trial, level: float | None = None) -> Trial:
-        """Score a trial on the holdout."""
+    def _held_out(self, trial: Trial, number: int) -> Trial:
+        """Score a trial on the holdout, with the confidence asked for at that look."""
         budget, before = self.judge.budget, trial.search
+        level = level_of(budget.confidence, number)
         score = self.bench.score(trial.plan, "holdout", budget, level=level, before=before)
-        seen = replace(trial, holdout=score)
+        seen = replace(trial, holdout=replace(score, look=number))
         update(self.trials, [seen])
         return seen
 
@@ -170,8 +169,8 @@ class Walk:
         if not kept:
             return ()
         raced = self._race([trial for _, trial in kept])
-        self._look(raced)
-        return tuple(self._held_out(trial) for trial in raced)
+        number = self._look(raced)
+        return tuple(self._held_out(trial, number) for trial in raced)
 
     def _float_verdict(self) -> tuple[Verdict, Trial]:
         """Return float as it is served where it holds the budget, else in f32, and whether even that breaks a limit."""

@@ -39,6 +39,6 @@ def test_looks_survive_the_result_that_they_were_for() -> None:
 
 
 def test_all_looks_together_stay_within_the_confidence() -> None:
-    levels = [level_of(0.95, number) for number in range(1, 60)]
+    levels = [level_of(0.95, number) or 0.0 for number in range(1, 60)]
     assert levels[:2] == pytest.approx([0.025, 0.0125])
     assert sum(levels) == pytest.approx(0.05)

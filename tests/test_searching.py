@@ -292,7 +292,7 @@ def test_a_second_look_at_a_holdout_is_stricter_and_said(tmp_path: Path) -> None
     second = replace(confident(hunt), strategy=Scripted((Candidate(("weights",)),)), _trials={}, _notes=[]).run()
     levels = [outcome.walked[0].holdout.level for outcome in (first, second) if outcome.walked[0].holdout]
     assert levels == [pytest.approx(0.025), pytest.approx(0.0125)]
-    assert any("look 2 at this holdout" in note for note in second.notes)
+    assert any("look 2 at these held-out samples" in note for note in second.notes)
     assert not any("look" in note for note in first.notes)
 
 

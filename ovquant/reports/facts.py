@@ -37,7 +37,7 @@ def verdict_sentence(result: "Result") -> str:
     budget = f"the budget, {result.budget},"
     match result.verdict:
         case "met":
-            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result)}."
+            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result.trial.holdout, result.budget)}."
         case "float":
             if result.budget.max_drop is None:
                 return f"The float model itself holds {budget} so it is what was saved."
@@ -116,7 +116,7 @@ def checked_sentence(found: "Checked") -> str:
     drop = f"with a drop of {decimal(main.drop)} in {main.metric} on {main.samples:,} samples"
     match found.verdict:
         case "met":
-            return f"{found.plan} holds {budget} {drop}{_sure(score)}."
+            return f"{found.plan} holds {budget} {drop}{_surety(score, found.budget)}."
         case "inconclusive":
             more = "" if score.needed is None else f"; about {score.needed:,} samples would decide"
             return f"{found.plan} may well hold {budget} {drop}, but that is not proven{more}."
@@ -232,14 +232,12 @@ def _advantage(result: "Result") -> str:
     return f"{speedup(timing.ratio)} faster than float" if timing.ratio < 1 else "slower than float"
 
 
-def _surety(result: "Result") -> str:
-    return "" if result.trial.holdout is None else _sure(result.trial.holdout)
-
-
-def _sure(score: "Score") -> str:
-    if score.level is None:
+def _surety(score: "Score | None", budget: "Budget") -> str:
+    if score is None or score.level is None or budget.confidence is None:
         return ""
-    return f", {'certified' if score.certified else 'approximate'} at {1 - score.level:.4g} confidence"
+    how = "certified" if score.certified else "approximate"
+    look = f"look {score.look} at these samples, " if score.look else ""
+    return f", {how} with {budget.confidence:.4g} confidence ({look}tested at level {score.level:.4g})"
 
 
 def _passed(score: "Score") -> str:
@@ -306,7 +304,9 @@ def _summary_remark(score: "Score | None") -> str:
     if score.low is None:
         remark += " It has no interval: the metric is not a mean over samples."
     elif score.split == "holdout" and score.level is None:
-        remark += " Its interval was measured after plans were selected: it is no certificate, which --confidence makes."
+        remark += (
+            " Its interval was measured after plans were selected: it is no certificate, which --confidence makes."
+        )
     return remark
 
 
