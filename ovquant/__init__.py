@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ovquant.errors import UsageError as UsageError
     from ovquant.inspecting import Inspection as Inspection
     from ovquant.inspecting import inspect as inspect
+    from ovquant.live import Core as Core
+    from ovquant.live import NotServedWarning as NotServedWarning
+    from ovquant.live import compile_model as compile_model
     from ovquant.plans import Plan as Plan
     from ovquant.plans import Recipe as Recipe
     from ovquant.protocols import Sample as Sample
@@ -64,6 +67,7 @@ _HOMES = {
         "UsageError",
     ),
     "ovquant.inspecting": ("Inspection", "inspect"),
+    "ovquant.live": ("Core", "NotServedWarning", "compile_model"),
     "ovquant.plans": ("Plan", "Recipe"),
     "ovquant.protocols": ("Sample",),
     "ovquant.results": ("Result",),
@@ -76,12 +80,14 @@ __all__ = [
     "Checked",
     "Comparison",
     "Contender",
+    "Core",
     "DataError",
     "DeviceError",
     "Drop",
     "Inspection",
     "MetricError",
     "ModelError",
+    "NotServedWarning",
     "Options",
     "OutputError",
     "OvquantError",
@@ -99,6 +105,7 @@ __all__ = [
     "apply",
     "benchmark",
     "check",
+    "compile_model",
     "evaluate",
     "inspect",
     "plan",

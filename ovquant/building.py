@@ -1,7 +1,7 @@
 """Plans to models on disk: quantized once per recipe, layers switched, written as IR."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,19 @@ Progress = Callable[[str, int, int], None]
 
 KEPT_RECIPES = 2
 """Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
+
+
+RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
+"""The properties that openvino takes from a model's own runtime_options; it ignores all others there."""
+
+
+def with_runtime_options(model: openvino.Model, properties: Mapping[str, str]) -> openvino.Model:
+    """Return a model, as a copy where it must be, that holds those of its properties that travel with it."""
+    travelling = [name for name in RUNTIME_OPTIONS if name in properties]
+    copy = model.clone() if travelling else model
+    for name in travelling:
+        copy.set_rt_info(properties[name], ["runtime_options", name])
+    return copy
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -72,7 +85,11 @@ class Builder:
             partial_folder = path.parent.with_suffix(".partial")
             shutil.rmtree(partial_folder, ignore_errors=True)
             partial_folder.mkdir()
-            openvino.save_model(model, partial_folder / "model.xml", compress_to_fp16=plan.compress_to_fp16)
+            openvino.save_model(
+                with_runtime_options(model, plan.properties),
+                partial_folder / "model.xml",
+                compress_to_fp16=plan.compress_to_fp16,
+            )
             partial_folder.rename(path.parent)
         return path
 

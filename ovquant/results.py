@@ -39,7 +39,9 @@ class Result:
     asked for, holds the plans saved in the folders pareto/01, pareto/02 and so on, safest first. `metrics` are the metrics
     as they were given, where that was as texts, `slice_by` and `group_by` likewise; `served` is what the accuracy was
     measured on, as the compiled model reports it; `model_source` the path of the float model, if it was one, and
-    `model_digest` that of the returned model's files.
+    `model_digest` that of the returned model's files. `model_structure` is the float model's fingerprint whatever its
+    shapes, and `friendly_name` what it calls itself. `plain` is how the returned model does where it is compiled with no
+    properties, None where these change nothing.
     """
 
     verdict: Verdict
@@ -62,12 +64,15 @@ class Result:
     notes: tuple[str, ...] = ()
     command: str = ""
     front: tuple[Trial, ...] = ()
+    plain: Trial | None = None
     metrics: tuple[str, ...] = ()
     slice_by: str = ""
     group_by: str = ""
     served: Mapping[str, str] = field(default_factory=dict)
     model_source: str = ""
     model_digest: str = ""
+    model_structure: str = ""
+    friendly_name: str = ""
     input_shape: str = ""
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     keep: Any = field(default=None, repr=False, compare=False)
@@ -113,6 +118,8 @@ class Result:
         from ovquant.reports import render_reports
 
         self.plan.save(folder / "plan.json")
+        serving = {"device": self.device.get("device", "CPU"), "config": dict(self.plan.properties)}
+        (folder / "compile.json").write_text(json.dumps(serving, indent=2) + "\n", encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
         for name, text in render_reports(self).items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -125,6 +132,7 @@ class Result:
             "trials": [trial.to_json() for trial in self.trials],
             "walked": [trial.to_json() for trial in self.walked],
             "front": [trial.to_json() for trial in self.front],
+            "plain": None if self.plain is None else self.plain.to_json(),
         }
         plain = {name: getattr(self, name) for name in _PLAIN}
         data = {role: asdict(item) for role, item in self.data.items()}
@@ -142,6 +150,7 @@ class Result:
             made |= {
                 name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked", "front")
             }
+            made["plain"] = None if values["plain"] is None else Trial.from_json(values["plain"])
             plain: dict[str, Any] = {name: values[name] for name in _PLAIN}
             plain |= {name: tuple(plain[name]) for name in ("notes", "metrics")}
             data = {role: Data(**item) for role, item in values["data"].items()}
@@ -169,6 +178,8 @@ _PLAIN = (
     "served",
     "model_source",
     "model_digest",
+    "model_structure",
+    "friendly_name",
     "input_shape",
     "versions",
 )

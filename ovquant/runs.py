@@ -16,6 +16,7 @@ from ovquant.budgets import Budget
 from ovquant.building import Progress, silent, told
 from ovquant.datasets import open_dataset
 from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
+from ovquant.graph import fingerprint
 from ovquant.keeping import Kept, kept_operations
 from ovquant.loaders import load_model, parse_shapes, set_shapes
 from ovquant.looking import carry, remember
@@ -232,6 +233,7 @@ def finish(
         shutil.copy2(built.with_name(name), work.folder / name)
     for number, trial in enumerate(outcome.front, start=1):
         save_plan(bench, trial, work.folder / "pareto" / f"{number:02}")
+    plain = plainly(bench, outcome.chosen, budget)
     roles = {"search": bench.splits.search, "holdout": bench.splits.holdout, "calibration": bench.splits.calibration}
     return Result(
         verdict=outcome.verdict,
@@ -248,6 +250,8 @@ def finish(
         served=bench.served(outcome.chosen.plan),
         model_source=prepared.source,
         model_digest=model_digest(work.folder),
+        model_structure=fingerprint(bench.model, shapes=False),
+        friendly_name=bench.model.get_friendly_name(),
         input_shape=settings.input_shape or "",
         objective=settings.optimize,
         device=asdict(runtime.capabilities(settings.device)),
@@ -258,7 +262,8 @@ def finish(
         seed=settings.seed,
         seconds=time.monotonic() - begin,
         folder=work.folder,
-        notes=(*bench.splits.notes, *outcome.notes),
+        notes=(*bench.splits.notes, *outcome.notes, *plain_notes(plain, outcome.chosen)),
+        plain=plain,
         command=command,
         front=outcome.front,
     )
@@ -266,6 +271,31 @@ def finish(
 
 def _by_text(by: By | None) -> str:
     return by if isinstance(by, str) else metric_name(by) if by is not None else ""
+
+
+def plainly(bench: Workbench, chosen: Trial, budget: Budget) -> Trial | None:
+    """Return how a plan does where an application compiles it with no properties; None where that changes nothing."""
+    plan = replace(chosen.plan, name=f"{chosen.plan.name}, compiled with no properties", properties={})
+    try:
+        if bench.served(plan) == bench.served(chosen.plan):
+            return None
+        score = bench.score(plan, "holdout", budget)
+        return replace(chosen, plan=plan, search=None, holdout=score, timing=bench.timing(plan))
+    except (MetricError, ModelError) as error:
+        return Trial(plan, problem=str(error))
+
+
+def plain_notes(plain: Trial | None, chosen: Trial) -> list[str]:
+    """Say where a plain `core.compile_model` would break what was measured."""
+    if plain is None:
+        return []
+    remedy = "Compile it with the properties in compile.json, or with ovquant.Core."
+    if plain.holdout is None or plain.timing is None:
+        return [f"With no properties the model cannot be served: {plain.problem} {remedy}"]
+    speed = f"{plain.timing.speedup:.2f}× float's speed"
+    if not plain.holdout.holds and (chosen.holdout is None or chosen.holdout.excess <= 0):
+        return [f"Compiled with no properties the drop is {plain.holdout.main.drop:.4g}, outside the budget. {remedy}"]
+    return [f"Compiled with no properties the drop is {plain.holdout.main.drop:.4g}, at {speed}. {remedy}"]
 
 
 def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:

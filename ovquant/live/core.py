@@ -1,0 +1,119 @@
+"""A drop-in for openvino.Core that serves the quantized model where a store has one."""
+
+import os
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import openvino
+
+from ovquant.errors import ModelError, UsageError
+from ovquant.graph import fingerprint
+from ovquant.live.store import Stored, read_store
+from ovquant.runtime import first_line
+
+VARIABLE = "OVQUANT_STORE"
+"""The environment variable that names the store."""
+
+
+class NotServedWarning(UserWarning):
+    """The float model is served where a quantized one was expected; the message says why."""
+
+
+class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
+    """openvino's Core, whose `compile_model` serves the quantized model that a store holds for a model and a device.
+
+    store: a folder of results, each in a folder of its own, as `ovquant quantize -o STORE/NAME` writes them; by default
+    that of the environment variable OVQUANT_STORE. A model is known by what it computes, not by its name or its path; one
+    that was reshaped since is served at its new shapes. For a model that is not in the store, openvino's own
+    `compile_model` is called and one NotServedWarning says why. Everything else is openvino's.
+    """
+
+    def __init__(self, *arguments: Any, store: str | Path | None = None) -> None:
+        """Read the store. Raises UsageError when there is no such folder."""
+        super().__init__(*arguments)
+        named = store if store is not None else os.environ.get(VARIABLE)
+        self._stored = [] if named is None else read_store(Path(named))
+        self._where = named
+        self._warned: set[str] = set()
+
+    def compile_model(
+        self,
+        model: Any,
+        device_name: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        **others: Any,
+    ) -> openvino.CompiledModel:
+        """Compile the quantized model at the properties that it was measured with, or else the model that was given.
+
+        Properties in `config` win over those that were measured. Takes and raises what openvino's does.
+        """
+        given = dict(config or {})
+        if others.get("weights") is None and self._where is not None:
+            served = self._served(model, device_name)
+            if served is not None:
+                stored, quantized = served
+                return super().compile_model(quantized, stored.device, {**stored.properties, **given})
+        return super().compile_model(model, device_name, given, **others)
+
+    def _served(self, model: Any, device_name: str | None) -> tuple[Stored, openvino.Model] | None:
+        """Return what to serve in place of a model, at its shapes, or None after a warning."""
+        loaded = model if isinstance(model, openvino.Model) else self.read_model(model)
+        structure = fingerprint(loaded, shapes=False)
+        known = [stored for stored in self._stored if stored.structure == structure]
+        if not known:
+            self._warn(loaded, f"the store '{self._where}' has no result for it{self._namesake(loaded)}")
+            return None
+        device = self._device(device_name)
+        here = [stored for stored in known if stored.device == device]
+        if not here:
+            devices = ", ".join(sorted({stored.device for stored in known}))
+            self._warn(loaded, f"its results are for {devices} and it is compiled for {device_name or 'AUTO'}")
+            return None
+        # Of several the one that was made for these shapes, then the last that was made.
+        shapes = [port.get_partial_shape() for port in loaded.inputs]
+        best = max(here, key=lambda stored: (stored.fits(shapes), stored.made))
+        try:
+            return best, best.read(self, shapes)
+        except (RuntimeError, ModelError) as error:
+            self._warn(loaded, f"'{best.folder}' cannot be served at its shapes: {first_line(error)}")
+            return None
+
+    def _device(self, device_name: str | None) -> str:
+        """Return the device that is meant; AUTO is the only one there is, or stays AUTO."""
+        if device_name is not None and device_name != "AUTO":
+            return device_name
+        devices = self.available_devices
+        return str(devices[0]) if len(devices) == 1 else "AUTO"
+
+    def _namesake(self, model: openvino.Model) -> str:
+        name = model.get_friendly_name()
+        folders = [str(stored.folder) for stored in self._stored if name and stored.friendly_name == name]
+        return f"; '{folders[0]}' was made from a model of the same name before it was changed" if folders else ""
+
+    def _warn(self, model: openvino.Model, reason: str) -> None:
+        message = f"The model '{model.get_friendly_name()}' is served in float: {reason}."
+        if message not in self._warned:
+            self._warned.add(message)
+            warnings.warn(message, NotServedWarning, stacklevel=4)
+
+
+def compile_model(
+    model: Any,
+    device_name: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    *,
+    store: str | Path | None = None,
+) -> openvino.CompiledModel:
+    """Compile a model as `Core(store=store).compile_model` does; raises UsageError when no store is named."""
+    named = store if store is not None else os.environ.get(VARIABLE)
+    if named is None:
+        raise UsageError(f"There is no store. Give store=FOLDER, or set {VARIABLE}.")
+    return _core(Path(named)).compile_model(model, device_name, config)
+
+
+@cache
+def _core(store: Path) -> Core:
+    return Core(store=store)
