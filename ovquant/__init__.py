@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from ovquant.errors import UsageError as UsageError
     from ovquant.inspecting import Inspection as Inspection
     from ovquant.inspecting import inspect as inspect
+    from ovquant.live import AsyncInferQueue as AsyncInferQueue
     from ovquant.live import Core as Core
     from ovquant.live import NotServedWarning as NotServedWarning
+    from ovquant.live import RecordedModel as RecordedModel
     from ovquant.live import compile_model as compile_model
+    from ovquant.live import record as record
     from ovquant.plans import Plan as Plan
     from ovquant.plans import Recipe as Recipe
     from ovquant.protocols import Sample as Sample
@@ -67,7 +70,7 @@ _HOMES = {
         "UsageError",
     ),
     "ovquant.inspecting": ("Inspection", "inspect"),
-    "ovquant.live": ("Core", "NotServedWarning", "compile_model"),
+    "ovquant.live": ("AsyncInferQueue", "Core", "NotServedWarning", "RecordedModel", "compile_model", "record"),
     "ovquant.plans": ("Plan", "Recipe"),
     "ovquant.protocols": ("Sample",),
     "ovquant.results": ("Result",),
@@ -76,6 +79,7 @@ _HOMES = {
 """Where each public name lives; a module is imported when one of its names is first asked for."""
 
 __all__ = [
+    "AsyncInferQueue",
     "Budget",
     "Checked",
     "Comparison",
@@ -94,6 +98,7 @@ __all__ = [
     "Plan",
     "PluginError",
     "Recipe",
+    "RecordedModel",
     "Result",
     "Sample",
     "Score",
@@ -111,6 +116,7 @@ __all__ = [
     "plan",
     "profile",
     "quantize",
+    "record",
 ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import ovquant
 
 PUBLIC = {
+    "AsyncInferQueue",
     "Budget",
     "Checked",
     "Comparison",
@@ -26,6 +27,7 @@ PUBLIC = {
     "Plan",
     "PluginError",
     "Recipe",
+    "RecordedModel",
     "Result",
     "Sample",
     "Score",
@@ -43,6 +45,7 @@ PUBLIC = {
     "plan",
     "profile",
     "quantize",
+    "record",
 }
 HEAVY = ("nncf", "numpy", "openvino", "scipy", "torch", "typer")
 

@@ -1,0 +1,208 @@
+"""Samples of a running application's requests, kept as a dataset."""
+
+import json
+import random
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+
+from ovquant.errors import OutputError, UsageError
+from ovquant.protocols import Array
+
+INDEX = "recording.json"
+
+
+class Recorder:
+    """Keeps a uniform sample of the requests it is shown (algorithm R; Vitter, 1985) in a folder.
+
+    A request costs a random number, and a copy of its inputs where it is picked. A thread writes what was picked, so that no
+    request waits for the disk; in memory are at most as many samples as in the folder. Safe to call from any thread.
+    """
+
+    def __init__(self, folder: str | Path, names: Sequence[str], *, count: int = 300, seed: int = 0) -> None:
+        """Make the folder. Raises OutputError when it holds something already, UsageError for a count below one."""
+        if count < 1:
+            raise UsageError(f"n is {count}; record at least one sample.")
+        self.folder, self.names, self.count = Path(folder), tuple(names), count
+        self.seen = 0
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise OutputError(f"'{folder}' already holds something. Record into a new folder.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._random = random.Random(seed)
+        self._lock, self._waiting = threading.Lock(), threading.Condition()
+        self._picked: dict[int, list[Array]] = {}
+        self._problem: OSError | None = None
+        self._closed = False
+        self._writer = threading.Thread(target=self._write, name="ovquant-recorder", daemon=True)
+        self._writer.start()
+
+    def place(self) -> int | None:
+        """Return where the next request is to be kept, or None where it is not."""
+        with self._lock:
+            self.seen += 1
+            place = self.seen - 1 if self.seen <= self.count else self._random.randrange(self.seen)
+        return place if place < self.count else None
+
+    def keep(self, place: int, arrays: Sequence[Array]) -> None:
+        """Take over a request's inputs, one array per input with the batch axis, which must not change afterwards."""
+        with self._waiting:
+            self._picked[place] = list(arrays)
+            self._waiting.notify()
+
+    def close(self) -> Path:
+        """Write what is left, end the recording, and return the folder. Raises OutputError when it cannot be written."""
+        with self._waiting:
+            self._closed = True
+            self._waiting.notify()
+        self._writer.join()
+        if self._problem is not None:
+            raise OutputError(f"The recording '{self.folder}' cannot be written: {self._problem}.") from self._problem
+        return self.folder
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self) -> None:
+        while True:
+            with self._waiting:
+                self._waiting.wait_for(lambda: self._picked or self._closed)
+                picked, self._picked = self._picked, {}
+                closed = self._closed
+            try:
+                for place, arrays in picked.items():
+                    self._write_sample(place, arrays)
+                if picked or closed:
+                    self._write_index()
+            except OSError as error:
+                self._problem = error
+                return
+            if closed and not picked:
+                return
+
+    def _write_sample(self, place: int, arrays: Sequence[Array]) -> None:
+        partial = self.folder / f"{place:06}.partial"
+        with partial.open("wb") as file:
+            # By place: a name can be any text, and one of savez's own arguments.
+            np.savez(file, *arrays)
+        partial.replace(self.folder / f"{place:06}.npz")
+
+    def _write_index(self) -> None:
+        files = sorted(path.name for path in self.folder.glob("*.npz"))
+        partial = self.folder / "index.partial"
+        partial.write_text(
+            json.dumps({"inputs": self.names, "seen": self.seen, "files": files}) + "\n", encoding="utf-8"
+        )
+        partial.replace(self.folder / INDEX)
+
+
+class RecordedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino has no types
+    """An InferRequest of a recorded model."""
+
+    def __init__(self, request: openvino.InferRequest, recorder: Recorder) -> None:
+        """Wrap a request."""
+        super().__init__(request)
+        self._recorder = recorder
+
+    def infer(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Record the inputs, or not, and infer as openvino does."""
+        record_from(self._recorder, inputs, self)
+        return super().infer(inputs, *arguments, **options)
+
+    def start_async(self, inputs: Any = None, *arguments: Any, **options: Any) -> None:
+        """Record the inputs, or not, and start as openvino does."""
+        record_from(self._recorder, inputs, self)
+        super().start_async(inputs, *arguments, **options)
+
+
+class RecordedModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
+    """A compiled model whose requests are recorded; `recorder` ends it."""
+
+    def __init__(self, compiled: openvino.CompiledModel, recorder: Recorder) -> None:
+        """Wrap a compiled model."""
+        super().__init__(compiled)
+        self.recorder = recorder
+        self._own = threading.local()
+
+    def create_infer_request(self) -> RecordedRequest:
+        """Return a request that records."""
+        return RecordedRequest(super().create_infer_request(), self.recorder)
+
+    def infer_new_request(self, inputs: Any = None) -> Any:
+        """Infer with a new request."""
+        return self.create_infer_request().infer(inputs)
+
+    def __call__(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Infer with a request that each thread has for itself."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self.create_infer_request()
+        return self._own.request.infer(inputs, *arguments, **options)
+
+
+class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvino has no types
+    """openvino's queue, which records what a recorded model is given; openvino's own bypasses the model."""
+
+    def __init__(self, model: openvino.CompiledModel, jobs: int = 0) -> None:
+        """Make a queue for a compiled model."""
+        super().__init__(model, jobs)
+        self._recorder = getattr(model, "recorder", None)
+
+    def start_async(self, inputs: Any = None, *arguments: Any, **options: Any) -> None:
+        """Record the inputs, or not, and start as openvino does."""
+        if self._recorder is not None and inputs is not None:
+            record_from(self._recorder, inputs, None)
+        super().start_async(inputs, *arguments, **options)
+
+
+def record(compiled: openvino.CompiledModel, folder: str | Path, *, n: int = 300, seed: int = 0) -> RecordedModel:
+    """Return a compiled model that keeps a uniform sample of n of its requests in a folder, as data for `--calibration`.
+
+    Use it in place of the compiled model, from any thread, and end the recording with `recorder.close()`; what was picked
+    until then is on disk already. With `ovquant.AsyncInferQueue` in place of openvino's the requests of a queue are
+    recorded too.
+    """
+    names = [port_name(port, place) for place, port in enumerate(compiled.inputs)]
+    return RecordedModel(compiled, Recorder(folder, names, count=n, seed=seed))
+
+
+def port_name(port: Any, place: int) -> str:
+    """Return an input's name, or its place where it has none."""
+    return str(port.get_any_name()) if port.get_names() else f"input{place}"
+
+
+def record_from(recorder: Recorder, inputs: Any, request: openvino.InferRequest | None) -> None:
+    """Show a recorder one request: its inputs as they were given, or as they are set in it."""
+    place = recorder.place()
+    if place is not None:
+        recorder.keep(place, list(arrays_of(recorder.names, inputs, request)))
+
+
+def arrays_of(names: Sequence[str], inputs: Any, request: openvino.InferRequest | None) -> Iterator[Array]:
+    """Yield a copy of each input of a request, in the model's order; what was not given is what is set in the request."""
+    given: dict[int, Any] = {}
+    if isinstance(inputs, Mapping):
+        for key, value in inputs.items():
+            given[_place(names, key)] = value
+    elif isinstance(inputs, list | tuple):
+        given = dict(enumerate(inputs))
+    elif inputs is not None:
+        given = {0: inputs}
+    for place in range(len(names)):
+        value = given.get(place)
+        if value is None and request is not None:
+            value = request.get_input_tensor(place)
+        yield np.array(value.data if isinstance(value, openvino.Tensor) else value)
+
+
+def _place(names: Sequence[str], key: Any) -> int:
+    if isinstance(key, int):
+        return key
+    if isinstance(key, str):
+        return names.index(key)
+    return names.index(port_name(key, 0)) if key.get_names() else int(key.get_index())
