@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from ovquant.inspecting import inspect as inspect
     from ovquant.live import AsyncInferQueue as AsyncInferQueue
     from ovquant.live import Core as Core
+    from ovquant.live import DriftError as DriftError
+    from ovquant.live import DriftWarning as DriftWarning
+    from ovquant.live import GuardedModel as GuardedModel
     from ovquant.live import NotServedWarning as NotServedWarning
     from ovquant.live import RecordedModel as RecordedModel
     from ovquant.live import compile_model as compile_model
+    from ovquant.live import guard as guard
     from ovquant.live import record as record
     from ovquant.plans import Plan as Plan
     from ovquant.plans import Recipe as Recipe
@@ -70,7 +74,18 @@ _HOMES = {
         "UsageError",
     ),
     "ovquant.inspecting": ("Inspection", "inspect"),
-    "ovquant.live": ("AsyncInferQueue", "Core", "NotServedWarning", "RecordedModel", "compile_model", "record"),
+    "ovquant.live": (
+        "AsyncInferQueue",
+        "Core",
+        "DriftError",
+        "DriftWarning",
+        "GuardedModel",
+        "NotServedWarning",
+        "RecordedModel",
+        "compile_model",
+        "guard",
+        "record",
+    ),
     "ovquant.plans": ("Plan", "Recipe"),
     "ovquant.protocols": ("Sample",),
     "ovquant.results": ("Result",),
@@ -87,7 +102,10 @@ __all__ = [
     "Core",
     "DataError",
     "DeviceError",
+    "DriftError",
+    "DriftWarning",
     "Drop",
+    "GuardedModel",
     "Inspection",
     "MetricError",
     "ModelError",
@@ -112,6 +130,7 @@ __all__ = [
     "check",
     "compile_model",
     "evaluate",
+    "guard",
     "inspect",
     "plan",
     "profile",

@@ -105,13 +105,19 @@ def log_wealth(excesses: ArrayLike, *, low: float, high: float, spread: float | 
         return float("inf")
     if low >= 0 or values.size == 0:
         return 0.0
-    stakes, weights = np.geomspace(LEAST_BET, MOST_BET, BETS) / high, np.full(BETS, 1 / BETS)
+    stakes, weights = stakes_of(high), np.full(BETS, 1 / BETS)
     if spread is not None:
         aimed = np.array(AIMS) * (2 * np.log(20) / counts.sum()) ** 0.5 / max(spread, 1e-12)
         stakes = np.concatenate([stakes, np.minimum(aimed, MOST_BET / high)])
         weights = np.concatenate([(1 - AIMED) * weights, np.full(len(AIMS), AIMED / len(AIMS))])
     logs = np.log1p(-stakes[:, None] * np.clip(values, low, high)) @ counts
     return float(scipy.special.logsumexp(logs, b=weights))
+
+
+def stakes_of(loss: float) -> NDArray[np.float64]:
+    """Return the stakes of a mixture where one sample can lose at most `loss` of each unit."""
+    found: NDArray[np.float64] = np.geomspace(LEAST_BET, MOST_BET, BETS) / loss
+    return found
 
 
 def betting_bound(values: ArrayLike, *, low: float, high: float, confidence: float) -> float:

@@ -3,7 +3,7 @@
 import json
 import random
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import openvino
 
 from ovquant.errors import OutputError, UsageError
+from ovquant.live.requests import arrays_of, port_name
 from ovquant.protocols import Array
 
 INDEX = "recording.json"
@@ -145,21 +146,6 @@ class RecordedModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino h
         return self._own.request.infer(inputs, *arguments, **options)
 
 
-class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvino has no types
-    """openvino's queue, which records what a recorded model is given; openvino's own bypasses the model."""
-
-    def __init__(self, model: openvino.CompiledModel, jobs: int = 0) -> None:
-        """Make a queue for a compiled model."""
-        super().__init__(model, jobs)
-        self._recorder = getattr(model, "recorder", None)
-
-    def start_async(self, inputs: Any = None, *arguments: Any, **options: Any) -> None:
-        """Record the inputs, or not, and start as openvino does."""
-        if self._recorder is not None and inputs is not None:
-            record_from(self._recorder, inputs, None)
-        super().start_async(inputs, *arguments, **options)
-
-
 def record(compiled: openvino.CompiledModel, folder: str | Path, *, n: int = 300, seed: int = 0) -> RecordedModel:
     """Return a compiled model that keeps a uniform sample of n of its requests in a folder, as data for `--calibration`.
 
@@ -171,38 +157,8 @@ def record(compiled: openvino.CompiledModel, folder: str | Path, *, n: int = 300
     return RecordedModel(compiled, Recorder(folder, names, count=n, seed=seed))
 
 
-def port_name(port: Any, place: int) -> str:
-    """Return an input's name, or its place where it has none."""
-    return str(port.get_any_name()) if port.get_names() else f"input{place}"
-
-
 def record_from(recorder: Recorder, inputs: Any, request: openvino.InferRequest | None) -> None:
     """Show a recorder one request: its inputs as they were given, or as they are set in it."""
     place = recorder.place()
     if place is not None:
         recorder.keep(place, list(arrays_of(recorder.names, inputs, request)))
-
-
-def arrays_of(names: Sequence[str], inputs: Any, request: openvino.InferRequest | None) -> Iterator[Array]:
-    """Yield a copy of each input of a request, in the model's order; what was not given is what is set in the request."""
-    given: dict[int, Any] = {}
-    if isinstance(inputs, Mapping):
-        for key, value in inputs.items():
-            given[_place(names, key)] = value
-    elif isinstance(inputs, list | tuple):
-        given = dict(enumerate(inputs))
-    elif inputs is not None:
-        given = {0: inputs}
-    for place in range(len(names)):
-        value = given.get(place)
-        if value is None and request is not None:
-            value = request.get_input_tensor(place)
-        yield np.array(value.data if isinstance(value, openvino.Tensor) else value)
-
-
-def _place(names: Sequence[str], key: Any) -> int:
-    if isinstance(key, int):
-        return key
-    if isinstance(key, str):
-        return names.index(key)
-    return names.index(port_name(key, 0)) if key.get_names() else int(key.get_index())

@@ -1,0 +1,262 @@
+"""A quantized model that is watched beside its float model while it serves."""
+
+import contextlib
+import queue
+import random
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import openvino
+
+from ovquant.datasets import open_dataset
+from ovquant.errors import OvquantError, UsageError
+from ovquant.evaluating import evaluate
+from ovquant.exact import betting_bound
+from ovquant.live.drift import Drift
+from ovquant.live.requests import arrays_of, port_name
+from ovquant.metrics import resolve_metric
+from ovquant.protocols import Array
+
+Action = Literal["warn", "raise", "float"] | Callable[["Guard"], None]
+WAITING = 64
+"""Requests that wait to be compared; those that find no room are counted and left out."""
+MARGIN = 0.01
+"""How far, by default, disagreement may rise above what is certain not to be exceeded on the data given."""
+
+
+class DriftError(OvquantError):
+    """The quantized model disagrees with its float model more often than it may."""
+
+
+class DriftWarning(UserWarning):
+    """The same, where the guard is to warn."""
+
+
+class Guard:
+    """Compares a share of requests with the float model, in a thread, and acts once when disagreement is above its limit.
+
+    The chance that it ever acts while disagreement is within the limit is at most 1 - confidence, however long it runs.
+    """
+
+    def __init__(
+        self,
+        reference: openvino.CompiledModel,
+        *,
+        limit: float,
+        share: float,
+        confidence: float,
+        action: Action,
+        metric: Any,
+        seed: int,
+    ) -> None:
+        """Start the thread. Raises UsageError for a limit or a share that is none."""
+        for name, value in (("limit", limit), ("share", share)):
+            if not 0 < value <= 1:
+                raise UsageError(f"{name} is {value:g}; give a number above 0 and at most 1.")
+        self.reference, self.share, self.action = reference, share, action
+        self.drift = Drift(limit, confidence)
+        self.requests = self.skipped = 0
+        self.problem: Exception | None = None
+        self.fired = False
+        self._metric = resolve_metric(metric)
+        self._random, self._lock = random.Random(seed), threading.Lock()
+        self._waiting: queue.Queue[tuple[list[Array], list[Array]] | None] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._compare_all, name="ovquant-guard", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise DriftError where there is drift and the guard is to raise."""
+        if self.fired and self.action == "raise":
+            raise DriftError(self.message)
+
+    def picks(self) -> bool:
+        """Count a request and tell whether it is to be compared."""
+        with self._lock:
+            self.requests += 1
+            return self._random.random() < self.share
+
+    def compare(self, inputs: list[Array], outputs: list[Array]) -> None:
+        """Take over a request's inputs and outputs, which must not change afterwards; never waits."""
+        try:
+            self._waiting.put_nowait((inputs, outputs))
+        except queue.Full:
+            with self._lock:
+                self.skipped += 1
+
+    @property
+    def serves_float(self) -> bool:
+        """Tell whether the float model is to answer from now on."""
+        return self.fired and self.action == "float"
+
+    @property
+    def message(self) -> str:
+        """Say what was found."""
+        found = self.drift
+        return (
+            f"The quantized model disagrees with its float model on {found.mean:.3g} of {found.count} requests compared; the "
+            f"limit is {found.limit:.3g}. Refresh it with `ovquant refresh DIR --data RECORDED`."
+        )
+
+    def close(self) -> None:
+        """Compare what waits and end the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def metrics(self) -> str:
+        """Return counters and gauges in the text format of Prometheus."""
+        drift = self.drift
+        rows = (
+            ("requests_total", "counter", "Requests that the guard has seen.", self.requests),
+            ("compared_total", "counter", "Requests compared with the float model.", drift.count),
+            ("skipped_total", "counter", "Requests picked that found no room.", self.skipped),
+            ("disagreement", "gauge", "Mean disagreement of all requests compared.", drift.mean),
+            ("disagreement_bound", "gauge", "What it does not exceed, with the confidence.", drift.bound()),
+            ("disagreement_limit", "gauge", "The disagreement above which the guard acts.", drift.limit),
+            ("drift", "gauge", "1 once disagreement was found above the limit.", int(self.fired)),
+        )
+        return "".join(
+            f"# HELP ovquant_guard_{name} {text}\n# TYPE ovquant_guard_{name} {kind}\novquant_guard_{name} {value:g}\n"
+            for name, kind, text, value in rows
+        )
+
+    def _compare_all(self) -> None:
+        request = self.reference.create_infer_request()
+        while (item := self._waiting.get()) is not None:
+            try:
+                inputs, outputs = item
+                found = request.infer(dict(enumerate(inputs)))
+                expected = [np.array(found[place]) for place in range(len(outputs))]
+                if self.drift.add(self._disagreement(outputs, expected)) and not self.fired:
+                    self._act()
+            except Exception as error:  # a thread has nobody to raise to
+                self.problem = error
+                said(f"The guard cannot compare a request: {error}")
+
+    def _disagreement(self, outputs: list[Array], expected: list[Array]) -> float:
+        mine = outputs[0] if len(outputs) == 1 else {str(place): array for place, array in enumerate(outputs)}
+        truth = expected[0] if len(expected) == 1 else {str(place): array for place, array in enumerate(expected)}
+        (closeness,) = self._metric.measure(_stacked(mine), [truth])  # type: ignore[union-attr]
+        return float(np.clip(1.0 - closeness, 0.0, 1.0))
+
+    def _act(self) -> None:
+        self.fired = True
+        if callable(self.action):
+            self.action(self)
+        elif self.action == "warn":
+            said(self.message)
+
+
+class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino has no types
+    """An InferRequest of a guarded model."""
+
+    def __init__(self, request: openvino.InferRequest, model: "GuardedModel") -> None:
+        """Wrap a request."""
+        super().__init__(request)
+        self._model = model
+        self._picked: list[Array] | None = None
+
+    def infer(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Infer as openvino does, by the float model once the guard has fallen back to it."""
+        guard = self._model.guard
+        guard.check()
+        if guard.serves_float:
+            given = inputs if inputs is not None else dict(enumerate(arrays_of(self._model.names, None, self)))
+            return guard.reference.create_infer_request().infer(given, *arguments, **options)
+        picked = list(arrays_of(self._model.names, inputs, self)) if guard.picks() else None
+        found = super().infer(inputs, *arguments, **options)
+        if picked is not None:
+            guard.compare(picked, [np.array(found[place]) for place in range(len(self._model.outputs))])
+        return found
+
+    def start_async(self, inputs: Any = None, *arguments: Any, **options: Any) -> None:
+        """Start as openvino does; what is picked is compared once it was waited for."""
+        self._model.guard.check()
+        self._picked = list(arrays_of(self._model.names, inputs, self)) if self._model.guard.picks() else None
+        super().start_async(inputs, *arguments, **options)
+
+    def wait(self) -> None:
+        """Wait as openvino does."""
+        super().wait()
+        if self._picked is not None:
+            outputs = [np.array(self.get_output_tensor(place).data) for place in range(len(self._model.outputs))]
+            self._model.guard.compare(self._picked, outputs)
+            self._picked = None
+
+
+class GuardedModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
+    """A compiled model that is watched; `guard` tells how it does."""
+
+    def __init__(self, compiled: openvino.CompiledModel, watching: Guard) -> None:
+        """Wrap a compiled model."""
+        super().__init__(compiled)
+        self.guard = watching
+        self.names = [port_name(port, place) for place, port in enumerate(self.inputs)]
+        self._own = threading.local()
+
+    def create_infer_request(self) -> GuardedRequest:
+        """Return a request that is watched."""
+        return GuardedRequest(super().create_infer_request(), self)
+
+    def infer_new_request(self, inputs: Any = None) -> Any:
+        """Infer with a new request."""
+        return self.create_infer_request().infer(inputs)
+
+    def __call__(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Infer with a request that each thread has for itself."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self.create_infer_request()
+        return self._own.request.infer(inputs, *arguments, **options)
+
+
+def guard(
+    quantized: openvino.CompiledModel,
+    reference: openvino.CompiledModel,
+    *,
+    limit: float | None = None,
+    data: Any = None,
+    share: float = 0.01,
+    confidence: float = 0.95,
+    action: Action = "warn",
+    metric: Any = "fidelity",
+    seed: int = 0,
+) -> GuardedModel:
+    """Return a compiled model that runs a share of its requests through the float model too, in the background.
+
+    limit: the disagreement, 1 minus the closeness of `metric`, above which the guard acts. Without one it is what
+    disagreement surely does not exceed on `data`, such as the holdout, with the same confidence, plus a hundredth. It is
+    no accuracy budget: disagreement says that the data have changed, not how many answers are wrong. action: "warn" once,
+    "raise" DriftError at the next request, serve "float" from then on, or a function that is given the guard. Under no
+    drift it ever acts with a chance of at most 1 - confidence.
+    """
+    if limit is None:
+        if data is None:
+            raise UsageError("Give the guard a limit, or data to find one with, such as the holdout.")
+        limit = disagreement_bound(quantized, reference, data, confidence=confidence, metric=metric) + MARGIN
+    watching = Guard(
+        reference, limit=limit, share=share, confidence=confidence, action=action, metric=metric, seed=seed
+    )
+    return GuardedModel(quantized, watching)
+
+
+def disagreement_bound(
+    quantized: openvino.CompiledModel, reference: openvino.CompiledModel, data: Any, *, confidence: float, metric: Any
+) -> float:
+    """Return what the disagreement of two models surely does not exceed on data like these."""
+    found = evaluate(quantized, open_dataset(data), metric=resolve_metric(metric), reference=reference)
+    if found.items is None:
+        raise UsageError("A guard needs a metric that goes request by request, such as fidelity.")
+    disagreement = np.clip(1.0 - np.array(found.items), 0.0, 1.0)
+    return betting_bound(disagreement, low=0.0, high=1.0, confidence=confidence)
+
+
+def said(message: str) -> None:
+    """Warn from a thread, which goes on also where warnings are errors: there is nobody to raise to."""
+    with contextlib.suppress(DriftWarning):
+        warnings.warn(message, DriftWarning, stacklevel=2)
+
+
+def _stacked(outputs: Array | Mapping[str, Array]) -> Any:
+    return {name: [array] for name, array in outputs.items()} if isinstance(outputs, Mapping) else [outputs]

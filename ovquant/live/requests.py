@@ -1,0 +1,39 @@
+"""What a request is given: its inputs as arrays, in the model's order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import openvino
+
+from ovquant.protocols import Array
+
+
+def port_name(port: Any, place: int) -> str:
+    """Return an input's name, or its place where it has none."""
+    return str(port.get_any_name()) if port.get_names() else f"input{place}"
+
+
+def arrays_of(names: Sequence[str], inputs: Any, request: openvino.InferRequest | None) -> Iterator[Array]:
+    """Yield a copy of each input of a request, in the model's order; what was not given is what is set in the request."""
+    given: dict[int, Any] = {}
+    if isinstance(inputs, Mapping):
+        for key, value in inputs.items():
+            given[_place(names, key)] = value
+    elif isinstance(inputs, list | tuple):
+        given = dict(enumerate(inputs))
+    elif inputs is not None:
+        given = {0: inputs}
+    for place in range(len(names)):
+        value = given.get(place)
+        if value is None and request is not None:
+            value = request.get_input_tensor(place)
+        yield np.array(value.data if isinstance(value, openvino.Tensor) else value)
+
+
+def _place(names: Sequence[str], key: Any) -> int:
+    if isinstance(key, int):
+        return key
+    if isinstance(key, str):
+        return names.index(key)
+    return names.index(port_name(key, 0)) if key.get_names() else int(key.get_index())

@@ -1,0 +1,189 @@
+"""The guard: what it compares, when it acts and how, and that no request waits for it or is lost."""
+
+import threading
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import openvino
+import pytest
+from openvino import opset13 as ops
+
+import ovquant
+from ovquant import DriftError, DriftWarning, GuardedModel
+from ovquant.errors import UsageError
+from ovquant.live.guarding import WAITING, disagreement_bound
+
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def classifier(bias: float) -> openvino.CompiledModel:
+    """Return a model that says 1 where a number is above a bias."""
+    port = ops.parameter([-1, 1], np.float32)
+    port.output(0).get_tensor().set_names({"x"})
+    signs = ops.multiply(
+        ops.subtract(port, ops.constant(np.float32(bias))), ops.constant(np.array([[-1.0, 1.0]], np.float32))
+    )
+    return openvino.Core().compile_model(openvino.Model([signs], [port], "classifier"), "CPU", F32)
+
+
+def watched(**how: Any) -> GuardedModel:
+    """Guard a model that is wrong between 0 and 0.1."""
+    return ovquant.guard(classifier(0.1), classifier(0.0), **{"share": 1.0, "limit": 0.05, **how})
+
+
+def serve(model: GuardedModel, low: float, high: float, count: int, *, seed: int = 0) -> None:
+    for value in np.random.default_rng(seed).uniform(low, high, count):
+        model(np.array([[value]], np.float32))
+        while model.guard._waiting.qsize() > WAITING // 2:
+            time.sleep(0.001)
+
+
+def test_requests_are_answered_by_the_quantized_model_and_compared() -> None:
+    model = watched()
+    assert model(np.array([[0.05]], np.float32))[0].argmax() == 0
+    assert model.infer_new_request({"x": np.array([[0.5]], np.float32)})[0].argmax() == 1
+    request = model.create_infer_request()
+    request.start_async(np.array([[0.06]], np.float32))
+    request.wait()
+    request.set_input_tensor(openvino.Tensor(np.array([[-1.0]], np.float32)))
+    request.infer()
+    model.guard.close()
+    assert (model.guard.requests, model.guard.drift.count, model.guard.drift.total) == (4, 4, 2.0)
+
+
+def test_without_drift_nothing_happens() -> None:
+    model = watched(action="raise")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        serve(model, -1, 1.5, 400)
+        model.guard.close()
+    assert not model.guard.fired
+    # Four hundredths are wrong; the limit is five.
+    assert 0.02 < model.guard.drift.mean < 0.06
+
+
+def test_drift_warns_once() -> None:
+    model = watched()
+    serve(model, -1, 1.5, 200)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        serve(model, -0.1, 0.2, 200)
+        model.guard.close()
+    assert [item.category for item in caught] == [DriftWarning]
+    assert "disagrees with its float model on" in str(caught[0].message)
+    assert "the limit is 0.05" in str(caught[0].message)
+
+
+def test_drift_raises_at_the_next_request() -> None:
+    model = watched(action="raise")
+    with pytest.raises(DriftError, match="ovquant refresh"):
+        serve(model, -0.1, 0.2, 500)
+    with pytest.raises(DriftError):
+        model.create_infer_request().start_async(np.array([[0.0]], np.float32))
+    queue = ovquant.AsyncInferQueue(model, 2)
+    with pytest.raises(DriftError):
+        queue.start_async(np.array([[0.0]], np.float32))
+
+
+def test_drift_falls_back_to_float() -> None:
+    model, wrong = watched(action="float"), np.array([[0.05]], np.float32)
+    assert model(wrong)[0].argmax() == 0
+    serve(model, -0.1, 0.2, 500)
+    model.guard.close()
+    assert model(wrong)[0].argmax() == 1
+    assert model.create_infer_request().infer({"x": wrong})[0].argmax() == 1
+
+
+def test_drift_calls_a_function() -> None:
+    called = []
+    model = watched(action=called.append)
+    serve(model, -0.1, 0.2, 300)
+    model.guard.close()
+    assert called == [model.guard]
+
+
+def test_a_queue_is_watched_too() -> None:
+    model, answers = watched(), list[int]()
+    queue = ovquant.AsyncInferQueue(model, 2)
+    queue.set_callback(lambda request, place: answers.append(int(request.get_output_tensor().data.argmax())))
+    for place in range(30):
+        queue.start_async({"x": np.array([[0.05]], np.float32)}, place)
+    queue.wait_all()
+    model.guard.close()
+    assert answers == [0] * 30
+    assert model.guard.drift.count + model.guard.skipped == 30
+    assert model.guard.drift.mean == 1.0
+
+
+def test_a_share_of_requests_is_compared() -> None:
+    model = watched(share=0.1)
+    serve(model, -1, 1, 1000)
+    model.guard.close()
+    assert model.guard.requests == 1000
+    assert 60 <= model.guard.drift.count <= 140
+
+
+def test_eight_threads_lose_nothing_and_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = watched()
+    slow = model.guard._disagreement
+    monkeypatch.setattr(model.guard, "_disagreement", lambda *both: time.sleep(0.01) or slow(*both))
+
+    def work() -> None:
+        for _ in range(100):
+            assert model(np.array([[0.5]], np.float32))[0].argmax() == 1
+
+    begin = time.monotonic()
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # To compare all of them takes eight seconds.
+    assert time.monotonic() - begin < 5
+    model.guard.close()
+    assert model.guard.requests == 800
+    assert model.guard.drift.count + model.guard.skipped == 800
+    assert model.guard.skipped > 0
+
+
+def test_the_limit_is_by_default_what_is_certain_on_the_data_and_a_margin() -> None:
+    data = [ovquant.Sample(np.array([value], np.float32)) for value in np.linspace(-1, 1.5, 500)]
+    bound = disagreement_bound(classifier(0.1), classifier(0.0), data, confidence=0.95, metric="fidelity")
+    assert 0.04 < bound < 0.1
+    model = ovquant.guard(classifier(0.1), classifier(0.0), data=data)
+    model.guard.close()
+    assert model.guard.drift.limit == pytest.approx(bound + 0.01)
+
+
+def test_metrics_are_prometheus_text() -> None:
+    model = watched()
+    serve(model, -1, 1, 20)
+    model.guard.close()
+    lines = model.guard.metrics().splitlines()
+    assert "ovquant_guard_requests_total 20" in lines
+    assert "# TYPE ovquant_guard_requests_total counter" in lines
+    assert "ovquant_guard_drift 0" in lines
+    assert all(line.startswith(("# HELP ", "# TYPE ", "ovquant_guard_")) for line in lines)
+
+
+def test_a_comparison_that_fails_is_said_and_serving_goes_on() -> None:
+    port = ops.parameter([-1, 3], np.float32)
+    other = openvino.Core().compile_model(openvino.Model([ops.relu(port)], [port], "other"), "CPU")
+    model = ovquant.guard(classifier(0.1), other, limit=0.05, share=1.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert model(np.array([[0.5]], np.float32))[0].argmax() == 1
+        model.guard.close()
+    assert "cannot compare" in str(caught[0].message)
+    assert model.guard.problem is not None
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [({"limit": 0.0}, "limit is 0"), ({"share": 2.0}, "share is 2"), ({"limit": None}, "or data to find one")],
+)
+def test_wrong_use_is_named(how: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        watched(**how)
