@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ovquant.api import plan as plan
     from ovquant.api import profile as profile
     from ovquant.api import quantize as quantize
+    from ovquant.api import refresh as refresh
     from ovquant.budgets import Budget as Budget
     from ovquant.budgets import Drop as Drop
     from ovquant.errors import DataError as DataError
@@ -60,6 +61,7 @@ _HOMES = {
         "plan",
         "profile",
         "quantize",
+        "refresh",
     ),
     "ovquant.budgets": ("Budget", "Drop"),
     "ovquant.errors": (
@@ -136,6 +138,7 @@ __all__ = [
     "profile",
     "quantize",
     "record",
+    "refresh",
 ]
 
 

@@ -1,5 +1,6 @@
 """The public functions, from model, data and budget to a result; each reads from top to bottom."""
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +11,13 @@ from typing import Any
 from ovquant import runtime
 from ovquant.budgets import Budget, Drop, Limit, read_drops, read_floors
 from ovquant.building import Progress, silent
-from ovquant.checking import Checked, checking
+from ovquant.checking import Checked, checking, metrics_of, served_like, source_of
 from ovquant.comparing import Comparing, resampler
 from ovquant.datasets import open_dataset
 from ovquant.errors import UsageError
 from ovquant.evaluating import Evaluation, evaluate_all
 from ovquant.graph import operation_types
-from ovquant.looking import level_of, look, worn
+from ovquant.looking import carry, level_of, look, worn
 from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.plans import Plan, Recipe
@@ -24,7 +25,7 @@ from ovquant.profiles import Profile
 from ovquant.recipes import offered_parts, read_recipe, split_parts
 from ovquant.registry import Registry
 from ovquant.resolving import Record, resolve
-from ovquant.results import Result, refuse_finished
+from ovquant.results import Result, move_into_place, refuse_finished
 from ovquant.runs import (
     DEFAULT_STRATEGY,
     Options,
@@ -382,6 +383,55 @@ def check(
     return checking(folder, **how, seed=seed, progress=progress).run()
 
 
+def refresh(
+    folder: str | Path,
+    *,
+    data: Any,
+    metric: Any = None,
+    max_drop: Drops = None,
+    confidence: float | None = None,
+    reference: Any = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    command: str = "",
+) -> Result:
+    """Calibrate a saved result's plan again on new data, such as a recording, and replace the result if that holds.
+
+    Half of the data calibrates, the other half verifies. metric and max_drop are the result's own unless given; data
+    without targets are verified by `fidelity`, and need a max_drop. reference: the float model, by default the one that the
+    result was made from. Only a verdict of `met` replaces the folder, by renaming; else all stays as it was. Raises
+    UsageError for a result that quantizes nothing, or what is missing.
+    """
+    target, before = Path(folder), Result.load(folder)
+    if before.plan.is_float:
+        raise UsageError(f"'{folder}' holds the float model: there is nothing to calibrate again.")
+    labelled = open_dataset(data)[0].target is not None
+    own = before.budget
+    kept = {before.metric: own.max_drop, **{limit.metric: limit.max_drop for limit in own.others}}
+    drops = {name: drop for name, drop in kept.items() if drop is not None}
+    if max_drop is None and (metric is not None or not labelled or not drops):
+        raise UsageError("Give --max-drop: the budget of the result is in its own metric, which needs labels.")
+    made = apply(
+        before.plan,
+        source_of(before, reference),
+        data=data,
+        metric=metric or (metrics_of(before, None) if labelled else "fidelity"),
+        max_drop=drops if max_drop is None else max_drop,
+        confidence=confidence if confidence is not None else own.confidence,
+        output=target.with_name(f"{target.name}.refreshed"),
+        force=True,
+        progress=progress,
+        command=command,
+        **served_like(before),
+        seed=seed,
+    )
+    if made.verdict != "met":
+        shutil.rmtree(made.folder)
+        return replace(made, folder=target)
+    carry(Profile(target / "profile.jsonl"), Profile(made.folder / "profile.jsonl"))
+    return replace(made, folder=move_into_place(made.folder, target))
+
+
 __all__ = [
     "Checked",
     "Comparison",
@@ -394,4 +444,5 @@ __all__ = [
     "plan",
     "profile",
     "quantize",
+    "refresh",
 ]

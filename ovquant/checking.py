@@ -161,23 +161,17 @@ def checking(
 ) -> Checking:
     """Open all that a check needs; raises UsageError for what is not there, or is not what the result was made from."""
     result = Result.load(folder)
-    wanted = _metrics(result, metric)
+    wanted = metrics_of(result, metric)
     metrics = tuple(resolve_metric(item) for item in wanted)
     budget = Budget.from_json({**result.budget.to_json(), "max_latency_ms": None, "max_size_bytes": None})
     if confidence is not None:
         budget = Budget.from_json({**budget.to_json(), "confidence": confidence})
     if len(metrics) != len(budget.others) + 1:
         raise UsageError(f"The result has budgets for {len(budget.others) + 1} metrics; give as many with --metric.")
-    settings = Options(
-        device=device or str(result.device["device"]),
-        batch=result.batch if result.batch > 1 else None,
-        input_shape=result.input_shape or None,
-        seed=seed,
-        slice_by=result.slice_by or None,
-        group_by=result.group_by or None,
-    )
+    settings = Options(**{**served_like(result), **({"device": device} if device else {})}, seed=seed)
+    settings = replace(settings, slice_by=result.slice_by or None, group_by=result.group_by or None)
     runtime.check_device(settings.device)
-    model = load_float(_source(result, reference), settings)
+    model = load_float(source_of(result, reference), settings)
     if fingerprint(model) != result.model_fingerprint:
         raise UsageError(
             f"The model given is not the float model that '{folder}' was made from: its fingerprint is "
@@ -190,7 +184,18 @@ def checking(
     return Checking(result, model, metrics, names, proof, remarks, budget, settings, progress)
 
 
-def _metrics(result: Result, metric: Any) -> list[Any]:
+def served_like(result: Result) -> dict[str, Any]:
+    """Return the options by which a model is loaded and served as a result was."""
+    return {
+        "device": str(result.device["device"]),
+        "optimize": result.objective,
+        "batch": result.batch if result.batch > 1 else None,
+        "input_shape": result.input_shape or None,
+    }
+
+
+def metrics_of(result: Result, metric: Any) -> list[Any]:
+    """Return the metrics to judge by: those given, or the result's own; raises UsageError when these were objects."""
     if metric is not None:
         return list(metric) if isinstance(metric, list | tuple) else [metric]
     if not result.metrics or not all(result.metrics):
@@ -200,7 +205,8 @@ def _metrics(result: Result, metric: Any) -> list[Any]:
     return list(result.metrics)
 
 
-def _source(result: Result, reference: Any) -> Any:
+def source_of(result: Result, reference: Any) -> Any:
+    """Return the float model that a result was made from; raises UsageError when it is not where it was."""
     if reference is not None:
         return reference
     if result.model_source and Path(result.model_source).exists():

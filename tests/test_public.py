@@ -50,6 +50,7 @@ PUBLIC = {
     "profile",
     "quantize",
     "record",
+    "refresh",
 }
 HEAVY = ("nncf", "numpy", "openvino", "scipy", "torch", "typer")
 

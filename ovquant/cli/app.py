@@ -17,6 +17,7 @@ from ovquant.cli.plan import plan
 from ovquant.cli.plugins import plugins
 from ovquant.cli.profile import profile
 from ovquant.cli.quantize import quantize
+from ovquant.cli.refresh import refresh
 
 START = "Start here"
 STAGES = "One stage at a time"
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 for panel, commands in (
     (START, (quantize, demo)),
-    (STAGES, (profile, plan, apply, check)),
+    (STAGES, (profile, plan, apply, check, refresh)),
     (LOOK, (evaluate, benchmark, inspect, devices, plugins)),
 ):
     for command in commands:

@@ -160,3 +160,28 @@ def test_agreement_with_float_is_certified_without_labels(run: Run, net: Case, t
     holdout = ran.json["trial"]["holdout"]
     assert (holdout["float_value"], holdout["method"]) == (1.0, "exact")
     assert holdout["p_value"] <= 0.05
+
+
+def test_refresh_replaces_a_result_only_by_one_that_holds(
+    run: Run, certified: Path, halves: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(certified, tmp_path / "out")
+    before = (folder / "result.json").read_text()
+    with np.load(halves[1]) as arrays:
+        recorded = save(tmp_path / "recorded.npz", image=arrays["image"])
+    refused = run("refresh", folder, "--data", recorded)
+    assert refused.code == 1
+    assert "Give --max-drop" in refused.err
+    missed = run("refresh", folder, "--data", recorded, "--metric", "fidelity:by=cosine", "--max-drop", "0.0", "--json")
+    assert (missed.code, missed.json["verdict"]) == (3, "missed"), missed.err
+    assert (folder / "result.json").read_text() == before
+    met = run("refresh", folder, "--data", recorded, "--max-drop", "20pt", "--json")
+    assert (met.code, met.json["verdict"]) == (0, "met"), met.err
+    after = json.loads((folder / "result.json").read_text())
+    assert (after["metric"], after["data"]["holdout"]["samples"]) == ("Fidelity", 200)
+    assert after["trial"]["holdout"]["p_value"] <= 0.05
+    assert {path.name for path in tmp_path.iterdir()} >= {"out"}
+    assert not (tmp_path / "out.refreshed").exists()
+    # Looks at other data are not forgotten.
+    kinds = [json.loads(line)["kind"] for line in (folder / "profile.jsonl").read_text().splitlines()]
+    assert kinds.count("look") == 2
