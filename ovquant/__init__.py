@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ovquant.api import benchmark as benchmark
     from ovquant.api import check as check
     from ovquant.api import evaluate as evaluate
+    from ovquant.api import export as export
     from ovquant.api import plan as plan
     from ovquant.api import profile as profile
     from ovquant.api import quantize as quantize
@@ -58,6 +59,7 @@ _HOMES = {
         "benchmark",
         "check",
         "evaluate",
+        "export",
         "plan",
         "profile",
         "quantize",
@@ -132,6 +134,7 @@ __all__ = [
     "check",
     "compile_model",
     "evaluate",
+    "export",
     "guard",
     "inspect",
     "plan",

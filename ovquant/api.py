@@ -16,6 +16,7 @@ from ovquant.comparing import Comparing, resampler
 from ovquant.datasets import open_dataset
 from ovquant.errors import UsageError
 from ovquant.evaluating import Evaluation, evaluate_all
+from ovquant.exporters import export_result
 from ovquant.graph import operation_types
 from ovquant.looking import carry, level_of, look, worn
 from ovquant.measuring import Objective, Workbench
@@ -432,6 +433,19 @@ def refresh(
     return replace(made, folder=move_into_place(made.folder, target))
 
 
+def export(folder: str | Path, *, to: Any, output: str | Path, force: bool = False) -> Path:
+    """Write a saved result in the shape that another program reads, and return where it is.
+
+    to: "zip", "model-server", "optimum:source=FOLDER", or an exporter of your own. Raises UsageError when the folder holds
+    no whole result, OutputError when the output is there already.
+    """
+    place = Result.load(folder).folder
+    for name in ("model.xml", "model.bin"):
+        if not (place / name).is_file():
+            raise UsageError(f"'{folder}' has no {name}. Give the folder that -o wrote, whole.")
+    return export_result(place, Path(output), to=to, force=force)
+
+
 __all__ = [
     "Checked",
     "Comparison",
@@ -441,6 +455,7 @@ __all__ = [
     "benchmark",
     "check",
     "evaluate",
+    "export",
     "plan",
     "profile",
     "quantize",

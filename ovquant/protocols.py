@@ -133,3 +133,11 @@ class Report(Protocol):
 
     def render(self, result: "Result") -> str:
         """Return the text of the file."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes a saved result in the shape that another program reads."""
+
+    def export(self, folder: Path, target: Path) -> None:
+        """Write a result's folder to a file or folder, whole or not at all, in place of what is there."""

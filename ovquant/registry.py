@@ -22,7 +22,7 @@ from typing import Any
 
 from ovquant.errors import PluginError, UnknownPluginError, UsageError
 
-KINDS = ("loaders", "datasets", "metrics", "recipes", "strategies", "reports")
+KINDS = ("loaders", "datasets", "metrics", "recipes", "strategies", "reports", "exporters")
 """Every kind of plugin; the entry-point group of a kind is `ovquant.<kind>`."""
 
 PACKAGES = {("strategies", "evolutionary"): "ovquant-optuna"}

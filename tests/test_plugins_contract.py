@@ -14,6 +14,7 @@ COVERED = {
     "metrics": ("metrics/test_contracts.py", "CASES", testing.MetricContract),
     "recipes": ("recipes/test_recipe_contracts.py", "PARTS", testing.RecipePartContract),
     "strategies": ("strategies/test_strategy_contracts.py", "STRATEGIES", testing.StrategyContract),
+    "exporters": ("exporters/test_exporters.py", "EXPORTERS", testing.ExporterContract),
     "reports": ("reports/test_reports.py", "REPORTS", testing.ReportContract),
 }
 """Where each kind's contract tests lie, the collection whose names say what they cover, and the suite they run."""

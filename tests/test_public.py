@@ -44,6 +44,7 @@ PUBLIC = {
     "check",
     "compile_model",
     "evaluate",
+    "export",
     "guard",
     "inspect",
     "plan",

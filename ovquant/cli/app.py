@@ -11,6 +11,7 @@ from ovquant.cli.check import check
 from ovquant.cli.demo import demo
 from ovquant.cli.devices import devices
 from ovquant.cli.evaluate import evaluate
+from ovquant.cli.export import export
 from ovquant.cli.failing import fault, tracebacks_wanted
 from ovquant.cli.inspect import inspect
 from ovquant.cli.plan import plan
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 for panel, commands in (
     (START, (quantize, demo)),
-    (STAGES, (profile, plan, apply, check, refresh)),
+    (STAGES, (profile, plan, apply, check, refresh, export)),
     (LOOK, (evaluate, benchmark, inspect, devices, plugins)),
 ):
     for command in commands:

@@ -16,6 +16,7 @@ Each suite says in its docstring which fixtures to give. Needs pytest.
 
 from ovquant.testing.comparing import same
 from ovquant.testing.datasets import DatasetContract, DatasetReaderContract
+from ovquant.testing.exporters import ExporterContract
 from ovquant.testing.loaders import LoaderContract
 from ovquant.testing.metrics import MetricCase, MetricContract
 from ovquant.testing.plugins import HEAVY, PluginContract, option_values
@@ -28,6 +29,7 @@ __all__ = [
     "HIDDEN_TRUTHS",
     "DatasetContract",
     "DatasetReaderContract",
+    "ExporterContract",
     "HiddenTruth",
     "LoaderContract",
     "MetricCase",

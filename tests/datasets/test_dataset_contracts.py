@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from ovquant.live.recording import Recorder
 from ovquant.registry import Registry, create
 from ovquant.testing import DatasetReaderContract
 
@@ -54,11 +55,21 @@ def lines(folder: Path) -> dict[str, Any]:
     return {"path": folder / "data.jsonl"}
 
 
+def recording(folder: Path) -> dict[str, Any]:
+    with Recorder(folder / "calib", ["x", "y"], count=4) as recorder:
+        for value in range(3):
+            place = recorder.place()
+            assert place is not None
+            recorder.keep(place, [np.full((1, 2), value, np.float32), np.array([[value]])])
+    return {"path": folder / "calib"}
+
+
 KINDS: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
     "audio": ("audio", sounds),
     "images": ("images", pictures),
     "npz": ("npz", arrays),
     "npz, compressed": ("npz", compressed),
+    "recorded": ("recorded", recording),
     "text": ("text", lines),
 }
 

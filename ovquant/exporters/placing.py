@@ -1,0 +1,18 @@
+"""Write a folder under a temporary name, and rename it when it is whole."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give an empty folder that becomes the target once all was written, in place of what is there."""
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    if target.is_dir():
+        shutil.rmtree(target)
+    partial.rename(target)
