@@ -23,7 +23,7 @@ from ovquant.looking import carry, remember
 from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.profiles import Profile
-from ovquant.quantization import is_quantized, with_unique_names
+from ovquant.quantization import MadeUp, is_quantized, with_unique_names
 from ovquant.results import Data, Result, model_digest, move_into_place, refuse_finished
 from ovquant.runtime import Deployment
 from ovquant.splits import By, Splits, split_data
@@ -139,10 +139,18 @@ def names_of_metrics(given: Sequence[Any], metrics: Sequence[Any]) -> tuple[str,
 
 def load_float(model: Any, settings: Options) -> openvino.Model:
     """Load a model as a copy with unique operation names, at the shapes and batch asked for."""
-    loaded = with_unique_names(load_model(model))
+    loaded = with_unique_names(load_model(model), made_up=made_up_names(model))
     if settings.input_shape:
         loaded = set_shapes(loaded, parse_shapes(settings.input_shape))
     return runtime.with_batch(loaded, settings.batch) if settings.batch else loaded
+
+
+def made_up_names(model: Any) -> MadeUp:
+    """Return which names openvino made up for a model that was given like this: others each time it is made."""
+    suffix = Path(model).suffix if isinstance(model, str | Path) else ""
+    if suffix == ".xml":
+        return "none"
+    return "own" if suffix in (".onnx", ".pdmodel", ".pb") else "any"
 
 
 def model_name(model: Any) -> str:

@@ -3,12 +3,22 @@
 import openvino
 
 from ovquant.plans import Recipe
-from ovquant.quantization.naming import with_unique_names
+from ovquant.quantization.naming import MadeUp, with_unique_names
 from ovquant.quantization.quantized import is_quantized, precisions
 from ovquant.quantization.revert import Layer, revert
 from ovquant.quantization.switching import Calibration, Quantized, Validation
 
-__all__ = ["Layer", "Quantized", "Validation", "is_quantized", "precisions", "quantize", "revert", "with_unique_names"]
+__all__ = [
+    "Layer",
+    "MadeUp",
+    "Quantized",
+    "Validation",
+    "is_quantized",
+    "precisions",
+    "quantize",
+    "revert",
+    "with_unique_names",
+]
 
 
 def quantize(
