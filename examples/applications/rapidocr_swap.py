@@ -1,6 +1,6 @@
 """Read rendered pages with the unmodified rapidocr pipeline, with the float recogniser and with a quantized one in its place.
 
-    python -m venv ocr && ocr/bin/pip install . rapidocr==3.10.0 pillow rapidfuzz
+    python -m venv ocr && ocr/bin/pip install ".[demo]" rapidocr==3.10.0 rapidfuzz
     ocr/bin/python examples/applications/rapidocr_swap.py FLOAT.onnx RESULT [--pages 40]
 
 FLOAT.onnx is the recogniser that the folder RESULT was made from (`ovquant quantize FLOAT.onnx ... -o RESULT`). Three
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 
@@ -40,16 +39,22 @@ def page(number: int) -> tuple[np.ndarray, list[str]]:
 
 def pipeline(recogniser: Path) -> Any:
     """Return rapidocr's pipeline with OpenVINO as its engine and a recogniser of ours."""
-    from rapidocr import EngineType, OCRVersion, RapidOCR
+    from rapidocr import EngineType, ModelType, OCRVersion, RapidOCR
 
     engines = {f"{stage}.engine_type": EngineType.OPENVINO for stage in ("Det", "Cls", "Rec")}
-    ours = {"Rec.model_path": str(recogniser), "Rec.ocr_version": OCRVersion.PPOCRV4, "Rec.model_type": "mobile"}
-    return RapidOCR(params={**engines, **ours, "Global.log_level": "error"})
+    ours = {
+        "Rec.model_path": str(recogniser),
+        "Rec.ocr_version": OCRVersion.PPOCRV4,
+        "Rec.model_type": ModelType.MOBILE,
+    }
+    reader = RapidOCR(params={**engines, **ours, "Global.log_level": "error"})
+    # It loads its models when they are first needed.
+    reader(page(0)[0])
+    return reader
 
 
 def read(reader: Any, pages: list[tuple[np.ndarray, list[str]]]) -> tuple[list[str], float, float]:
     """Return the text of each page, the share of characters that are right, and the seconds spent recognising."""
-    reader(pages[0][0])
     found, right, total, spent = [], 0.0, 0, 0.0
     recogniser = reader.text_rec
 
@@ -79,12 +84,12 @@ def main() -> None:
     asked = parser.parse_args()
     pages = [page(number) for number in range(asked.pages)]
     readers = {"float": pipeline(asked.model), "quantized, by path": pipeline(asked.result / "model.xml")}
-    plain, openvino.Core = openvino.Core, lambda: Core(store=asked.result)  # one import instead of another
     import rapidocr.inference_engine.openvino.main as engine
 
-    engine.Core = openvino.Core
+    # What another import line in that module would do.
+    plain, engine.Core = engine.Core, lambda: Core(store=asked.result)
     readers["quantized, by ovquant.Core"] = pipeline(asked.model)
-    openvino.Core = engine.Core = plain
+    engine.Core = plain
     truth: list[str] = []
     print(f"{'recogniser':28}{'characters right':>18}{'pages as float':>16}{'seconds':>9}")
     for name, reader in readers.items():
