@@ -16,8 +16,8 @@ from ovquant.statistics import mean_interval
 from ovquant.trials import Score, Split, nearest_to_limit
 
 RESAMPLES, LEAST_RESAMPLES = 1000, 50
-RESAMPLE_SECONDS = 20.0
-"""Time that resampling may take before fewer resamples are made, but no fewer than the least."""
+RESAMPLE_SECONDS, MOST_SECONDS = 20.0, 100.0
+"""Time that resampling may take before fewer resamples are made, and before the least would take too long to make any."""
 
 UNDECIDED = 0.05
 """The level of error at which a slice is undecided where no confidence was asked for."""
@@ -170,6 +170,8 @@ def resampler(samples: int, *, groups: Sequence[str] = (), seed: int = 0) -> Cal
         begin = time.monotonic()
         scored(np.arange(len(units)))
         took = max(time.monotonic() - begin, 1e-6)
+        if LEAST_RESAMPLES * took > MOST_SECONDS:
+            return ()
         count = int(np.clip(RESAMPLE_SECONDS / took, LEAST_RESAMPLES, RESAMPLES))
         drawn = scipy.stats.bootstrap(
             (np.arange(len(units)),),

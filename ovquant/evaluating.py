@@ -176,7 +176,7 @@ def _resampled(
             found = tuple(float(value) for value in resample(score))
     except Exception:
         return None
-    return found if np.isfinite(found).all() else None
+    return found if found and np.isfinite(found).all() else None
 
 
 class Store:

@@ -1,5 +1,6 @@
 """Scores of several metrics and slices, paired and proven."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,13 @@ def test_resamples_of_groups_keep_them_whole() -> None:
     assert len(seen) > 50
     for places in seen:
         assert all(places.count(place) == places.count(place - place % 4) for place in set(places))
+
+
+def test_a_metric_that_takes_long_is_not_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovquant.comparing.MOST_SECONDS", 0.01)
+    calls: list[Any] = []
+    assert resampler(40)(lambda places: time.sleep(0.001) or calls.append(places) or 0.0) == ()
+    assert len(calls) == 1
 
 
 def test_without_replicates_a_corpus_metric_proves_nothing() -> None:
