@@ -6,10 +6,10 @@ A strategy keeps nothing between calls. What takes time, the annealing, is cache
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ovquant.strategies.coarse import best_recipes, next_recipe
 from ovquant.tables import LayerRow, Probe, Proposal, Table, TrialRow
 from ovquant_qubo.annealing import solutions
 from ovquant_qubo.interactions import quadratic, ran
-from ovquant_qubo.recipes import best_recipe, next_recipe
 from ovquant_qubo.refining import next_change, next_on_path
 
 
@@ -46,8 +46,8 @@ class Qubo:
         if len(table.trials) >= self.trials:
             return None
         candidate = next_recipe(table, most=max(1, self.trials // 2))
-        base = best_recipe(table)
-        return candidate if candidate is not None or base is None else self._next_of_layers(table, base)
+        recipes = best_recipes(table)
+        return candidate if candidate is not None or not recipes else self._next_of_layers(table, recipes[0])
 
     def _next_of_layers(self, table: Table, base: TrialRow) -> Proposal | None:
         parts = base.candidate.parts

@@ -98,7 +98,8 @@ def test_senseless_options_are_refused(options: str) -> None:
 def test_joins_the_parts_that_help() -> None:
     truth = HiddenTruth(parts={"default": 0.0, "a": 0.03, "harm": -0.05, "b": 0.03}, start=0.1)
     tried = [row.candidate.parts for row in rows(truth) if not row.candidate.float_layers]
-    assert tried == [("default",), ("a",), ("harm",), ("b",), ("a", "b")]
+    assert ("a", "b") in tried
+    assert sum("harm" in parts for parts in tried) <= 2, "a part that harms is not built on"
 
 
 def test_a_part_that_stands_alone_is_joined_with_none() -> None:
