@@ -225,7 +225,7 @@ def summary(broken: Sequence[bool], names: Sequence[str], speed: dict[str, float
 def agree(drops: Outcomes, allowed: float, held: int) -> None:
     """Stop where the shortcut of `most_worse` does not decide as the comparison of a run does."""
     generator = np.random.default_rng(1)
-    for _ in range(40):
+    for _ in range(8):
         values = drops[generator.integers(len(drops)), generator.integers(drops.shape[1], size=held)]
         truth = (values >= 0).astype(float)
         mine, theirs = (Evaluation(float(items.mean()), held, tuple(items)) for items in (truth - values, truth))
