@@ -168,8 +168,8 @@ def returned(drawn: Drawn, divergences: Floats, confidence: float | None) -> str
     judge = Judge(budget, "latency", baseline, drawn.allowed)
     trials = {
         Candidate((name,)): Trial(
-            Plan(name, Recipe()),
-            drawn.score(Plan(name, Recipe()), "search", budget),
+            plan_of(name),
+            drawn.score(plan_of(name), "search", budget),
             None,
             drawn.timings[name],
             50,
@@ -179,6 +179,12 @@ def returned(drawn: Drawn, divergences: Floats, confidence: float | None) -> str
     }
     _, chosen, _ = Walk(drawn, judge, trials, []).fastest()  # type: ignore[arg-type]
     return chosen.plan.name
+
+
+@cache
+def plan_of(name: str) -> Plan:
+    """Return a plan that is told apart from others: plans are known by what they build, not by their names."""
+    return Plan(name, Recipe(keep_float_names=(name,)))
 
 
 def timing_of(ratio: float) -> Timing:
