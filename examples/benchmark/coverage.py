@@ -296,7 +296,9 @@ def main() -> None:
                 )
             report["draws"][-1]["seconds"] = time.monotonic() - begin
             (asked.out / "coverage.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    report["runs"] = whole_runs(asked.runs, cases["typical"][0], float_score, asked.out)
+    # A budget that most plans hold: fewer samples are held out here, and at the median little could be proven.
+    allowed = float(np.quantile(means[faster], 0.75))
+    report["runs"] = whole_runs(asked.runs, allowed, float_score, asked.out)
     (asked.out / "coverage.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"{sum(row['broken'] for row in report['runs'])} of {asked.runs} whole runs broke their budget.")
 
