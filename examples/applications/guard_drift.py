@@ -43,7 +43,7 @@ def fired_after(model: ovquant.GuardedModel, images: list[np.ndarray], change: C
     for place, image in enumerate(images, start=1):
         model(change(image, random))
         # A request of a real application comes later; the comparison is done by then.
-        while model.guard._waiting.qsize():
+        while model.guard.waiting:
             time.sleep(0.001)
         if model.guard.fired:
             return place
@@ -73,6 +73,7 @@ def main() -> None:
     reference = openvino.Core().compile_model(asked.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     data = [ovquant.Sample(image) for image in words(300, seed=31)]
     first = ovquant.guard(quantized, reference, data=data)
+    first.guard.close()
     limit = first.guard.drift.limit
     print(f"limit of the disagreement, found on 300 words: {limit:.4f}")
     quiet, served = words(BEFORE, seed=32), words(asked.requests, seed=33)

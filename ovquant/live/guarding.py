@@ -87,6 +87,11 @@ class Guard:
                 self.skipped += 1
 
     @property
+    def waiting(self) -> int:
+        """Return how many requests wait to be compared, nearly."""
+        return self._waiting.qsize()
+
+    @property
     def serves_float(self) -> bool:
         """Tell whether the float model is to answer from now on."""
         return self.fired and self.action == "float"

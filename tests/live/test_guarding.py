@@ -36,7 +36,7 @@ def watched(**how: Any) -> GuardedModel:
 def serve(model: GuardedModel, low: float, high: float, count: int, *, seed: int = 0) -> None:
     for value in np.random.default_rng(seed).uniform(low, high, count):
         model(np.array([[value]], np.float32))
-        while model.guard._waiting.qsize() > WAITING // 2:
+        while model.guard.waiting > WAITING // 2:
             time.sleep(0.001)
 
 
