@@ -24,8 +24,8 @@ from ovquant.demo.words import Words
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 CHANGES: dict[str, Change] = {
     "none": lambda image, random: image,
-    "blur": lambda image, random: gaussian_filter(image, (0, 0, 1.6, 1.6)),
-    "noise": lambda image, random: image + random.normal(0, 0.25, image.shape).astype(np.float32),
+    "blur": lambda image, random: gaussian_filter(image, (0, 0, 0.9, 0.9)),
+    "noise": lambda image, random: image + random.normal(0, 0.7, image.shape).astype(np.float32),
 }
 SHARE, BEFORE = 0.1, 300
 
@@ -86,7 +86,7 @@ def main() -> None:
         said = "did not fire" if after is None else f"fired after {after} requests"
         print(f"{name:6} {said}, {drift.count} compared, mean disagreement {drift.mean:.4f}")
     with tempfile.TemporaryDirectory() as folder:
-        recorded = ovquant.record(quantized, Path(folder) / "calib", n=300)
+        recorded = ovquant.record(quantized, Path(folder) / "calib", n=100)
         print(f"a recorded request takes {cost(quantized, recorded, quiet):.3f} of a plain one (median)")
         recorded.recorder.close()
     watched = ovquant.guard(quantized, reference, limit=limit, share=0.01)

@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from ovquant.live.requests import arrays_of, port_name
 from ovquant.protocols import Array
 
 INDEX = "recording.json"
+REST = 50
+"""How many times as long as a sample took to write the writer rests before the next."""
 
 
 class Recorder:
@@ -74,18 +77,21 @@ class Recorder:
         while True:
             with self._waiting:
                 self._waiting.wait_for(lambda: self._picked or self._closed)
-                picked, self._picked = self._picked, {}
-                closed = self._closed
+                if not self._picked:
+                    return
+                place = next(iter(self._picked))
+                arrays = self._picked.pop(place)
+            begin = time.monotonic()
             try:
-                for place, arrays in picked.items():
-                    self._write_sample(place, arrays)
-                if picked or closed:
-                    self._write_index()
+                self._write_sample(place, arrays)
+                self._write_index()
             except OSError as error:
                 self._problem = error
                 return
-            if closed and not picked:
-                return
+            with self._waiting:
+                # Writing takes a processor from the requests: so it rests, unless all is to be written now.
+                rest = REST * (time.monotonic() - begin)
+                self._waiting.wait_for(lambda: self._closed, timeout=rest)
 
     def _write_sample(self, place: int, arrays: Sequence[Array]) -> None:
         partial = self.folder / f"{place:06}.partial"
@@ -149,9 +155,9 @@ class RecordedModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino h
 def record(compiled: openvino.CompiledModel, folder: str | Path, *, n: int = 300, seed: int = 0) -> RecordedModel:
     """Return a compiled model that keeps a uniform sample of n of its requests in a folder, as data for `--calibration`.
 
-    Use it in place of the compiled model, from any thread, and end the recording with `recorder.close()`; what was picked
-    until then is on disk already. With `ovquant.AsyncInferQueue` in place of openvino's the requests of a queue are
-    recorded too.
+    Use it in place of the compiled model, from any thread, and end the recording with `recorder.close()`, which writes what
+    has not been written yet: writing goes on in the background, slowly, so that requests do not notice. With
+    `ovquant.AsyncInferQueue` in place of openvino's the requests of a queue are recorded too.
     """
     names = [port_name(port, place) for place, port in enumerate(compiled.inputs)]
     return RecordedModel(compiled, Recorder(folder, names, count=n, seed=seed))
