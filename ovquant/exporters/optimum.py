@@ -1,4 +1,4 @@
-"""Export a result as a folder that optimum-intel loads."""
+"""Export a result as a folder laid out for optimum-intel."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from ovquant.exporters.placing import new_folder
 
 @dataclass(frozen=True)
 class Optimum:
-    """Write a folder that optimum-intel's OVModelFor….from_pretrained loads, with the model's own config and tokenizer.
+    """Lay the model out for optimum-intel's OVModelFor….from_pretrained, with its own config and tokenizer.
 
     source: the folder of the trained model, with config.json and the tokenizer's files; weights are not copied.
     """
