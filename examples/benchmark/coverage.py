@@ -237,7 +237,7 @@ def agree(drops: Outcomes, allowed: float, held: int) -> None:
         assert holds == (worse <= most_worse(better, held, allowed, 0.025)), (worse, better)
 
 
-def whole_runs(runs: int, out: Path) -> list[dict[str, Any]]:
+def whole_runs(runs: int) -> list[dict[str, Any]]:
     """Return what whole runs with a confidence returned, on images drawn from a pool, and the drop over that pool."""
     case = ALL["fashion-plain"]
     parts = [opened(case.search.replace("count=2000", "count=10000")), opened(case.fresh)]
@@ -294,7 +294,7 @@ def main() -> None:
                 )
             report["draws"][-1]["seconds"] = time.monotonic() - begin
             (asked.out / "coverage.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    report["runs"] = whole_runs(asked.runs, asked.out)
+    report["runs"] = whole_runs(asked.runs)
     (asked.out / "coverage.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"{sum(row['broken'] for row in report['runs'])} of {asked.runs} whole runs broke their budget.")
 

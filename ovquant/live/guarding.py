@@ -16,7 +16,7 @@ from ovquant.errors import OvquantError, UsageError
 from ovquant.evaluating import evaluate
 from ovquant.exact import betting_bound
 from ovquant.live.drift import Drift
-from ovquant.live.requests import arrays_of, port_name
+from ovquant.live.requests import PythonModel, arrays_of, port_name
 from ovquant.metrics import resolve_metric
 from ovquant.protocols import Array
 
@@ -191,7 +191,7 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
             self._picked = None
 
 
-class GuardedModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
+class GuardedModel(PythonModel):
     """A compiled model that is watched; `guard` tells how it does."""
 
     def __init__(self, compiled: openvino.CompiledModel, watching: Guard) -> None:
@@ -199,21 +199,10 @@ class GuardedModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino ha
         super().__init__(compiled)
         self.guard = watching
         self.names = [port_name(port, place) for place, port in enumerate(self.inputs)]
-        self._own = threading.local()
 
     def create_infer_request(self) -> GuardedRequest:
         """Return a request that is watched."""
         return GuardedRequest(super().create_infer_request(), self)
-
-    def infer_new_request(self, inputs: Any = None) -> Any:
-        """Infer with a new request."""
-        return self.create_infer_request().infer(inputs)
-
-    def __call__(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Infer with a request that each thread has for itself."""
-        if not hasattr(self._own, "request"):
-            self._own.request = self.create_infer_request()
-        return self._own.request.infer(inputs, *arguments, **options)
 
 
 def guard(

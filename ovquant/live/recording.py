@@ -12,7 +12,7 @@ import numpy as np
 import openvino
 
 from ovquant.errors import OutputError, UsageError
-from ovquant.live.requests import arrays_of, port_name
+from ovquant.live.requests import PythonModel, arrays_of, port_name
 from ovquant.protocols import Array
 
 INDEX = "recording.json"
@@ -128,28 +128,17 @@ class RecordedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino 
         super().start_async(inputs, *arguments, **options)
 
 
-class RecordedModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
+class RecordedModel(PythonModel):
     """A compiled model whose requests are recorded; `recorder` ends it."""
 
     def __init__(self, compiled: openvino.CompiledModel, recorder: Recorder) -> None:
         """Wrap a compiled model."""
         super().__init__(compiled)
         self.recorder = recorder
-        self._own = threading.local()
 
     def create_infer_request(self) -> RecordedRequest:
         """Return a request that records."""
         return RecordedRequest(super().create_infer_request(), self.recorder)
-
-    def infer_new_request(self, inputs: Any = None) -> Any:
-        """Infer with a new request."""
-        return self.create_infer_request().infer(inputs)
-
-    def __call__(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Infer with a request that each thread has for itself."""
-        if not hasattr(self._own, "request"):
-            self._own.request = self.create_infer_request()
-        return self._own.request.infer(inputs, *arguments, **options)
 
 
 def record(compiled: openvino.CompiledModel, folder: str | Path, *, n: int = 300, seed: int = 0) -> RecordedModel:

@@ -1,5 +1,6 @@
-"""What a request is given: its inputs as arrays, in the model's order."""
+"""Requests of a compiled model in Python: who makes them, and what they are given as arrays in the model's order."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,25 @@ import numpy as np
 import openvino
 
 from ovquant.protocols import Array
+
+
+class PythonModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
+    """A compiled model all of whose requests come from its `create_infer_request`, which subclasses override."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        """Wrap a compiled model."""
+        super().__init__(compiled)
+        self._own = threading.local()
+
+    def infer_new_request(self, inputs: Any = None) -> Any:
+        """Infer with a new request."""
+        return self.create_infer_request().infer(inputs)
+
+    def __call__(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Infer with a request that each thread has for itself."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self.create_infer_request()
+        return self._own.request.infer(inputs, *arguments, **options)
 
 
 def port_name(port: Any, place: int) -> str:

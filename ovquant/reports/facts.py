@@ -302,7 +302,7 @@ def _summary_remark(score: "Score | None") -> str:
         return ""
     remark = f"The drop is against the float model in f32, on {score.samples:,} samples."
     if score.low is None:
-        remark += " It has no interval: the metric is not a mean over samples."
+        remark += " It has no interval: the metric is not a mean over samples, and was not resampled (too slow, or it refuses resamples)."
     elif score.split == "holdout" and score.level is None:
         remark += (
             " Its interval was measured after plans were selected: it is no certificate, which --confidence makes."
