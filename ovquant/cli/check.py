@@ -27,14 +27,7 @@ def check(
             metavar="DATA", help="Verify on all of these samples.", rich_help_panel=options.DATA, show_default=False
         ),
     ],
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="The float model that the result was made from; found where it was, unless given.",
-            show_default=False,
-        ),
-    ] = None,
+    reference: options.MadeFrom = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(

@@ -74,6 +74,15 @@ WorstSlice = Annotated[
         show_default=False,
     ),
 ]
+MadeFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--reference",
+        metavar="MODEL",
+        help="The float model that the result was made from; found where it was, unless given.",
+        show_default=False,
+    ),
+]
 SliceBy = Annotated[
     str | None,
     typer.Option(

@@ -37,14 +37,7 @@ def refresh(
     ] = None,
     max_drop: options.MaxDrop = None,
     confidence: options.Confidence = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="The float model that the result was made from; found where it was, unless given.",
-            show_default=False,
-        ),
-    ] = None,
+    reference: options.MadeFrom = None,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
