@@ -18,6 +18,8 @@ from ovquant.trials import Trial, Verdict
 if TYPE_CHECKING:
     import openvino
 
+    from ovquant.runtime.modules import QuantizedModule
+
 RESULT_SCHEMA = 2
 PACKAGES = ("ovquant", "openvino", "nncf", "numpy", "scipy")
 
@@ -40,7 +42,8 @@ class Result:
     as they were given, where that was as texts, `slice_by` and `group_by` likewise; `served` is what the accuracy was
     measured on, as the compiled model reports it; `model_source` the path of the float model, if it was one, and
     `model_digest` that of the returned model's files. `model_structure` is the float model's fingerprint whatever its
-    shapes, and `friendly_name` what it calls itself. `plain` is how the returned model does where it is compiled with no
+    shapes, `friendly_name` what it calls itself, and `torch_weights` the digest of the weights that it uses, where it was a
+    PyTorch model. `plain` is how the returned model does where it is compiled with no
     properties, None where these change nothing.
     """
 
@@ -73,6 +76,7 @@ class Result:
     model_digest: str = ""
     model_structure: str = ""
     friendly_name: str = ""
+    torch_weights: str = ""
     input_shape: str = ""
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     keep: Any = field(default=None, repr=False, compare=False)
@@ -96,6 +100,12 @@ class Result:
 
         deployment = Deployment(device or str(self.device["device"]), dict(self.plan.properties), self.batch)
         return compile_model(self.folder / "model.xml", deployment)
+
+    def module(self, device: str | None = None) -> "QuantizedModule":
+        """Compile the returned model as `compile` does, and return it as a torch.nn.Module that is called with tensors."""
+        from ovquant.runtime.modules import QuantizedModule
+
+        return QuantizedModule(self.compile(device))
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Write model.xml, model.bin, plan.json, result.json, profile.jsonl and the reports to a new folder."""
@@ -151,7 +161,7 @@ class Result:
                 name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked", "front")
             }
             made["plain"] = None if values["plain"] is None else Trial.from_json(values["plain"])
-            plain: dict[str, Any] = {name: values[name] for name in _PLAIN}
+            plain: dict[str, Any] = {name: values[name] for name in _PLAIN if name in values}
             plain |= {name: tuple(plain[name]) for name in ("notes", "metrics")}
             data = {role: Data(**item) for role, item in values["data"].items()}
             return cls(**plain, **made, data=data, budget=Budget.from_json(values["budget"]), folder=Path(folder))
@@ -180,6 +190,7 @@ _PLAIN = (
     "model_digest",
     "model_structure",
     "friendly_name",
+    "torch_weights",
     "input_shape",
     "versions",
 )

@@ -18,7 +18,7 @@ from ovquant.datasets import open_dataset
 from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
 from ovquant.graph import fingerprint
 from ovquant.keeping import Kept, kept_operations
-from ovquant.loaders import load_model, parse_shapes, set_shapes
+from ovquant.loaders import digest_in, load_model, parse_shapes, set_shapes
 from ovquant.looking import carry, remember
 from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
@@ -260,6 +260,7 @@ def finish(
         model_digest=model_digest(work.folder),
         model_structure=fingerprint(bench.model, shapes=False),
         friendly_name=bench.model.get_friendly_name(),
+        torch_weights=digest_in(bench.model),
         input_shape=settings.input_shape or "",
         objective=settings.optimize,
         device=asdict(runtime.capabilities(settings.device)),

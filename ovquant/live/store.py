@@ -17,6 +17,7 @@ class Stored:
 
     folder: Path
     structure: str
+    torch_weights: str
     friendly_name: str
     device: str
     properties: Mapping[str, str]
@@ -58,6 +59,7 @@ def _stored(file: Path) -> Stored | None:
         return Stored(
             file.parent,
             values["model_structure"],
+            values.get("torch_weights", ""),
             values["friendly_name"],
             str(values["device"]["device"]),
             dict(values["trial"]["plan"]["properties"]),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ovquant.errors import ModelError, OvquantError, UsageError
 from ovquant.loaders.causes import first_cause
+from ovquant.loaders.weights import module_digest, program_digest, with_digest
 from ovquant.registry import coerce, import_object, parse_spec
 
 if TYPE_CHECKING:
@@ -231,9 +232,11 @@ def convert_module(module: Any, example: Any, name: str) -> "openvino.Model":
         )
     frozen = detached(module, name).eval().to("cpu")
     model = convert(frozen, name, {} if example is None else {"example_input": example})
-    if not isinstance(module, torch.jit.ScriptModule):
-        name_inputs(model, parameter_names(frozen.forward, example))
-    return model
+    if isinstance(module, torch.jit.ScriptModule):
+        return model
+    name_inputs(model, parameter_names(frozen.forward, example))
+    with quiet():
+        return with_digest(model, module_digest(frozen, example))
 
 
 def convert_program(program: Any, name: str) -> "openvino.Model":
@@ -252,7 +255,7 @@ def convert_program(program: Any, name: str) -> "openvino.Model":
             f"{name} cannot be given the shapes it was exported with: {first_cause(error)} "
             "Export it again, with dynamic_shapes for the dimensions that vary."
         ) from error
-    return model
+    return with_digest(model, program_digest(program))
 
 
 def program_shapes(program: Any) -> dict[str, "openvino.PartialShape"]:
