@@ -16,7 +16,7 @@ from ovquant.budgets import Budget
 from ovquant.building import Progress, silent, told
 from ovquant.datasets import open_dataset
 from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
-from ovquant.graph import fingerprint
+from ovquant.graph import structure
 from ovquant.keeping import Kept, kept_operations
 from ovquant.loaders import digest_in, load_model, parse_shapes, set_shapes
 from ovquant.looking import carry, remember
@@ -258,7 +258,7 @@ def finish(
         served=bench.served(outcome.chosen.plan),
         model_source=prepared.source,
         model_digest=model_digest(work.folder),
-        model_structure=fingerprint(bench.model, shapes=False),
+        model_structure=structure(bench.model),
         friendly_name=bench.model.get_friendly_name(),
         torch_weights=digest_in(bench.model),
         input_shape=settings.input_shape or "",

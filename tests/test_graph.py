@@ -4,7 +4,7 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from ovquant.graph import fingerprint, operation_types
+from ovquant.graph import fingerprint, operation_types, structure
 
 
 def model(value: float, kind: str = "add") -> openvino.Model:
@@ -32,6 +32,19 @@ def test_without_values_weights_do_not_count_and_axes_do() -> None:
         return openvino.Model([ops.transpose(port, ops.constant(np.array(order)))], [port], "m")
 
     assert fingerprint(turned(0, 2, 1), values=False) != fingerprint(turned(2, 1, 0), values=False)
+
+
+def test_the_structure_stays_when_openvino_simplifies_what_it_reshapes() -> None:
+    port = ops.parameter([-1, 8, 4], np.float32)
+    turned = ops.transpose(port, ops.constant(np.array([0, 2, 1])))
+    made = openvino.Model([ops.matmul(port, turned, False, False)], [port], "m")
+    variants = [made.clone() for _ in range(3)]
+    variants[1].reshape([2, 8, 4])
+    variants[2].reshape([2, 8, 4])
+    variants[2].reshape([-1, 8, 6])
+    assert len({structure(variant) for variant in variants}) == 1
+    assert fingerprint(made, shapes=False) != fingerprint(variants[1], shapes=False)
+    assert structure(made) != structure(model(1))
 
 
 def test_types_are_counted() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import openvino
 
 from ovquant.errors import ModelError, UsageError
-from ovquant.graph import fingerprint
+from ovquant.graph import structure
 from ovquant.live.store import Stored, read_store
 from ovquant.runtime import first_line
 
@@ -61,8 +61,8 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
     def _served(self, model: Any, device_name: str | None) -> tuple[Stored, openvino.Model] | None:
         """Return what to serve in place of a model, at its shapes, or None after a warning."""
         loaded = model if isinstance(model, openvino.Model) else self.read_model(model)
-        structure = fingerprint(loaded, shapes=False)
-        known = [stored for stored in self._stored if stored.structure == structure]
+        known_as = structure(loaded)
+        known = [stored for stored in self._stored if stored.structure == known_as]
         if not known:
             self._warn(loaded, f"the store '{self._where}' has no result for it{self._namesake(loaded)}")
             return None

@@ -58,7 +58,7 @@ class Served:
         if self._decided:
             return self._graph(*arguments) if self._module is None else self._serve(self._module, arguments)
         self._decided = True
-        expected = self._graph(*arguments)
+        expected: Outputs = self._graph(*arguments)
         reason = self._try(arguments, expected)
         if reason:
             self._module = None

@@ -1,0 +1,1 @@
+"""An exporter for ovquant: quantized models as ONNX with QuantizeLinear and DequantizeLinear."""
