@@ -131,6 +131,31 @@ def betting_bound(values: ArrayLike, *, low: float, high: float, confidence: flo
     return _smallest(rejected, float(found.mean()), high, step=step)
 
 
+def mean_bound(values: ArrayLike, *, confidence: float) -> float:
+    """Return the mean that is not exceeded with a confidence, of a number of samples that was fixed before, in [0, 1].
+
+    values: shape [n]. For zeros and ones the bound of Clopper and Pearson (1934). Else by betting with stakes that follow
+    the spread of the samples before (predictable plug-in; Waudby-Smith and Ramdas, 2024, section 4), mixed with fixed ones.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    count = found.size
+    if ((found == 0) | (found == 1)).all():
+        return 1 - binomial_low(int(count - found.sum()), count, confidence=confidence)
+    aim = np.array(AIMS)[:, None] * (2 * np.log(1 / (1 - confidence)) / count) ** 0.5
+
+    def rejected(mean: float) -> bool:
+        # The spread around the mean that is tested; before there are samples it is the largest that there can be.
+        squares = np.concatenate([[0.0], np.cumsum((found - mean) ** 2)[:-1]])
+        spreads = (mean * (1 - mean) + squares) / np.arange(1, count + 1)
+        aimed = np.log1p(np.minimum(aim / spreads**0.5, MOST_BET / (1 - mean)) * (mean - found)).sum(axis=1)
+        fixed = log_wealth(found - mean, low=-mean, high=1 - mean)
+        logs = [*aimed, fixed]
+        shares = [*[AIMED / len(AIMS)] * len(AIMS), 1 - AIMED]
+        return bool(scipy.special.logsumexp(logs, b=shares) >= -np.log(1 - confidence))
+
+    return _smallest(rejected, float(found.mean()), 1 - 1e-9, step=float(found.std() / count**0.5 + 1 / count))
+
+
 def _smallest(rejected: Callable[[float], bool], start: float, end: float, *, step: float) -> float:
     """Return the least value between `start` and `end` that is rejected, to a hundredth of a step; else `end`."""
     low, high = start, min(start + 2 * step, end)

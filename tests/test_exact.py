@@ -14,6 +14,7 @@ from ovquant.exact import (
     binomial_low,
     binomial_p_value,
     log_wealth,
+    mean_bound,
     paired_bound,
     paired_p_value,
 )
@@ -150,3 +151,23 @@ def test_the_tests_seldom_pass_a_plan_just_outside(rates: tuple[float, float]) -
     # 0.05 and four standard errors of 600 draws.
     assert passed / 600 <= 0.05 + 4 * 0.009
     assert betted / 600 <= 0.05 + 4 * 0.009
+
+
+@pytest.mark.parametrize(("count", "shape"), [(300, (0.3, 20)), (300, (2, 8)), (1000, (0.05, 3))])
+def test_the_bound_of_a_mean_seldom_lies_below_it_and_not_far_above(count: int, shape: tuple[float, float]) -> None:
+    generator = np.random.default_rng(0)
+    mean = shape[0] / sum(shape)
+    deviation = (mean * (1 - mean) / (sum(shape) + 1)) ** 0.5
+    bounds = np.array([mean_bound(generator.beta(*shape, count), confidence=0.95) for _ in range(400)])
+    assert (bounds < mean).mean() <= 0.05
+    # What a gambler needs for the spread, and for values that could have come and did not.
+    assert np.median(bounds) - mean < 2.5 * deviation / count**0.5 + 2.5 * np.log(20) / count / 3
+
+
+def test_the_bound_of_a_mean_of_zeros_and_ones_is_exact() -> None:
+    values = np.repeat([1.0, 0.0], [16, 284])
+    assert mean_bound(values, confidence=0.95) == pytest.approx(
+        binomtest(16, 300, alternative="less").proportion_ci().high
+    )
+    assert mean_bound(np.zeros(59), confidence=0.95) == pytest.approx(1 - 0.05 ** (1 / 59))
+    assert mean_bound(np.ones(9), confidence=0.95) == 1.0

@@ -29,7 +29,8 @@ class Recorded:
         file = Path(self.path) / INDEX
         try:
             index = json.loads(file.read_text(encoding="utf-8"))
-            files, names = tuple(index["files"]), tuple(index["inputs"])
+            names = tuple(index["inputs"])
+            files = tuple(sorted(found.name for found in Path(self.path).glob("*.npy")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"'{self.path}' is no recording: {error}. Give a folder that ovquant.record wrote."
@@ -50,7 +51,7 @@ class Recorded:
         """Return the inputs of one request."""
         file = Path(self.path) / self._files[position(index, len(self))]
         try:
-            with np.load(file) as arrays:
-                return Sample({name: arrays[f"arr_{place}"] for place, name in enumerate(self._names)})
-        except (OSError, ValueError, KeyError) as error:
+            with file.open("rb") as arrays:
+                return Sample({name: np.load(arrays, allow_pickle=False) for name in self._names})
+        except (OSError, ValueError, EOFError) as error:
             raise DataError(f"The recorded request '{file}' cannot be read: {error}. Record again.") from error

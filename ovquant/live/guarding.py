@@ -1,22 +1,20 @@
-"""A quantized model that is watched beside its float model while it serves."""
+"""Compare a quantized model with its float model while it serves, and act once they disagree more than they may."""
 
 import contextlib
 import queue
 import random
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import openvino
 
-from ovquant.datasets import open_dataset
 from ovquant.errors import OvquantError, UsageError
-from ovquant.evaluating import evaluate
-from ovquant.exact import betting_bound
+from ovquant.live.disagreeing import disagreement, disagreement_bound
 from ovquant.live.drift import Drift
-from ovquant.live.requests import PythonModel, arrays_of, port_name
+from ovquant.live.guarded import GuardedModel
 from ovquant.metrics import resolve_metric
 from ovquant.protocols import Array
 
@@ -134,17 +132,11 @@ class Guard:
                 inputs, outputs = item
                 found = request.infer(dict(enumerate(inputs)))
                 expected = [np.array(found[place]) for place in range(len(outputs))]
-                if self.drift.add(self._disagreement(outputs, expected)) and not self.fired:
+                if self.drift.add(disagreement(self._metric, outputs, expected)) and not self.fired:
                     self._act()
             except Exception as error:  # a thread has nobody to raise to
                 self.problem = error
                 said(f"The guard cannot compare a request: {error}")
-
-    def _disagreement(self, outputs: list[Array], expected: list[Array]) -> float:
-        mine = outputs[0] if len(outputs) == 1 else {str(place): array for place, array in enumerate(outputs)}
-        truth = expected[0] if len(expected) == 1 else {str(place): array for place, array in enumerate(expected)}
-        (closeness,) = self._metric.measure(_stacked(mine), [truth])  # type: ignore[union-attr]
-        return float(np.clip(1.0 - closeness, 0.0, 1.0))
 
     def _act(self) -> None:
         self.fired = True
@@ -152,57 +144,6 @@ class Guard:
             self.action(self)
         elif self.action == "warn":
             said(self.message)
-
-
-class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino has no types
-    """An InferRequest of a guarded model."""
-
-    def __init__(self, request: openvino.InferRequest, model: "GuardedModel") -> None:
-        """Wrap a request."""
-        super().__init__(request)
-        self._model = model
-        self._picked: list[Array] | None = None
-
-    def infer(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Infer as openvino does, by the float model once the guard has fallen back to it."""
-        guard = self._model.guard
-        guard.check()
-        if guard.serves_float:
-            given = inputs if inputs is not None else dict(enumerate(arrays_of(self._model.names, None, self)))
-            return guard.reference.create_infer_request().infer(given, *arguments, **options)
-        picked = list(arrays_of(self._model.names, inputs, self)) if guard.picks() else None
-        found = super().infer(inputs, *arguments, **options)
-        if picked is not None:
-            guard.compare(picked, [np.array(found[place]) for place in range(len(self._model.outputs))])
-        return found
-
-    def start_async(self, inputs: Any = None, *arguments: Any, **options: Any) -> None:
-        """Start as openvino does; what is picked is compared once it was waited for."""
-        self._model.guard.check()
-        self._picked = list(arrays_of(self._model.names, inputs, self)) if self._model.guard.picks() else None
-        super().start_async(inputs, *arguments, **options)
-
-    def wait(self) -> None:
-        """Wait as openvino does."""
-        super().wait()
-        if self._picked is not None:
-            outputs = [np.array(self.get_output_tensor(place).data) for place in range(len(self._model.outputs))]
-            self._model.guard.compare(self._picked, outputs)
-            self._picked = None
-
-
-class GuardedModel(PythonModel):
-    """A compiled model that is watched; `guard` tells how it does."""
-
-    def __init__(self, compiled: openvino.CompiledModel, watching: Guard) -> None:
-        """Wrap a compiled model."""
-        super().__init__(compiled)
-        self.guard = watching
-        self.names = [port_name(port, place) for place, port in enumerate(self.inputs)]
-
-    def create_infer_request(self) -> GuardedRequest:
-        """Return a request that is watched."""
-        return GuardedRequest(super().create_infer_request(), self)
 
 
 def guard(
@@ -219,9 +160,11 @@ def guard(
 ) -> GuardedModel:
     """Return a compiled model that runs a share of its requests through the float model too, in the background.
 
-    limit: the disagreement, 1 minus the closeness of `metric`, above which the guard acts. Without one it is what
-    disagreement surely does not exceed on `data`, such as the holdout, with the same confidence, plus a hundredth. It is
-    no accuracy budget: disagreement says that the data have changed, not how many answers are wrong. action: "warn" once,
+    limit: the disagreement above which the guard acts. Without one it is what disagreement surely does not exceed on
+    `data`, such as the holdout, with the same confidence, plus a hundredth. It is no accuracy budget: disagreement says
+    that the data have changed, not how many answers are wrong. metric: what is given a request's outputs, with the float
+    model's as targets, and says how close they are, from 0 to 1: "fidelity" by its comparisons, a metric of text with
+    what decodes it, or a function. action: "warn" once,
     "raise" DriftError at the next request, serve "float" from then on, or a function that is given the guard. Under no
     drift it ever acts with a chance of at most 1 - confidence.
     """
@@ -235,22 +178,7 @@ def guard(
     return GuardedModel(quantized, watching)
 
 
-def disagreement_bound(
-    quantized: openvino.CompiledModel, reference: openvino.CompiledModel, data: Any, *, confidence: float, metric: Any
-) -> float:
-    """Return what the disagreement of two models surely does not exceed on data like these."""
-    found = evaluate(quantized, open_dataset(data), metric=resolve_metric(metric), reference=reference)
-    if found.items is None:
-        raise UsageError("A guard needs a metric that goes request by request, such as fidelity.")
-    disagreement = np.clip(1.0 - np.array(found.items), 0.0, 1.0)
-    return betting_bound(disagreement, low=0.0, high=1.0, confidence=confidence)
-
-
 def said(message: str) -> None:
     """Warn from a thread, which goes on also where warnings are errors: there is nobody to raise to."""
     with contextlib.suppress(DriftWarning):
         warnings.warn(message, DriftWarning, stacklevel=2)
-
-
-def _stacked(outputs: Array | Mapping[str, Array]) -> Any:
-    return {name: [array] for name, array in outputs.items()} if isinstance(outputs, Mapping) else [outputs]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import openvino
 
-from ovquant.live.guarding import GuardedModel
+from ovquant.live.guarded import GuardedModel
 from ovquant.live.recording import RecordedModel, record_from
 from ovquant.live.requests import arrays_of
 
@@ -14,21 +14,20 @@ Callback = Callable[[Any, Any], Any]
 
 
 class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvino has no types
-    """openvino's queue, which records and watches what a recorded or a guarded model is given.
-
-    A guard that falls back to float does so for requests and calls; a queue goes on with the quantized model.
-    """
+    """openvino's queue, which records and watches what a recorded or a guarded model is given."""
 
     def __init__(self, model: openvino.CompiledModel, jobs: int = 0) -> None:
         """Make a queue for a compiled model."""
         super().__init__(model, jobs)
-        self._model = model
+        self._model, self._jobs = model, jobs
+        self._callback: Callback | None = None
+        self._float: openvino.AsyncInferQueue | None = None
         if isinstance(model, GuardedModel):
             self.set_callback(None)
 
     def set_callback(self, callback: Callback | None) -> None:
         """Set what is called with every finished request and its user data."""
-        model = self._model
+        model, self._callback = self._model, callback
         if not isinstance(model, GuardedModel):
             super().set_callback(callback)
             return
@@ -41,11 +40,33 @@ class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvi
                 callback(request, userdata)
 
         super().set_callback(watched)
+        if self._float is not None and callback is not None:
+            self._float.set_callback(callback)
 
     def start_async(self, inputs: Any = None, *arguments: Any, **options: Any) -> None:
-        """Record the inputs, or not, and start as openvino does."""
+        """Record the inputs, or not, and start as openvino does; by the float model once the guard has fallen back to it."""
         if isinstance(self._model, RecordedModel) and inputs is not None:
             record_from(self._model.recorder, inputs, None)
         if isinstance(self._model, GuardedModel):
             self._model.guard.check()
+            if self._model.guard.serves_float:
+                self._float_queue(self._model).start_async(inputs, *arguments, **options)
+                return
         super().start_async(inputs, *arguments, **options)
+
+    def wait_all(self) -> None:
+        """Wait until every request is done."""
+        super().wait_all()
+        if self._float is not None:
+            self._float.wait_all()
+
+    def is_ready(self) -> bool:
+        """Tell whether a request is idle."""
+        return bool(super().is_ready() if self._float is None else self._float.is_ready())
+
+    def _float_queue(self, model: GuardedModel) -> openvino.AsyncInferQueue:
+        if self._float is None:
+            self._float = openvino.AsyncInferQueue(model.guard.reference, self._jobs)
+            if self._callback is not None:
+                self._float.set_callback(self._callback)
+        return self._float

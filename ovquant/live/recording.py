@@ -16,8 +16,8 @@ from ovquant.live.requests import PythonModel, arrays_of, port_name
 from ovquant.protocols import Array
 
 INDEX = "recording.json"
-REST = 50
-"""How many times as long as a sample took to write the writer rests before the next."""
+PAUSE_SECONDS, REST = 0.05, 50
+"""How long the writer rests before the next sample, at least and in times of what the last one took to write."""
 
 
 class Recorder:
@@ -36,11 +36,11 @@ class Recorder:
         if self.folder.exists() and any(self.folder.iterdir()):
             raise OutputError(f"'{folder}' already holds something. Record into a new folder.")
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._write_index()
         self._random = random.Random(seed)
-        self._lock, self._waiting = threading.Lock(), threading.Condition()
+        self._lock, self._closed = threading.Lock(), threading.Event()
         self._picked: dict[int, list[Array]] = {}
         self._problem: OSError | None = None
-        self._closed = False
         self._writer = threading.Thread(target=self._write, name="ovquant-recorder", daemon=True)
         self._writer.start()
 
@@ -53,16 +53,14 @@ class Recorder:
 
     def keep(self, place: int, arrays: Sequence[Array]) -> None:
         """Take over a request's inputs, one array per input with the batch axis, which must not change afterwards."""
-        with self._waiting:
+        with self._lock:
             self._picked[place] = list(arrays)
-            self._waiting.notify()
 
     def close(self) -> Path:
         """Write what is left, end the recording, and return the folder. Raises OutputError when it cannot be written."""
-        with self._waiting:
-            self._closed = True
-            self._waiting.notify()
+        self._closed.set()
         self._writer.join()
+        self._write_index()
         if self._problem is not None:
             raise OutputError(f"The recording '{self.folder}' cannot be written: {self._problem}.") from self._problem
         return self.folder
@@ -74,38 +72,38 @@ class Recorder:
         self.close()
 
     def _write(self) -> None:
-        while True:
-            with self._waiting:
-                self._waiting.wait_for(lambda: self._picked or self._closed)
-                if not self._picked:
-                    return
-                place = next(iter(self._picked))
-                arrays = self._picked.pop(place)
+        """Write what was picked, one sample after the other, until all is written after the end.
+
+        Writing takes a processor from the requests, and so does waking up: it does both seldom, and at once when it ends.
+        """
+        pause = PAUSE_SECONDS
+        while not self._closed.wait(pause) or self._picked:
             begin = time.monotonic()
             try:
-                self._write_sample(place, arrays)
-                self._write_index()
+                self._write_next()
             except OSError as error:
                 self._problem = error
                 return
-            with self._waiting:
-                # Writing takes a processor from the requests: so it rests, unless all is to be written now.
-                rest = REST * (time.monotonic() - begin)
-                self._waiting.wait_for(lambda: self._closed, timeout=rest)
+            pause = max(PAUSE_SECONDS, REST * (time.monotonic() - begin))
+
+    def _write_next(self) -> None:
+        with self._lock:
+            if not self._picked:
+                return
+            place = next(iter(self._picked))
+            arrays = self._picked.pop(place)
+        self._write_sample(place, arrays)
 
     def _write_sample(self, place: int, arrays: Sequence[Array]) -> None:
         partial = self.folder / f"{place:06}.partial"
         with partial.open("wb") as file:
-            # By place: a name can be any text, and one of savez's own arguments.
-            np.savez(file, *arrays)
-        partial.replace(self.folder / f"{place:06}.npz")
+            for array in arrays:
+                np.save(file, array)
+        partial.replace(self.folder / f"{place:06}.npy")
 
     def _write_index(self) -> None:
-        files = sorted(path.name for path in self.folder.glob("*.npz"))
         partial = self.folder / "index.partial"
-        partial.write_text(
-            json.dumps({"inputs": self.names, "seen": self.seen, "files": files}) + "\n", encoding="utf-8"
-        )
+        partial.write_text(json.dumps({"inputs": self.names, "seen": self.seen}) + "\n", encoding="utf-8")
         partial.replace(self.folder / INDEX)
 
 

@@ -22,11 +22,23 @@ class PythonModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino has
         """Infer with a new request."""
         return self.create_infer_request().infer(inputs)
 
-    def __call__(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Infer with a request that each thread has for itself."""
+    def __call__(self, inputs: Any = None, share_inputs: bool = True, *arguments: Any, **options: Any) -> Any:
+        """Infer with a request that each thread has for itself; like openvino's, it does not copy the inputs."""
+        return self._request.infer(inputs, share_inputs, *arguments, **options)
+
+    def query_state(self) -> Any:
+        """Return the states of this thread's request."""
+        return self._request.query_state()
+
+    def reset_state(self) -> None:
+        """Reset the states of this thread's request."""
+        self._request.reset_state()
+
+    @property
+    def _request(self) -> Any:
         if not hasattr(self._own, "request"):
             self._own.request = self.create_infer_request()
-        return self._own.request.infer(inputs, *arguments, **options)
+        return self._own.request
 
 
 def port_name(port: Any, place: int) -> str:

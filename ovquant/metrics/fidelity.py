@@ -21,6 +21,8 @@ class Fidelity:
 
     - `agreement`: the share of positions whose best class on `axis` (counted with the batch axis) is the same; outputs
       of whole numbers are compared as they are. Higher is better, 1 is perfect.
+    - `identical`: 1 where the best classes of all positions are the same, 0 else, as for text that is read wholly alike.
+      Higher is better.
     - `cosine`: the cosine of the angle between the flattened outputs. Higher is better, 1 is perfect.
     - `kl`: the Kullback-Leibler divergence, in nats, of the model's class distribution from the float model's on `axis`,
       averaged over positions; a softmax is applied unless the float model's rows already are distributions.
@@ -30,7 +32,7 @@ class Fidelity:
     Raises MetricError when the shapes differ.
     """
 
-    by: Literal["agreement", "cosine", "kl"] = "agreement"
+    by: Literal["agreement", "identical", "cosine", "kl"] = "agreement"
     axis: int = -1
     output: str = ""
 
@@ -48,7 +50,7 @@ class Fidelity:
     @property
     def bounds(self) -> tuple[float, float] | None:
         """Return the least and the largest closeness of a sample; the divergence has no largest."""
-        return {"agreement": (0.0, 1.0), "cosine": (-1.0, 1.0), "kl": None}[self.by]
+        return {"agreement": (0.0, 1.0), "identical": (0.0, 1.0), "cosine": (-1.0, 1.0), "kl": None}[self.by]
 
     def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[float]:
         """Return the closeness per sample."""
@@ -61,9 +63,8 @@ class Fidelity:
 
     def _closeness(self, sample: SampleOutputs, target: Any) -> float:
         compare = _COMPARISONS[self.by]
-        return float(
-            np.mean([compare(found, wanted, self.axis) for found, wanted in _pairs(sample, target, self.output)])
-        )
+        each = [compare(found, wanted, self.axis) for found, wanted in _pairs(sample, target, self.output)]
+        return float(np.min(each) if self.by == "identical" else np.mean(each))
 
 
 def _pairs(sample: SampleOutputs, target: Any, output: str) -> list[tuple[Array, Array]]:
@@ -99,6 +100,11 @@ def _agreement(found: Array, wanted: Array, axis: int) -> float:
     if np.isnan(found).any() or np.isnan(wanted).any():
         return float("nan")
     return float(np.mean(found.argmax(axis=axis) == wanted.argmax(axis=axis)))
+
+
+def _identity(found: Array, wanted: Array, axis: int) -> float:
+    share = _agreement(found, wanted, axis)
+    return share if np.isnan(share) else float(share == 1.0)
 
 
 def _cosine(found: Array, wanted: Array, axis: int) -> float:
@@ -137,6 +143,7 @@ def _is_distribution(rows: Array, axis: int) -> bool:
 
 _COMPARISONS: Mapping[str, Callable[[Array, Array, int], float]] = {
     "agreement": _agreement,
+    "identical": _identity,
     "cosine": _cosine,
     "kl": _divergence,
 }

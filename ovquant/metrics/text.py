@@ -1,6 +1,6 @@
 """Score recognised text: character and word error rates, exact match."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ class Exact:
     Text comes from `decode` (a function, or `FILE.py:NAME`, from the outputs of one sample, batch axis kept, to
     text), or from greedy CTC decoding of scores `[1, T, C]` with `characters` (a file with one character per line;
     `space` adds the space after the last; `blank` is the class of the blank, -1 the last), or the output is text
-    already. Targets are text. `ignore_case` compares lower-cased text. The score is between 0 and 1.
+    already. Targets are text, or what another model gave, of which the text is made likewise. `ignore_case` compares lower-cased text. The score is between 0 and 1.
     """
 
     decode: Decode = ""
@@ -119,7 +119,7 @@ def _check_source(metric: "Exact | Cer | Wer", name: str) -> None:
 
 def _texts(metric: "Exact | Cer | Wer", name: str, outputs: Outputs, targets: Sequence[Any]) -> list[tuple[str, str]]:
     """Return (decoded, expected) text per sample."""
-    expected = [_target_text(target, name) for target in targets]
+    expected = [_target_text(metric, name, target) for target in targets]
     found = _decoded(metric, name, outputs, targets)
     if metric.ignore_case:
         return [(text.lower(), other.lower()) for text, other in zip(found, expected, strict=True)]
@@ -153,7 +153,10 @@ def _require_plain(value: str | None, name: str) -> str:
     return value
 
 
-def _target_text(target: Any, name: str) -> str:
+def _target_text(metric: "Exact | Cer | Wer", name: str, target: Any) -> str:
+    if isinstance(target, Mapping) or (isinstance(target, np.ndarray) and target.size > 1):
+        outputs = {key: [array] for key, array in target.items()} if isinstance(target, Mapping) else [target]
+        return _decoded(metric, name, outputs, [None])[0]
     value = target.item() if isinstance(target, np.ndarray) and target.size == 1 else target
     if not isinstance(value, str):
         raise MetricError(f"Metric '{name}' needs text as targets; got {type(target).__name__}.")

@@ -3,6 +3,8 @@
 import threading
 import time
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,10 @@ from openvino import opset13 as ops
 import ovquant
 from ovquant import DriftError, DriftWarning, GuardedModel
 from ovquant.errors import UsageError
-from ovquant.live.guarding import WAITING, disagreement_bound
+from ovquant.live import guarding
+from ovquant.live.disagreeing import disagreement, disagreement_bound
+from ovquant.live.guarding import WAITING
+from ovquant.metrics import resolve_metric
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -94,6 +99,47 @@ def test_drift_falls_back_to_float() -> None:
     model.guard.close()
     assert model(wrong)[0].argmax() == 1
     assert model.create_infer_request().infer({"x": wrong})[0].argmax() == 1
+    assert list(fallen_back(model, wrong)) == [1, 1, 1, 1, 1, 1]
+
+
+def fallen_back(model: GuardedModel, array: np.ndarray) -> Iterator[int]:
+    """Yield the answers in all ways in which one can ask without a call."""
+    request, called = model.create_infer_request(), list[str]()
+    request.start_async({"x": array})
+    request.wait()
+    yield int(request.get_output_tensor().data.argmax())
+    request.set_input_tensor(openvino.Tensor(array))
+    request.set_callback(called.append, "called")
+    request.start_async()
+    while not request.wait_for(1000):
+        pass
+    yield int(request.results[0].argmax())
+    request.infer()
+    yield int(request.output_tensors[0].data.argmax())
+    assert called[0] == "called"
+    answers = list[int]()
+    queue = ovquant.AsyncInferQueue(model, 2)
+    queue.set_callback(lambda done, _: answers.append(int(done.get_output_tensor().data.argmax())))
+    for _ in range(3):
+        queue.start_async({"x": array})
+    queue.wait_all()
+    assert queue.is_ready()
+    yield from answers
+
+
+def test_a_queue_that_runs_falls_back_with_the_guard() -> None:
+    model, answers = watched(action="float"), list[tuple[int, int]]()
+    queue = ovquant.AsyncInferQueue(model, 2)
+    queue.set_callback(lambda done, place: answers.append((place, int(done.get_output_tensor().data.argmax()))))
+    for place in range(300):
+        queue.start_async({"x": np.array([[0.05]], np.float32)}, place)
+        while model.guard.waiting > WAITING // 2:
+            time.sleep(0.001)
+    queue.wait_all()
+    model.guard.close()
+    assert sorted(place for place, _ in answers) == list(range(300))
+    found = dict(answers)
+    assert (found[0], found[299]) == (0, 1)
 
 
 def test_drift_calls_a_function() -> None:
@@ -127,8 +173,8 @@ def test_a_share_of_requests_is_compared() -> None:
 
 def test_eight_threads_lose_nothing_and_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = watched()
-    slow = model.guard._disagreement
-    monkeypatch.setattr(model.guard, "_disagreement", lambda *both: time.sleep(0.01) or slow(*both))
+    slow = guarding.disagreement
+    monkeypatch.setattr(guarding, "disagreement", lambda *both: time.sleep(0.01) or slow(*both))
 
     def work() -> None:
         for _ in range(100):
@@ -155,6 +201,41 @@ def test_the_limit_is_by_default_what_is_certain_on_the_data_and_a_margin() -> N
     model = ovquant.guard(classifier(0.1), classifier(0.0), data=data)
     model.guard.close()
     assert model.guard.drift.limit == pytest.approx(bound + 0.01)
+
+
+SCORES, OTHER = np.eye(3, dtype=np.float32)[[[0, 1, 2], [2, 2, 0]]], np.eye(3, dtype=np.float32)[[[0, 1, 2], [2, 1, 0]]]
+
+
+def share_of_ones(outputs: np.ndarray, targets: list[np.ndarray]) -> float:
+    """Say 1 where the sums are alike."""
+    return float(np.mean([row.sum() == target.sum() for row, target in zip(outputs, targets, strict=True)]))
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("fidelity", 1 / 6),
+        ("fidelity:by=identical", 1 / 2),
+        ("exact:characters={characters}", 1 / 2),
+        ("cer:characters={characters}", 1 / 4),
+        (share_of_ones, 0.0),
+    ],
+)
+def test_disagreement_is_by_what_matters(metric: Any, expected: float, tmp_path: Path) -> None:
+    """Two words of three positions, read as [blank, a, b] and [b, b, blank], and with [b, a, blank] in place of the last."""
+    (tmp_path / "characters.txt").write_text("a\nb")
+    scorer = resolve_metric(
+        metric.format(characters=tmp_path / "characters.txt") if isinstance(metric, str) else metric
+    )
+    assert disagreement(scorer, [SCORES], [SCORES]) == 0.0
+    assert disagreement(scorer, [OTHER], [SCORES]) == pytest.approx(expected, abs=0.09)
+    assert disagreement(scorer, [SCORES * np.nan], [SCORES]) == 1.0
+
+
+def test_disagreement_over_several_outputs() -> None:
+    scorer = resolve_metric("fidelity:by=identical")
+    assert disagreement(scorer, [SCORES, SCORES], [SCORES, OTHER]) == 0.5
+    assert disagreement(scorer, [SCORES, SCORES[0, 0]], [SCORES, SCORES[0, 0]]) == 0.0
 
 
 def test_metrics_are_prometheus_text() -> None:

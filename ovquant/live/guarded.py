@@ -1,0 +1,120 @@
+"""The compiled model and the requests that a guard watches."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openvino
+
+from ovquant.live.requests import PythonModel, arrays_of, port_name
+from ovquant.protocols import Array
+
+if TYPE_CHECKING:
+    from ovquant.live.guarding import Guard
+
+
+class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino has no types
+    """An InferRequest of a guarded model, which the float model answers once the guard has fallen back to it."""
+
+    def __init__(self, request: openvino.InferRequest, model: "GuardedModel") -> None:
+        """Wrap a request."""
+        super().__init__(request)
+        self._model = model
+        self._picked: list[Array] | None = None
+        self._callback: tuple[Callable[[Any], Any], Any] | None = None
+        self._float: openvino.InferRequest | None = None
+        self._float_runs = False
+
+    def infer(self, inputs: Any = None, share_inputs: bool = False, *arguments: Any, **options: Any) -> Any:
+        """Infer as openvino does."""
+        guard = self._model.guard
+        guard.check()
+        if guard.serves_float:
+            found = self._by_float().infer(self._given(inputs), False, *arguments, **options)
+            self._take_outputs()
+            return found
+        picked = list(arrays_of(self._model.names, inputs, self)) if guard.picks() else None
+        found = super().infer(inputs, share_inputs, *arguments, **options)
+        if picked is not None:
+            guard.compare(picked, [np.array(found[place]) for place in range(len(self._model.outputs))])
+        return found
+
+    def start_async(self, inputs: Any = None, userdata: Any = None, share_inputs: bool = False, **options: Any) -> None:
+        """Start as openvino does; what is picked is compared once it was waited for."""
+        guard = self._model.guard
+        guard.check()
+        self._float_runs = guard.serves_float
+        if self._float_runs:
+            self._by_float().start_async(self._given(inputs), userdata, False, **options)
+            return
+        self._picked = list(arrays_of(self._model.names, inputs, self)) if guard.picks() else None
+        super().start_async(inputs, userdata, share_inputs, **options)
+
+    def wait(self) -> None:
+        """Wait as openvino does."""
+        if self._float_runs:
+            self._by_float().wait()
+        else:
+            super().wait()
+        self._finish()
+
+    def wait_for(self, timeout: int) -> bool:
+        """Wait as openvino does, for some milliseconds at most."""
+        done = bool(self._by_float().wait_for(timeout) if self._float_runs else super().wait_for(timeout))
+        if done:
+            self._finish()
+        return done
+
+    def set_callback(self, callback: Callable[[Any], Any], userdata: Any) -> None:
+        """Set what is called with the user data when a request that was started is done."""
+        self._callback, self._float = (callback, userdata), None
+        super().set_callback(callback, userdata)
+
+    def _finish(self) -> None:
+        """Take the float model's outputs, or have what was picked compared."""
+        if self._float_runs:
+            self._take_outputs()
+        elif self._picked is not None:
+            outputs = [np.array(self.get_output_tensor(place).data) for place in range(len(self._model.outputs))]
+            self._model.guard.compare(self._picked, outputs)
+            self._picked = None
+
+    def _given(self, inputs: Any) -> dict[int, Array]:
+        return dict(enumerate(arrays_of(self._model.names, inputs, self)))
+
+    def _by_float(self) -> openvino.InferRequest:
+        """Return the float model's request, which copies its inputs as that of the comparisons does.
+
+        Where one request shares its inputs and another of the same compiled model copies them, at the same time, openvino
+        2026.4.1 writes into memory that was freed.
+        """
+        if self._float is None:
+            self._float = self._model.guard.reference.create_infer_request()
+            if self._callback is not None:
+                self._float.set_callback(self._call_back, None)
+        return self._float
+
+    def _call_back(self, _: Any) -> None:
+        self._take_outputs()
+        if self._callback is not None:
+            callback, userdata = self._callback
+            callback(userdata)
+
+    def _take_outputs(self) -> None:
+        for place in range(len(self._model.outputs)):
+            array = np.array(self._by_float().get_output_tensor(place).data)
+            self.set_output_tensor(place, openvino.Tensor(array))
+
+
+class GuardedModel(PythonModel):
+    """A compiled model that is watched; `guard` tells how it does."""
+
+    def __init__(self, compiled: openvino.CompiledModel, watching: "Guard") -> None:
+        """Wrap a compiled model."""
+        super().__init__(compiled)
+        self.guard = watching
+        self.names = [port_name(port, place) for place, port in enumerate(self.inputs)]
+
+    def create_infer_request(self) -> GuardedRequest:
+        """Return a request that is watched."""
+        return GuardedRequest(super().create_infer_request(), self)
