@@ -4,13 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ovquant.api import Checked as Checked
-    from ovquant.api import Comparison as Comparison
-    from ovquant.api import Contender as Contender
     from ovquant.api import Options as Options
     from ovquant.api import apply as apply
-    from ovquant.api import benchmark as benchmark
     from ovquant.api import check as check
-    from ovquant.api import evaluate as evaluate
     from ovquant.api import export as export
     from ovquant.api import plan as plan
     from ovquant.api import profile as profile
@@ -18,6 +14,10 @@ if TYPE_CHECKING:
     from ovquant.api import refresh as refresh
     from ovquant.budgets import Budget as Budget
     from ovquant.budgets import Drop as Drop
+    from ovquant.contending import Comparison as Comparison
+    from ovquant.contending import Contender as Contender
+    from ovquant.contending import benchmark as benchmark
+    from ovquant.contending import evaluate as evaluate
     from ovquant.errors import DataError as DataError
     from ovquant.errors import DeviceError as DeviceError
     from ovquant.errors import MetricError as MetricError
@@ -52,13 +52,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "ovquant.api": (
         "Checked",
-        "Comparison",
-        "Contender",
         "Options",
         "apply",
-        "benchmark",
         "check",
-        "evaluate",
         "export",
         "plan",
         "profile",
@@ -66,6 +62,7 @@ _HOMES = {
         "refresh",
     ),
     "ovquant.budgets": ("Budget", "Drop"),
+    "ovquant.contending": ("Comparison", "Contender", "benchmark", "evaluate"),
     "ovquant.errors": (
         "DataError",
         "DeviceError",

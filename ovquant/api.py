@@ -4,29 +4,26 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ovquant import runtime
 from ovquant.budgets import Budget, Drop, Limit, read_drops, read_floors
 from ovquant.building import Progress, silent
 from ovquant.checking import Checked, checking, metrics_of, served_like, source_of
-from ovquant.comparing import Comparing, resampler
 from ovquant.datasets import open_dataset
 from ovquant.errors import UsageError
-from ovquant.evaluating import Evaluation, evaluate_all
 from ovquant.exporters import export_result
 from ovquant.graph import operation_types
 from ovquant.looking import carry, level_of, look, worn
 from ovquant.measuring import Objective, Workbench
-from ovquant.metrics import metric_name, resolve_metric
 from ovquant.plans import Plan, Recipe
 from ovquant.profiles import Profile
 from ovquant.recipes import offered_parts, read_recipe, split_parts
 from ovquant.registry import Registry
+from ovquant.replacing import move_into_place
 from ovquant.resolving import Record, resolve
-from ovquant.results import Result, move_into_place, refuse_finished
+from ovquant.results import Result, refuse_finished
 from ovquant.runs import (
     DEFAULT_STRATEGY,
     Options,
@@ -34,8 +31,6 @@ from ovquant.runs import (
     Work,
     check_data,
     finish,
-    load_float,
-    model_name,
     open_splits,
     prepare,
     read_options,
@@ -44,7 +39,7 @@ from ovquant.runs import (
     workbench_in,
 )
 from ovquant.searching import Search
-from ovquant.trials import Timing, Trial, verdict_of
+from ovquant.trials import Trial, verdict_of
 from ovquant.walking import Outcome
 
 Drops = str | float | Drop | Mapping[str, str | float | Drop] | Sequence[str] | None
@@ -166,76 +161,6 @@ def search_of(
         free=frozenset(free),
         on_trial=on_trial,
     )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A model's score on data, and its drop against a reference where one was given."""
-
-    metric: str
-    higher_is_better: bool
-    evaluation: Evaluation
-    reference: Evaluation | None = None
-    drop: float | None = None
-    low: float | None = None
-    high: float | None = None
-    method: str = ""
-
-
-def evaluate(
-    model: Any, *, data: Any, metric: Any, reference: Any = None, progress: Progress = silent, **options: Any
-) -> Comparison:
-    """Score a model on data, beside a reference if given; the drop has a paired 95 % interval, and how it was made.
-
-    The model runs at the device's default precision, the reference in f32.
-    """
-    settings = read_options(options)
-    runtime.check_device(settings.device)
-    scorer, samples = resolve_metric(metric), open_dataset(data)
-    deployment = settings.deployment()
-    compiled = runtime.compile_model(load_float(model, settings), deployment)
-    truth = (
-        None
-        if reference is None
-        else runtime.compile_model(load_float(reference, settings), deployment, extra=runtime.REFERENCE)
-    )
-    # Without a reference there is no drop to resample.
-    how: dict[str, Any] = {"metrics": [scorer], "reference": truth}
-    how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
-    (mine,) = evaluate_all(compiled, samples, **how, step=lambda done, total: progress("evaluating", done, total))
-    name = metric_name(scorer)
-    if truth is None:
-        return Comparison(name, scorer.higher_is_better, mine)
-    (theirs,) = evaluate_all(truth, samples, **how, step=lambda done, total: progress("reference", done, total))
-    score = Comparing([scorer], [name]).score([mine], [theirs], "holdout", Budget(max_drop=Drop(0.0)))
-    return Comparison(name, scorer.higher_is_better, mine, theirs, score.drop, score.low, score.high, score.method)
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One model of a benchmark; the ratios in `timing` are to the first model."""
-
-    name: str
-    timing: Timing
-
-
-def benchmark(models: Sequence[Any], *, data: Any = None, seconds: float = 10.0, **options: Any) -> list[Contender]:
-    """Time models in turn, in one interleaved run, on samples of the data or on random inputs of fixed shapes.
-
-    seconds: time in all, compilation aside. Returns one Contender per model; ratios are to the first. `optimize`
-    "throughput" times bursts with all requests busy. Raises DataError when the shapes are dynamic and no data given.
-    """
-    settings = read_options(options)
-    runtime.check_device(settings.device)
-    throughput = settings.optimize == "throughput"
-    loaded = [load_float(model, settings) for model in models]
-    compiled = [runtime.compile_model(model, settings.deployment()) for model in loaded]
-    samples = open_dataset(data) if data is not None else runtime.random_samples(compiled[0], seed=settings.seed)
-    requests = [runtime.requests_of(contender, samples, 16) for contender in compiled]
-    interleave = runtime.interleave_throughput if throughput else runtime.interleave
-    times = interleave(compiled, requests[0], seconds=seconds)
-    names = [model_name(model) if not isinstance(model, str | Path) else str(model) for model in models]
-    return [Contender(name, Timing.of(times[:, place], times[:, 0])) for place, name in enumerate(names)]
 
 
 def profile(
@@ -436,8 +361,8 @@ def refresh(
 def export(folder: str | Path, *, to: Any, output: str | Path, force: bool = False) -> Path:
     """Write a saved result in the shape that another program reads, and return where it is.
 
-    to: "zip", "model-server", "optimum:source=FOLDER", or an exporter of your own. Raises UsageError when the folder holds
-    no whole result, OutputError when the output is there already.
+    to: "zip", "model-server", "optimum:source=FOLDER", "onnx" (of ovquant-onnx), or an exporter of your own. Raises
+    UsageError when the folder holds no whole result, OutputError when the output is there already.
     """
     place = Result.load(folder).folder
     for name in ("model.xml", "model.bin"):
@@ -448,13 +373,9 @@ def export(folder: str | Path, *, to: Any, output: str | Path, force: bool = Fal
 
 __all__ = [
     "Checked",
-    "Comparison",
-    "Contender",
     "Options",
     "apply",
-    "benchmark",
     "check",
-    "evaluate",
     "export",
     "plan",
     "profile",

@@ -25,7 +25,11 @@ from ovquant.errors import PluginError, UnknownPluginError, UsageError
 KINDS = ("loaders", "datasets", "metrics", "recipes", "strategies", "reports", "exporters")
 """Every kind of plugin; the entry-point group of a kind is `ovquant.<kind>`."""
 
-PACKAGES = {("strategies", "evolutionary"): "ovquant-optuna"}
+PACKAGES = {
+    ("strategies", "evolutionary"): "ovquant-optuna",
+    ("strategies", "qubo"): "ovquant-qubo",
+    ("exporters", "onnx"): "ovquant-onnx",
+}
 """Plugins of this project that are installed separately: what to install when their name is unknown."""
 
 

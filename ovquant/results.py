@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ovquant.budgets import Budget
 from ovquant.errors import OutputError, UsageError
 from ovquant.plans import Plan
+from ovquant.replacing import move_into_place
 from ovquant.trials import Trial, Verdict
 
 if TYPE_CHECKING:
@@ -219,14 +220,3 @@ def refuse_finished(target: str | Path | None, *, force: bool) -> None:
         return
     what = "a result" if (folder / "result.json").exists() else "something else"
     raise OutputError(f"'{folder}' already holds {what}. Give another folder with -o, or replace it with --force.")
-
-
-def move_into_place(partial: Path, target: Path) -> Path:
-    """Rename a finished folder to its final name; what was there is deleted only once the new one is in place."""
-    old = target.with_name(target.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    partial.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-    return target

@@ -24,7 +24,8 @@ from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.profiles import Profile
 from ovquant.quantization import MadeUp, is_quantized, with_unique_names
-from ovquant.results import Data, Result, model_digest, move_into_place, refuse_finished
+from ovquant.replacing import move_into_place
+from ovquant.results import Data, Result, model_digest, refuse_finished
 from ovquant.runtime import Deployment
 from ovquant.splits import By, Splits, split_data
 from ovquant.trials import Trial
@@ -315,8 +316,7 @@ def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:
     for name in ("model.xml", "model.bin"):
         shutil.copy2(bench.builder.build(trial.plan).with_name(name), partial / name)
     trial.plan.save(partial / "plan.json")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    move_into_place(partial, folder)
 
 
 class Work:

@@ -14,7 +14,7 @@ from ovquant.cli.wording import speedup_interval
 from ovquant.reports.figures import speedup
 
 if TYPE_CHECKING:
-    from ovquant.api import Contender
+    from ovquant.contending import Contender
 
 
 def benchmark(
@@ -37,10 +37,10 @@ def benchmark(
 ) -> None:
     """Time several models in turn, and tell their ratios with intervals."""
     with guarded(as_json=as_json), Display() as display:
-        from ovquant import api
+        from ovquant import contending
 
         display.step(f"timing {len(models)} models in turn for {seconds:g} s", 0, 0)
-        found = api.benchmark(
+        found = contending.benchmark(
             models,
             data=data,
             seconds=seconds,

@@ -13,7 +13,7 @@ from ovquant.cli.wording import drop_text
 from ovquant.reports.figures import decimal
 
 if TYPE_CHECKING:
-    from ovquant.api import Comparison
+    from ovquant.contending import Comparison
 
 
 def evaluate(
@@ -32,9 +32,9 @@ def evaluate(
 ) -> None:
     """Score a model on data, and tell the drop against a reference."""
     with guarded(as_json=as_json), Display() as display:
-        from ovquant import api
+        from ovquant import contending
 
-        found = api.evaluate(
+        found = contending.evaluate(
             model,
             data=data,
             metric=metric,

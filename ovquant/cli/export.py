@@ -17,7 +17,9 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            metavar="EXPORTER", help="Write this: zip, model-server, or optimum:source=FOLDER.", show_default=False
+            metavar="EXPORTER",
+            help="Write this: zip, model-server, optimum:source=FOLDER, or with ovquant-onnx installed onnx.",
+            show_default=False,
         ),
     ],
     output: Annotated[

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ovquant.replacing import move_into_place
+
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
@@ -13,6 +15,4 @@ def new_folder(target: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     yield partial
-    if target.is_dir():
-        shutil.rmtree(target)
-    partial.rename(target)
+    move_into_place(partial, target)

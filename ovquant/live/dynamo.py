@@ -40,7 +40,7 @@ def backend(
     if not known:
         _warn(f"the store '{named}' has no result for a graph with these weights")
         return graph.forward
-    tensors = {place: _name(node) for place, node in enumerate(placeholders) if _is_input(node, place in weights)}
+    tensors = {place: _name(node) for place, node in enumerate(placeholders) if _is_input(node)}
     return Served(graph, max(known, key=lambda stored: stored.made), tensors)
 
 
@@ -107,8 +107,16 @@ def _is_weight(node: torch.fx.Node) -> bool:
     return "_dynamo_static_input_type" in node.meta.get("tensor_dict", {})
 
 
-def _is_input(node: torch.fx.Node, weight: bool) -> bool:
-    return not weight and isinstance(node.meta.get("example_value"), torch.Tensor)
+def _is_input(node: torch.fx.Node) -> bool:
+    """Tell whether a placeholder is a tensor that forward() is given: not a size, and nothing that the module holds."""
+    if not isinstance(node.meta.get("example_value"), torch.Tensor):
+        return False
+    source = node.meta["grapharg"].source
+    while source is not None:
+        if "NNModule" in type(source).__name__:
+            return False
+        source = getattr(source, "base", None)
+    return True
 
 
 def _name(node: torch.fx.Node) -> str:

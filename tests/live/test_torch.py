@@ -112,8 +112,9 @@ def test_torch_compile_serves_the_result_in_the_modules_own_shape(store: Path, s
     assert not torch.equal(scores, Net().eval()(ROWS[:5], ROWS[5:10])["scores"])
 
 
-def test_torch_compile_serves_other_batches(store: Path, served: ovquant.Result) -> None:
-    compiled = torch.compile(Net().eval(), backend="ovquant", options={"store": str(store)})
+@pytest.mark.parametrize("dynamic", [None, True])
+def test_torch_compile_serves_other_batches(store: Path, served: ovquant.Result, dynamic: bool | None) -> None:
+    compiled = torch.compile(Net().eval(), backend="ovquant", dynamic=dynamic, options={"store": str(store)})
     for rows in (1, 3, 7):
         found = run(compiled, ROWS[:rows], ROWS[:rows])
         assert torch.equal(found["scores"], served.module()(ROWS[:rows], ROWS[:rows])[0])
