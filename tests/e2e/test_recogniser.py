@@ -1,14 +1,21 @@
-"""The main job on a real trained model with real accuracy loss: the PP-OCRv4 recogniser on rendered words."""
+"""The main job on a real trained model with real accuracy loss: the PP-OCRv4 recogniser on rendered words.
 
+And what is done with its result afterwards: served in the float model's place, watched, and run by another program.
+"""
+
+import time
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import openvino
 import pytest
 
 import ovquant
 from ovquant.demo.fetch import recogniser
-from ovquant.demo.words import Words, exact
+from ovquant.demo.words import Words, exact, read
 from ovquant.quantization import is_quantized
 
 RECIPE = "transformer+mixed+keep-float:types=GroupConvolution+calibration:size=50"
@@ -54,10 +61,10 @@ def test_what_is_served_is_what_was_measured(result: ovquant.Result) -> None:
 
 
 def test_a_saved_result_is_read_back(result: ovquant.Result) -> None:
-    read = type(result).load(result.folder)
-    assert read.verdict == result.verdict
-    assert read.trial == result.trial
-    assert read.compile()(np.zeros((1, 3, 48, 320), np.float32))[0].shape[-1] == 6625
+    loaded = type(result).load(result.folder)
+    assert loaded.verdict == result.verdict
+    assert loaded.trial == result.trial
+    assert loaded.compile()(np.zeros((1, 3, 48, 320), np.float32))[0].shape[-1] == 6625
 
 
 def test_the_plan_replays_without_a_search(result: ovquant.Result, tmp_path: Path) -> None:
@@ -72,6 +79,53 @@ def test_the_plan_replays_without_a_search(result: ovquant.Result, tmp_path: Pat
     )
     assert replayed.verdict == "met"
     assert len(replayed.trials) == 1
+
+
+def test_a_reshaped_model_is_served_in_the_float_models_place(result: ovquant.Result) -> None:
+    core = ovquant.Core(store=result.folder)
+    model = core.read_model(recogniser())
+    model.reshape([1, 3, 48, 320])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compiled = core.compile_model(model, "CPU")
+    assert compiled.inputs[0].get_shape() == openvino.Shape([1, 3, 48, 320])
+    image = Words(1, seed=6)[0].inputs[None]
+    assert read(compiled(image)[0][0]) == read(result.compile()(image)[0][0])
+
+
+def served(model: ovquant.GuardedModel, images: Iterable[np.ndarray]) -> int | None:
+    """Serve images and return after how many the guard fired."""
+    for place, image in enumerate(images, start=1):
+        model(image[None])
+        while model.guard.waiting:
+            time.sleep(0.001)
+        if model.guard.fired:
+            return place
+    return None
+
+
+def test_the_guard_sees_noise_and_no_drift_where_there_is_none(result: ovquant.Result) -> None:
+    reference = openvino.Core().compile_model(recogniser(), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    how = {"metric": "fidelity:by=identical", "share": 1.0, "action": "float"}
+    model = ovquant.guard(result.compile(), reference, data=Words(300, seed=7), **how)
+    assert served(model, (Words(200, seed=8)[place].inputs for place in range(200))) is None
+    random = np.random.default_rng(0)
+    noisy = [sample.inputs + random.normal(0, 0.2, (3, 48, 320)).astype(np.float32) for sample in Words(150, seed=9)]
+    after = served(model, noisy)
+    model.guard.close()
+    assert after is not None
+    np.testing.assert_array_equal(model(noisy[0][None])[0], reference(noisy[0][None])[0])
+
+
+def test_the_export_reads_as_well_in_onnx_runtime(result: ovquant.Result, tmp_path: Path) -> None:
+    written = ovquant.export(result.folder, to="onnx", output=tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(written)
+    words = Words(200, seed=1)
+    scores = np.concatenate([session.run(None, {"x": sample.inputs[None]})[0] for sample in words])
+    right = exact(scores, [sample.target for sample in words])
+    score = result.walked[-1].holdout
+    assert score is not None
+    assert score.float_value - np.mean(right) <= 0.1
 
 
 def test_a_new_budget_is_solved_from_the_profile(result: ovquant.Result) -> None:
