@@ -91,7 +91,9 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
     def _namesake(self, model: openvino.Model) -> str:
         name = model.get_friendly_name()
         folders = [str(stored.folder) for stored in self._stored if name and stored.friendly_name == name]
-        return f"; '{folders[0]}' was made from a model of the same name before it was changed" if folders else ""
+        if not folders:
+            return ""
+        return f"; '{folders[0]}' was made from one of the same name: if it is this one, it was changed since"
 
     def _warn(self, model: openvino.Model, reason: str) -> None:
         message = f"The model '{model.get_friendly_name()}' is served in float: {reason}."

@@ -95,9 +95,7 @@ def test_a_reshaped_model_is_served_at_its_new_shapes(store: Path) -> None:
 def test_a_preprocessed_model_is_named_in_the_warning(store: Path) -> None:
     processor = PrePostProcessor(net())
     processor.input().preprocess().scale(2.0)
-    with pytest.warns(
-        NotServedWarning, match=r"'linear' is served in float: .* was made from a model of the same name"
-    ):
+    with pytest.warns(NotServedWarning, match=r"'linear' is served in float: .* was made from one of the same name"):
         compiled = Core(store=store).compile_model(processor.build(), "CPU")
     assert not same(compiled, store / "linear")
 
