@@ -94,11 +94,12 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
                 self._float.set_callback(self._call_back, None)
         return self._float
 
-    def _call_back(self, _: Any) -> None:
+    def _call_back(self, given: Any) -> None:
+        """Call what was set, with the user data of the start where it had some."""
         self._take_outputs()
         if self._callback is not None:
             callback, userdata = self._callback
-            callback(userdata)
+            callback(userdata if given is None else given)
 
     def _take_outputs(self) -> None:
         for place in range(len(self._model.outputs)):

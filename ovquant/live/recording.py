@@ -60,7 +60,10 @@ class Recorder:
         """Write what is left, end the recording, and return the folder. Raises OutputError when it cannot be written."""
         self._closed.set()
         self._writer.join()
-        self._write_index()
+        try:
+            self._write_index()
+        except OSError as error:
+            self._problem = self._problem or error
         if self._problem is not None:
             raise OutputError(f"The recording '{self.folder}' cannot be written: {self._problem}.") from self._problem
         return self.folder

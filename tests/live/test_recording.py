@@ -1,5 +1,6 @@
 """Recording requests: which are kept, that none is lost or waits, and that they are data."""
 
+import shutil
 import threading
 import time
 from collections import Counter
@@ -170,3 +171,10 @@ def test_wrong_use_is_named(tmp_path: Path) -> None:
     (tmp_path / "full" / "recording.json").write_text("{}")
     with pytest.raises(DataError, match="is no recording"):
         open_dataset(tmp_path / "full")
+
+
+def test_a_folder_that_is_gone_at_the_end_is_an_error_that_names_it(tmp_path: Path) -> None:
+    recorded = ovquant.record(double(), tmp_path / "calib", n=5)
+    shutil.rmtree(tmp_path / "calib")
+    with pytest.raises(OutputError, match="calib' cannot be written"):
+        recorded.recorder.close()
