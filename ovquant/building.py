@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import openvino
 
 from ovquant import runtime
+from ovquant.content import content_digest
 from ovquant.plans import Plan, Recipe
 from ovquant.quantization import Quantized, Validation, quantize
 from ovquant.splits import Splits, draw
@@ -45,12 +47,14 @@ def told(progress: Progress, what: str) -> Callable[[int, int], None]:
 class Builder:
     """Builds the plans of one float model; `folder` receives them, one folder per plan.
 
-    `validation` returns what a recipe needs to score models while it quantizes, None for most.
+    `key` returns all that a plan's built model depends on, so that what another run left there is used only where it is
+    the same. `validation` returns what a recipe needs to score models while it quantizes, None for most.
     """
 
     model: openvino.Model
     splits: Splits
     folder: Path
+    key: Callable[[Plan], Mapping[str, Any]]
     validation: Callable[[Recipe], Validation | None]
     seed: int = 0
     progress: Progress = silent
@@ -79,7 +83,7 @@ class Builder:
 
     def build(self, plan: Plan) -> Path:
         """Build a plan, write it as IR and return the path of its model.xml; what is there already is used."""
-        path = self.folder / plan.key / "model.xml"
+        path = self._place(plan) / "model.xml"
         if not path.exists():
             model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
             partial_folder = path.parent.with_suffix(".partial")
@@ -95,4 +99,7 @@ class Builder:
 
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running."""
-        shutil.rmtree(self.folder / plan.key, ignore_errors=True)
+        shutil.rmtree(self._place(plan), ignore_errors=True)
+
+    def _place(self, plan: Plan) -> Path:
+        return self.folder / content_digest(self.key(plan))[:16]

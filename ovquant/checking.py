@@ -16,6 +16,7 @@ from ovquant.comparing import Comparing, resampler
 from ovquant.datasets import open_dataset
 from ovquant.errors import UsageError
 from ovquant.evaluating import Evaluation, evaluate_all
+from ovquant.first_scheme import likeness
 from ovquant.graph import fingerprint
 from ovquant.looking import level_of, look, worn
 from ovquant.metrics import resolve_metric
@@ -144,6 +145,11 @@ class Checking:
         return Profile(self.result.folder / "profile.jsonl")
 
 
+UNSEEN = (
+    "The result was written by a version that did not look into If, Loop and TensorIterator: whether the float model given "
+    "is the one that it was made from cannot be told from there."
+)
+"""What is said where a fingerprint of the first scheme leaves something open."""
 HINTS = ("PERFORMANCE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
 """Properties that say how a model is served, whatever it is."""
 
@@ -172,7 +178,8 @@ def checking(
     settings = replace(settings, slice_by=result.slice_by or None, group_by=result.group_by or None)
     runtime.check_device(settings.device)
     model = load_float(source_of(result, reference), settings)
-    if fingerprint(model) != result.model_fingerprint:
+    known = likeness(model, result.model_fingerprint)
+    if not known:
         raise UsageError(
             f"The model given is not the float model that '{folder}' was made from: its fingerprint is "
             f"{fingerprint(model)}, and the result's {result.model_fingerprint}. Give that one with --reference."
@@ -181,6 +188,7 @@ def checking(
     contents = read_contents(open_dataset(data), step, slice_by=settings.slice_by, group_by=settings.group_by)
     names = names_of_metrics(wanted, metrics)
     proof, remarks = contents.proving(range(len(contents.hashes)))
+    remarks += (UNSEEN,) if known == "alike" else ()
     return Checking(result, model, metrics, names, proof, remarks, budget, settings, progress)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from ovquant.evaluating import (
 from ovquant.graph import fingerprint
 from ovquant.metrics import metric_name
 from ovquant.plans import FLOAT, Plan, Recipe
-from ovquant.profiles import Profile
+from ovquant.profiles import COMPARABLE, Profile
 from ovquant.protocols import Array
 from ovquant.quantization import Validation
 from ovquant.runtime import REFERENCE, Deployment
@@ -72,10 +73,11 @@ class Workbench:
     def __post_init__(self) -> None:
         self.names = self.names or tuple(metric_name(metric) for metric in self.metrics)
         self.fingerprint = fingerprint(self.model)
+        self.circumstances = circumstances(self.deployment.device)
         self.float_plan = Plan(FLOAT, properties=dict(self.deployment.properties))
         self.reference_plan = Plan("float-f32", properties={**self.deployment.properties, **REFERENCE})
         self.builder = Builder(
-            self.model, self.splits, self.folder, self._validation, seed=self.seed, progress=self.progress
+            self.model, self.splits, self.folder, self.key, self._validation, seed=self.seed, progress=self.progress
         )
         self.scoring = Scoring(
             self.splits,
@@ -193,7 +195,7 @@ class Workbench:
             self.profile.record("divergence", key, divergence(outputs, self.float_outputs()))
 
     def _divergence_key(self, plan: Plan) -> dict[str, Any]:
-        return {**self._content(plan), "data": self.splits.search.fingerprint}
+        return {**self._content(plan), "data": self.splits.search.inputs}
 
     def facts(self, plan: Plan) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan."""
@@ -207,7 +209,7 @@ class Workbench:
                 "layers": self._precisions(plan),
             }
 
-        return dict(self.profile.measured("facts", {**self.key(plan), "data": self.splits.search.fingerprint}, measure))
+        return dict(self.profile.measured("facts", {**self.key(plan), "data": self.splits.search.inputs}, measure))
 
     def _divergence(self, plan: Plan) -> float:
         expected = self.float_outputs()
@@ -218,7 +220,7 @@ class Workbench:
 
         Plans of the same operations share it, whatever their weights and ranges.
         """
-        key = {**self._operations(plan), "objective": self.objective, "data": self.splits.search.fingerprint}
+        key = {**self._operations(plan), "objective": self.objective, "data": self.splits.search.inputs}
         alone = plan.key == self.float_plan.key
         known: list[Timing] = []
         while value := self.profile.recall("timing", {**key, "heat": len(known)}):
@@ -240,7 +242,7 @@ class Workbench:
     def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
         """Race the finalists once; a resumed run finds the result in the profile."""
         key = {**self.key(plans[0]), "plans": [plan.key for plan in plans], "objective": self.objective}
-        key["data"] = self.splits.search.fingerprint
+        key["data"] = self.splits.search.inputs
 
         def measure() -> list[dict[str, Any]]:
             self.progress("timing the finalists", 0, 0)
@@ -306,12 +308,35 @@ class Workbench:
         return {**self.key(plan), "plan": found, "properties": dict(sorted(plan.properties.items()))}
 
     def key(self, plan: Plan) -> dict[str, Any]:
-        """Return what a measurement of a plan depends on, whatever is measured."""
-        return {
+        """Return what a measurement of a plan depends on, whatever is measured: also what its model is built from."""
+        key = {
             "model": self.fingerprint,
             "plan": plan.key,
             "batch": self.deployment.batch,
             "device": self.deployment.device,
-            "calibration": self.splits.calibration.fingerprint,
+            "circumstances": self.circumstances,
+            "calibration": self.splits.calibration.inputs,
             "seed": self.seed,
         }
+        if plan.recipe is not None and plan.recipe.algorithm == "accuracy-control":
+            # It is built by what it scores.
+            key |= {"search": self.splits.search.fingerprint, "metric": self.scoring.key, "allowed": self.allowed_drop}
+        return key
+
+    def begin(self) -> None:
+        """Say in the profile whose measurements follow: a new budget is solved from those of the last run alone."""
+        run = self._run()
+        if next(reversed([value for _, value in self.profile.entries("run")]), None) != run:
+            self.profile.record("run", {"place": len(list(self.profile.entries("run")))}, run)
+
+    def _run(self) -> dict[str, Any]:
+        """Return what all trials of this run have in common, as their keys say it."""
+        key = {**self.key(self.float_plan), "data": self.splits.search.fingerprint, "metric": self.scoring.key}
+        key["objective"] = self.objective
+        return {name: key[name] for name in COMPARABLE}
+
+
+def circumstances(device: str) -> dict[str, str]:
+    """Return what outputs and times depend on beside model, plan and data: versions, and how the device computes."""
+    here, versions = runtime.capabilities(device), {name: version(name) for name in ("openvino", "nncf")}
+    return {**versions, "processor": here.full_name, "precision": here.default_precision, "int8": here.int8}

@@ -178,7 +178,7 @@ class Probing:
         return divergence(outputs_of(compiled, self.bench.splits.search, count=len(expected)), expected)
 
     def _key(self, group: Group) -> dict[str, Any]:
-        key = {**self.bench.key(self.plan), "data": self.bench.splits.search.fingerprint}
+        key = {**self.bench.key(self.plan), "data": self.bench.splits.search.inputs}
         return {**key, "objective": self.bench.objective, "float": list(group)}
 
 

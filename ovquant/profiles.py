@@ -14,6 +14,8 @@ from typing import Any
 from ovquant.errors import UsageError
 
 PROFILE_SCHEMA = 2
+COMPARABLE = ("model", "device", "circumstances", "batch", "data", "metric", "objective")
+"""The parts of a key that trials must share to be compared."""
 
 
 class Profile:

@@ -8,13 +8,11 @@ from ovquant.budgets import Budget
 from ovquant.errors import UsageError
 from ovquant.judging import Judge
 from ovquant.predicting import nearest, predicted_cost, predicted_divergence, predicted_excess
-from ovquant.profiles import Profile
+from ovquant.profiles import COMPARABLE, Profile
 from ovquant.protocols import Strategy
 from ovquant.tables import Candidate, LayerRow, PairRow, PartNames, Probe, Table, TrialRow, failed_row
 from ovquant.trials import Trial, nearest_to_limit
 
-COMPARABLE = ("model", "device", "batch", "data", "metric", "objective")
-"""What trials must share to be compared."""
 MOST_STEPS = 200
 """Proposals that a strategy may make here: with nothing to measure, one that never ends would never be stopped."""
 
@@ -37,18 +35,13 @@ class Record:
     @classmethod
     def read(cls, profile: Profile) -> "Record":
         """Read a profile; raises UsageError when it holds no run with a float model, or several runs."""
-        groups = {tuple(str(key[name]) for name in COMPARABLE) for key, _ in profile.entries("trial")}
-        if len(groups) != 1:
-            found = "no trials" if not groups else f"trials of {len(groups)} different runs"
-            raise UsageError(
-                f"The profile '{profile.path}' holds {found}. Give one that was made by one run on one set of data."
-            )
-        entries = [value for _, value in profile.entries("trial")]
+        run = _last_run(profile)
+        entries = [value for key, value in profile.entries("trial") if _comparable(key) == run]
         trials = {trial.plan.key: trial for trial in (Trial.from_json(value["trial"]) for value in entries)}
         floats = [trial for trial in trials.values() if trial.plan.is_float]
         if not floats:
             raise UsageError(f"The profile '{profile.path}' holds no measurement of the float model; run it again.")
-        tried = [value for _, value in profile.entries("candidate")]
+        tried = [value for key, value in profile.entries("candidate") if _is_of(key, run)]
         # The float reference in f32 may be among them; float as it is served was measured first.
         return cls(
             floats[0],
@@ -57,15 +50,47 @@ class Record:
                 for value in tried
                 if value["plan"] in trials
             },
-            {tuple(key["parts"]): tuple(LayerRow(**row) for row in rows) for key, rows in profile.entries("layers")},
-            {tuple(key["parts"]): tuple(PairRow(**row) for row in rows) for key, rows in profile.entries("pairs")},
+            {
+                tuple(key["parts"]): tuple(LayerRow(**row) for row in rows)
+                for key, rows in profile.entries("layers")
+                if _is_of(key, run)
+            },
+            {
+                tuple(key["parts"]): tuple(PairRow(**row) for row in rows)
+                for key, rows in profile.entries("pairs")
+                if _is_of(key, run)
+            },
             tuple(tried[0]["offered"]) if tried else (),
             frozenset(tried[0]["alone"]) if tried else frozenset(),
             tried[0]["seed"] if tried else 0,
             tuple(entries[0]["higher_is_better"]),
             tuple(entries[0]["metrics"]),
-            groups.pop()[COMPARABLE.index("objective")],
+            run["objective"],
         )
+
+
+def _last_run(profile: Profile) -> dict[str, str]:
+    """Return what the trials of the last run have in common; raises UsageError for no trials, or several runs of before."""
+    groups = [_comparable(key) for key, _ in profile.entries("trial")]
+    last = next(reversed([_comparable(value) for _, value in profile.entries("run")]), None)
+    if last in groups:
+        return last
+    different = [group for place, group in enumerate(groups) if group not in groups[:place]]
+    if len(different) != 1:
+        found = f"trials of {len(different)} different runs" if different else "no trials"
+        raise UsageError(
+            f"The profile '{profile.path}' holds {found}. Give one that was made by one run on one set of data."
+        )
+    return different[0]
+
+
+def _is_of(key: Mapping[str, Any], run: Mapping[str, str]) -> bool:
+    """Tell whether what was measured without data or metric belongs to a run."""
+    return all(str(key[name]) == run[name] for name in COMPARABLE if name in key)
+
+
+def _comparable(key: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(key.get(name, "")) for name in COMPARABLE}
 
 
 def resolve(record: Record, budget: Budget, strategy: Strategy, objective: str | None = None) -> Trial:

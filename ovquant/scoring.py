@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -125,9 +126,9 @@ class Scoring:
         value = self.profile.measured("evaluation", key, measure)
         return [Evaluation(**{**item, **_tuples(item)}) for item in value]
 
-    @property
+    @cached_property
     def key(self) -> Any:
-        """Return what tells the metrics apart from others."""
+        """Return what tells the metrics apart from others, as they were when the run began."""
         names = [identity(metric) for metric in self.metrics]
         return names[0] if len(names) == 1 else names
 

@@ -59,6 +59,7 @@ class Search:
 
     def judge(self) -> Judge:
         """Measure the float model as it would be served, beside the float reference in f32."""
+        self.bench.begin()
         allowed = self.budget.allowed(self.bench.evaluation(self.bench.reference_plan, "search")[0].score)
         self.bench.allowed_drop = allowed
         baseline = self.bench.trial(self.bench.float_plan, self.budget)

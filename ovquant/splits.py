@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ovquant.content import content_digest
 from ovquant.errors import DataError
 from ovquant.protocols import Dataset, Sample
 
@@ -27,12 +28,15 @@ By = str | Callable[[Sample], Any]
 class Subset:
     """Some samples of a dataset, by index; itself a dataset.
 
-    `slices` and `groups` hold a text per sample where the run has them; `content` six bytes of each sample's digest.
+    `fingerprint` is of all that a score depends on: inputs, targets, slices and groups; `inputs` of the inputs alone, on
+    which outputs and times depend. `slices` and `groups` hold a text per sample where the run has them; `content` six
+    bytes of the digest of each sample's inputs.
     """
 
     dataset: Dataset
     indices: tuple[int, ...]
     fingerprint: str
+    inputs: str
     slices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     content: bytes = b""
@@ -45,11 +49,12 @@ class Subset:
 
     def only(self, places: Sequence[int], what: str = "") -> "Subset":
         """Return the samples at some places of this subset; `what` names them in the fingerprint, else the places do."""
-        fingerprint = sha256(f"{self.fingerprint}:{what or list(places)}".encode()).hexdigest()[:16]
+        named = what or list(places)
         return Subset(
             self.dataset,
             tuple(self.indices[place] for place in places),
-            fingerprint,
+            _short(f"{self.fingerprint}:{named}"),
+            _short(f"{self.inputs}:{named}"),
             tuple(self.slices[place] for place in places) if self.slices else (),
             tuple(self.groups[place] for place in places) if self.groups else (),
             b"".join(self.content[CONTENT_BYTES * place : CONTENT_BYTES * (place + 1)] for place in places),
@@ -86,23 +91,31 @@ def digest(sample: Sample) -> str:
 
 @dataclass(frozen=True)
 class Contents:
-    """What is known of every sample of a dataset once each was read: its digest, its class, and what it belongs to."""
+    """What is known of every sample of a dataset once each was read: its digests, its class, and what it belongs to.
+
+    `hashes` are of the inputs, `targets` of the targets.
+    """
 
     dataset: Dataset
     hashes: tuple[str, ...]
+    targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
     def subset(self, indices: Sequence[int]) -> Subset:
-        """Return a subset whose fingerprint depends on the content of its samples and their order."""
+        """Return a subset whose fingerprints depend on the content of its samples and their order."""
         hashes = [self.hashes[index] for index in indices]
+        slices = tuple(self.slices[index] for index in indices) if self.slices else ()
+        groups = tuple(self.groups[index] for index in indices) if self.groups else ()
+        scored = content_digest([hashes, [self.targets[index] for index in indices], slices, groups])
         return Subset(
             self.dataset,
             tuple(indices),
-            sha256("".join(hashes).encode()).hexdigest()[:16],
-            tuple(self.slices[index] for index in indices) if self.slices else (),
-            tuple(self.groups[index] for index in indices) if self.groups else (),
+            scored[:16],
+            _short("".join(hashes)),
+            slices,
+            groups,
             b"".join(bytes.fromhex(value[: 2 * CONTENT_BYTES]) for value in hashes),
         )
 
@@ -126,27 +139,32 @@ def read_contents(
     group_by: By | None = None,
 ) -> Contents:
     """Read every sample once. Raises DataError when the data have no such column, or one of another length."""
-    hashes, targets = [], []
+    hashes, targets, classes = [], [], []
     labels: dict[By, list[str]] = {by: [] for by in (slice_by, group_by) if by == "target" or callable(by)}
     for index in range(len(dataset)):
         sample = dataset[index]
         hashes.append(digest(sample))
-        targets.append(_class(sample.target))
+        targets.append(content_digest(sample.target))
+        classes.append(_class(sample.target))
         for by, found in labels.items():
             found.append(_text(by(sample) if callable(by) else sample.target))
         step(index + 1, len(dataset))
     for name in (slice_by, group_by):
         if isinstance(name, str) and name != "target":
             labels[name] = _column(dataset, name)
-    few = len(set(targets)) * LEAST_PER_CLASS <= len(targets)
-    classes = tuple(targets) if few and all(value is not None for value in targets) else ()
+    few = len(set(classes)) * LEAST_PER_CLASS <= len(classes)
+    known = few and all(value is not None for value in classes)
     slices, groups = (tuple(labels[by]) if by is not None else () for by in (slice_by, group_by))
-    return Contents(dataset, tuple(hashes), tuple(str(value) for value in classes), slices, groups)
+    return Contents(dataset, tuple(hashes), tuple(targets), tuple(map(str, classes)) if known else (), slices, groups)
 
 
 def whole(dataset: Dataset) -> Subset:
     """Return all samples of a dataset as a subset."""
     return read_contents(dataset).whole()
+
+
+def _short(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _class(target: Any) -> str | None:

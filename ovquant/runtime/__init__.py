@@ -1,5 +1,6 @@
 """Compile, infer and time; the only room that talks to a device."""
 
+from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic
 from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core, first_line
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
 from ovquant.runtime.fitting import fit, names_of, random_samples, request, requests_of, static_batch, with_batch
@@ -10,6 +11,7 @@ from ovquant.runtime.timing import interleave, interleave_throughput
 __all__ = [
     "REFERENCE",
     "SERVED",
+    "Arithmetic",
     "Block",
     "Capabilities",
     "Deployment",
@@ -24,6 +26,7 @@ __all__ = [
     "first_line",
     "fit",
     "infer",
+    "int8_arithmetic",
     "interleave",
     "interleave_throughput",
     "names_of",

@@ -7,6 +7,7 @@ from typing import Any
 
 import openvino
 
+from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic
 from ovquant.runtime.compiling import check_device, core
 
 SERVED = ("INFERENCE_PRECISION_HINT", "PERFORMANCE_HINT", "EXECUTION_MODE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
@@ -46,13 +47,14 @@ def executed(compiled: openvino.CompiledModel) -> list[Executed]:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """A device and what it can compute fast."""
+    """A device, what it can compute fast, and how it adds products of int8: exactly, or in 16 bits that saturate."""
 
     device: str
     full_name: str
     capabilities: tuple[str, ...]
     instructions: tuple[str, ...]
     default_precision: str
+    int8: Arithmetic = "exact"
 
 
 def capabilities(device: str) -> Capabilities:
@@ -72,6 +74,7 @@ def capabilities(device: str) -> Capabilities:
         tuple(str(item) for item in ask("OPTIMIZATION_CAPABILITIES") or ()),
         _instructions() if device == "CPU" else (),
         getattr(precision, "get_type_name", lambda: str(precision))(),
+        int8_arithmetic(device),
     )
 
 

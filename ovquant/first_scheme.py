@@ -1,0 +1,44 @@
+"""Fingerprints as they were first made, by which the results of before are known again.
+
+They did not look into the bodies of If, Loop and TensorIterator: of a model that has some they prove nothing.
+"""
+
+from hashlib import sha256
+from typing import Literal
+
+import openvino
+
+from ovquant.graph import SCHEME, STATEFUL, bodies_of, fingerprint, shapeless, structure
+
+
+Likeness = Literal["same", "alike", ""]
+"""Whether a recorded fingerprint is a model's: it is, it is as far as the first scheme looked, or it is not."""
+
+
+def likeness(model: openvino.Model, recorded: str, *, shapes: bool = True) -> Likeness:
+    """Tell whether a fingerprint, or without `shapes` a structure, that was recorded by either scheme is a model's."""
+    if recorded.startswith(f"{SCHEME}:"):
+        return "same" if recorded == (fingerprint(model) if shapes else structure(model)) else ""
+    if recorded != _fingerprint(model if shapes else shapeless(model), shapes=shapes):
+        return ""
+    return "alike" if any(bodies_of(operation) for operation in model.get_ops()) else "same"
+
+
+def _fingerprint(model: openvino.Model, *, shapes: bool) -> str:
+    hasher = sha256()
+    numbers: dict[str, int] = {}
+    for position, operation in enumerate(model.get_ordered_ops()):
+        numbers[operation.get_name()] = position
+        kind = operation.get_type_name()
+        sources = [
+            (numbers.get(source.get_node().get_name(), -1), source.get_index()) for source in operation.input_values()
+        ]
+        sizes = [str(port.get_partial_shape()) for port in operation.outputs()] if shapes else []
+        hasher.update(f"{kind}{sources}{sizes}".encode())
+        if kind == "Constant":
+            hasher.update(operation.get_element_type().get_type_name().encode())
+            hasher.update(operation.data.tobytes())
+        elif kind not in ("Parameter", "Result", *STATEFUL):
+            attributes = operation.get_attributes()
+            hasher.update(str(sorted((name, str(value)) for name, value in attributes.items())).encode())
+    return hasher.hexdigest()[:16]

@@ -1,0 +1,49 @@
+"""How a device adds products of int8: exactly, or in sixteen bits that saturate, as processors without VNNI do."""
+
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+
+from ovquant.runtime.compiling import REFERENCE, core
+
+Arithmetic = Literal["exact", "saturating"]
+"""Models of int8 activations answer one thing where sums are exact, and another where they saturate."""
+WIDTH = 64
+"""Channels of the model that is tried: enough for the kernels that real models run."""
+
+
+@cache
+def int8_arithmetic(device: str) -> Arithmetic:
+    """Return how a device adds int8 products, found by a convolution and a matrix product of the largest values.
+
+    Two products of 255 and 127 sum to 64,770, which sixteen bits do not hold. Processors with VNNI or AMX add in 32 bits.
+    The answer is that of this process: ONEDNN_MAX_CPU_ISA, which was read when openvino was imported, is in it.
+    """
+    compiled = core().compile_model(_extreme_model(), device, REFERENCE)
+    outputs = compiled(np.full((1, WIDTH, 4, 4), 255, np.float32))
+    expected = 255.0 * 127.0 * WIDTH
+    exact = all(np.allclose(outputs[place], expected, rtol=1e-3) for place in range(2))
+    return "exact" if exact else "saturating"
+
+
+def _extreme_model() -> openvino.Model:
+    image = ops.parameter([1, WIDTH, 4, 4], np.float32)
+    codes = ops.fake_quantize(image, *_limits(0, 255), *_limits(0, 255), 256)
+    spread = ops.convolution(codes, _weights((WIDTH, WIDTH, 1, 1)), [1, 1], [0, 0], [0, 0], [1, 1])
+    rows = ops.reshape(codes, ops.constant(np.array([16, WIDTH])), False)
+    # The reshape moves equal values about, so that each row is a whole row of channels.
+    product = ops.matmul(rows, _weights((WIDTH, WIDTH)), False, True)
+    return openvino.Model([spread, product], [image], "extremes of int8")
+
+
+def _weights(shape: tuple[int, ...]) -> openvino.Node:
+    scale = ops.constant(np.ones((WIDTH, *[1] * (len(shape) - 1)), np.float32))
+    codes = ops.convert(ops.constant(np.full(shape, 127, np.int8)), np.float32)
+    return ops.multiply(codes, scale)
+
+
+def _limits(low: float, high: float) -> tuple[openvino.Node, openvino.Node]:
+    return ops.constant(np.float32(low)), ops.constant(np.float32(high))
