@@ -39,7 +39,7 @@ from ovquant.runs import (
     workbench_in,
 )
 from ovquant.searching import Search
-from ovquant.trials import Trial, verdict_of
+from ovquant.trials import Trial, Verdict, verdict_of
 from ovquant.walking import Outcome
 
 Drops = str | float | Drop | Mapping[str, str | float | Drop] | Sequence[str] | None
@@ -216,7 +216,9 @@ def plan(
     budget = budget or profile_budget(
         path, max_drop, floor, max_latency_ms=max_latency_ms, max_size_bytes=max_size_bytes
     )
-    return resolve(Record.read(Profile(path)), budget, Registry("strategies").resolve(strategy), optimize)
+    record = Record.read(Profile(path))
+    found = resolve(record, budget, Registry("strategies").resolve(strategy), optimize)
+    return replace(found, plan=replace(found.plan, budget={"metric": record.metrics[0], **budget.to_json()}))
 
 
 def profile_budget(
@@ -238,7 +240,7 @@ def apply(
     *,
     data: Any,
     metric: Any,
-    max_drop: Drops = "1%",
+    max_drop: Drops = None,
     floor: Floors = None,
     worst_slice: str | float | Drop | None = None,
     confidence: float | None = None,
@@ -252,30 +254,69 @@ def apply(
     """Build a plan on a model of the same architecture, measure it and verify the budget; nothing is searched.
 
     Costs one calibration and one evaluation of the plan and of float. Half of the data calibrates and the other half
-    verifies, unless `calibration` is given: then all of the data verify. The verdict is `met` or `missed`, or with a
-    confidence `inconclusive` where the point estimate alone is inside.
+    verifies, unless `calibration` is given: then all of the data verify. max_drop: the budget that the plan carries unless
+    given; UsageError is raised where it carries none, or one for other metrics. The verdict is `met` or `missed`, or with
+    a confidence `inconclusive` where the point estimate alone is inside.
     """
     begin = time.monotonic()
     settings = read_options(options)
     wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
     refuse_finished(output, force=force)
     prepared = prepare(model, metric, settings)
-    budget = read_budget(
-        max_drop, floor, metrics=prepared.names, worst_slice=sliced(worst_slice, settings), confidence=confidence
-    )
+    if max_drop is None and floor is None:
+        budget = carried_budget(wanted, prepared.names, settings, worst_slice, confidence)
+    else:
+        limit = sliced(worst_slice, settings)
+        budget = read_budget(max_drop, floor, metrics=prepared.names, worst_slice=limit, confidence=confidence)
     splits = verification_splits(data, calibration, settings, progress)
     check_data(prepared, splits)
     with Work(output, force=force) as work:
         bench = workbench(prepared, splits, settings, work, progress)
-        bench.allowed_drop = budget.allowed(bench.evaluation(bench.reference_plan, "holdout")[0].score)
+        bench.check_budget(budget, "holdout")
         served = replace(
             wanted, properties={**settings.deployment().properties, **wanted.properties, **settings.own_properties()}
         )
         number = look(bench.profile, bench.splits.holdout, {"plans": [served.key], "budget": budget.to_json()})
         baseline, trial = verified(bench, bench.float_plan, budget, None), verified(bench, served, budget, number)
-        assert trial.holdout is not None
-        outcome = Outcome(verdict_of(trial.holdout), trial, baseline, (trial,), (trial,), tuple(worn(number)))
+        outcome = Outcome(
+            *judged(trial, budget, worn(number)), chosen=trial, baseline=baseline, trials=(trial,), walked=(trial,)
+        )
         return work.finish(finish(outcome, bench, budget, prepared, settings, work, begin, command))
+
+
+def carried_budget(
+    plan: Plan,
+    metrics: Sequence[str],
+    settings: Options,
+    worst_slice: str | float | Drop | None,
+    confidence: float | None,
+) -> Budget:
+    """Return the budget that a plan carries; raises UsageError where it has none, or one for other metrics."""
+    if plan.budget is None:
+        raise UsageError("The plan carries no budget. Say what it must hold, such as --max-drop 1%.")
+    values = dict(plan.budget)
+    first, budget = str(values.pop("metric")), Budget.from_json(values)
+    names = [first, *(limit.metric for limit in budget.others)]
+    if names != list(metrics):
+        raise UsageError(
+            f"The plan's budget is for {', '.join(names)}, and the metric here is {', '.join(metrics)}. Give the budget with "
+            "--max-drop."
+        )
+    if worst_slice is not None:
+        budget = replace(budget, worst_slice=Drop.parse(worst_slice))
+    sliced(budget.worst_slice, settings)
+    return budget if confidence is None else replace(budget, confidence=confidence)
+
+
+def judged(trial: Trial, budget: Budget, notes: Sequence[str]) -> tuple[Verdict, tuple[str, ...]]:
+    """Return the verdict about a plan that was given, and remarks: it must hold the limits of latency and size too."""
+    assert trial.holdout is not None
+    assert trial.timing is not None
+    verdict = verdict_of(trial.holdout)
+    if budget.over(latency_ms=trial.timing.p50_ms, size_bytes=trial.size_bytes) <= 0:
+        return verdict, tuple(notes)
+    over = f"It takes {trial.timing.p50_ms:.4g} ms and {trial.size_bytes / 1e6:.4g} MB, which is over a limit of the budget."
+    return "missed", (*notes, over)
 
 
 def verified(bench: Workbench, wanted: Plan, budget: Budget, number: int | None) -> Trial:
@@ -333,17 +374,17 @@ def refresh(
         raise UsageError(f"'{folder}' holds the float model: there is nothing to calibrate again.")
     labelled = open_dataset(data)[0].target is not None
     own = before.budget
-    kept = {before.metric: own.max_drop, **{limit.metric: limit.max_drop for limit in own.others}}
-    drops = {name: drop for name, drop in kept.items() if drop is not None}
-    if max_drop is None and (metric is not None or not labelled or not drops):
+    if max_drop is None and (metric is not None or not labelled or own.max_drop is None):
         raise UsageError("Give --max-drop: the budget of the result is in its own metric, which needs labels.")
     made = apply(
-        before.plan,
+        replace(before.plan, budget={"metric": before.metric, **own.to_json()}),
         source_of(before, reference),
         data=data,
         metric=metric or (metrics_of(before, None) if labelled else "fidelity"),
-        max_drop=drops if max_drop is None else max_drop,
+        max_drop=max_drop,
         confidence=confidence if confidence is not None else own.confidence,
+        slice_by=(before.slice_by or None) if max_drop is None else None,
+        group_by=before.group_by or None,
         output=target.with_name(f"{target.name}.refreshed"),
         force=True,
         progress=progress,

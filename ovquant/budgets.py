@@ -181,6 +181,36 @@ class Budget:
         return ", ".join(parts) + sure
 
 
+def refuse_all_scores(
+    drop: Drop | None,
+    float_score: float,
+    *,
+    higher_is_better: bool,
+    bounds: tuple[float, float] | None,
+    metric: str,
+    option: str = "--max-drop",
+) -> None:
+    """Raise UsageError where a drop allows every score that a metric can have: a budget that nothing can break.
+
+    bounds: the least and the largest score, where they are known. Where they are not, a score above zero that may fall to
+    zero or below is taken for one that lies between 0 and 1, and the drop for a share that was written without its unit.
+    """
+    if drop is None:
+        return
+    reached = float_score - drop.allowed(float_score) if higher_is_better else float_score + drop.allowed(float_score)
+    if bounds is not None:
+        everything = reached <= bounds[0] if higher_is_better else reached >= bounds[1]
+    else:
+        everything = higher_is_better and not drop.relative and float_score > 0 >= reached
+    if everything:
+        asked = f"{drop.value:g}% (of float's score) or {drop.value:g}pt ({drop.value / 100:g})"
+        question = "Give less than 100%." if drop.relative else f"Did you mean {asked}?"
+        raise UsageError(
+            f"{option} {drop} allows every score that {metric} can have: float scores {float_score:.4g}, so the budget holds "
+            f"whatever the model answers. {question}"
+        )
+
+
 def _drop(values: dict[str, Any] | None) -> Drop | None:
     return None if values is None else Drop(**values)
 

@@ -13,7 +13,7 @@ from ovquant.errors import MetricError
 from ovquant.evaluating import Evaluation
 from ovquant.proving import Paired, bootstrap_interval, bootstrap_p_value
 from ovquant.statistics import mean_interval
-from ovquant.trials import Score, Split, nearest_to_limit
+from ovquant.trials import Score, Split, nearest_to_limit, needed_by_width
 
 RESAMPLES, LEAST_RESAMPLES = 1000, 50
 RESAMPLE_SECONDS, MOST_SECONDS = 20.0, 100.0
@@ -109,7 +109,10 @@ class Comparing:
         score = replace(score, low=low, high=high, method=paired.method)
         if self.level is None:
             undecided = either and score.excess > 0 and low <= score.allowed
-            return replace(score, needed=paired.needed(budget, UNDECIDED, either=True)) if undecided else score
+            level = UNDECIDED if undecided else UNDECIDED / 2
+            return (
+                replace(score, needed=paired.needed(budget, level, either=True)) if undecided or score.open else score
+            )
         spread = self.spread.get(self.names[place]) if paired.groups is None else None
         return replace(
             score,
@@ -131,7 +134,7 @@ class Comparing:
         low, high = bootstrap_interval(drops)
         score = replace(score, low=low, high=high, method="bootstrap")
         if self.level is None:
-            return score
+            return replace(score, needed=needed_by_width(score)) if score.open else score
         excesses = np.array(
             [
                 budget.excess(my, float_score=their, higher_is_better=higher)

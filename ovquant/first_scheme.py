@@ -10,7 +10,6 @@ import openvino
 
 from ovquant.graph import SCHEME, STATEFUL, bodies_of, fingerprint, shapeless, structure
 
-
 Likeness = Literal["same", "alike", ""]
 """Whether a recorded fingerprint is a model's: it is, it is as far as the first scheme looked, or it is not."""
 

@@ -12,7 +12,7 @@ import openvino
 from numpy.typing import NDArray
 
 from ovquant import runtime
-from ovquant.budgets import Budget
+from ovquant.budgets import Budget, refuse_all_scores
 from ovquant.building import Builder, Progress, silent
 from ovquant.errors import CompileError, DataError, MetricError, ModelError, UsageError
 from ovquant.evaluating import (
@@ -27,7 +27,7 @@ from ovquant.metrics import metric_name
 from ovquant.plans import FLOAT, Plan, Recipe
 from ovquant.profiles import COMPARABLE, Profile
 from ovquant.protocols import Array
-from ovquant.quantization import Validation
+from ovquant.quantization import Validation, layer_precisions
 from ovquant.runtime import REFERENCE, Deployment
 from ovquant.scoring import Scoring
 from ovquant.splits import Splits
@@ -266,7 +266,8 @@ class Workbench:
     def _precisions(self, plan: Plan) -> dict[str, str]:
         if plan.recipe is None:
             return {}
-        return {layer.name: plan.layers.get(layer.name, "int8") for layer in self.builder.quantized(plan.recipe).layers}
+        built = runtime.core().read_model(self.builder.build(plan))
+        return layer_precisions(built, self.builder.quantized(plan.recipe).layers)
 
     def float_outputs(self) -> list[dict[str, Array]]:
         """Return the float reference's outputs for the first samples of the search split."""
@@ -322,6 +323,21 @@ class Workbench:
             # It is built by what it scores.
             key |= {"search": self.splits.search.fingerprint, "metric": self.scoring.key, "allowed": self.allowed_drop}
         return key
+
+    def check_budget(self, budget: Budget, split: Split) -> float:
+        """Score float in f32 and return the drop that a budget allows; raises UsageError for one that allows every score."""
+        scores = self.evaluation(self.reference_plan, split)
+        for place, (metric, found) in enumerate(zip(self.metrics, scores, strict=True)):
+            binary = found.items is not None and set(found.items) <= {0.0, 1.0}
+            how: dict[str, Any] = {
+                "higher_is_better": bool(metric.higher_is_better),
+                "bounds": getattr(metric, "bounds", None) or ((0.0, 1.0) if binary else None),
+                "metric": self.names[place],
+            }
+            refuse_all_scores(budget.of(place).max_drop, found.score, **how)
+            refuse_all_scores(budget.worst_slice, found.score, option="--worst-slice", **how)
+        self.allowed_drop = budget.allowed(scores[0].score)
+        return self.allowed_drop
 
     def begin(self) -> None:
         """Say in the profile whose measurements follow: a new budget is solved from those of the last run alone."""

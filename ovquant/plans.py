@@ -14,6 +14,8 @@ from ovquant.errors import UsageError
 PLAN_SCHEMA = 1
 FLOAT = "float"
 """The name of the plan that quantizes nothing."""
+BUILDABLE = ("f32",)
+"""The precisions that a single layer can be given apart from its recipe's."""
 SKETCH_SIZE = 4
 """Samples that calibrate a model of which only the operations matter."""
 
@@ -76,7 +78,8 @@ class Plan:
     """A recipe, the precision of the layers that differ from it, and the properties to compile with.
 
     `recipe` is None for the float model. `layers` maps a layer's name to its precision, for the layers that were
-    put back ("f32"); all others have the precision that the recipe gives them.
+    put back ("f32", the only one that can be built); all others have the precision that the recipe gives them. `budget`
+    is what it was made to hold, as `metric` and the fields of Budget; it decides nothing of what is built.
     """
 
     name: str = FLOAT
@@ -84,6 +87,18 @@ class Plan:
     layers: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     compress_to_fp16: bool = False
+    budget: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built: a plan may come from a file that was edited by hand."""
+        for layer, precision in self.layers.items():
+            if precision not in BUILDABLE:
+                raise UsageError(
+                    f"The plan asks for {precision!r} in the layer '{layer}', which cannot be built: a layer has the precision "
+                    f"that the recipe gives it, or {', '.join(BUILDABLE)}. Take it out of the plan's layers."
+                )
+        if self.layers and self.recipe is None:
+            raise UsageError("The plan names layers and has no recipe: the whole model is float. Take the layers out.")
 
     @property
     def is_float(self) -> bool:
@@ -92,8 +107,10 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """Return a short fingerprint of what is built and served, its name aside."""
-        return _digest({**self.to_json(), "name": ""})
+        """Return a short fingerprint of what is built and served, its name and its budget aside."""
+        values = self.to_json()
+        del values["budget"]
+        return _digest({**values, "name": ""})
 
     def renamed(self, name: str) -> "Plan":
         """Return the same plan under another name."""
@@ -116,6 +133,7 @@ class Plan:
             "layers": dict(sorted(self.layers.items())),
             "properties": dict(sorted(self.properties.items())),
             "compress_to_fp16": self.compress_to_fp16,
+            "budget": None if self.budget is None else dict(self.budget),
         }
 
     @classmethod
@@ -130,6 +148,7 @@ class Plan:
             layers=dict(values["layers"]),
             properties=dict(values["properties"]),
             compress_to_fp16=values["compress_to_fp16"],
+            budget=values.get("budget"),
         )
 
     def save(self, path: Path) -> None:

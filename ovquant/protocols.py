@@ -80,8 +80,9 @@ class Metric(Protocol):
     `measure` turns a batch into one item per sample; `aggregate` turns all items into the score. When
     `is_mean` is true the items are numbers and the score is their mean. When `against` is "float" the
     targets are the float model's outputs for the same samples, one array (or mapping by output name)
-    per sample with the batch axis, and labels are not needed; "targets" asks for labels. A mean may also have `bounds`,
-    the least and the largest item there can be: only with them, or with items of 0 and 1 alone, can a drop be certified.
+    per sample with the batch axis, and labels are not needed; "targets" asks for labels. A metric may also have `bounds`,
+    the least and the largest score there can be, of a sample where it is a mean: only with them, or with items of 0 and 1
+    alone, can a mean's drop be certified, and a drop that allows every score is refused.
     """
 
     @property

@@ -4,7 +4,7 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -128,7 +128,8 @@ class Result:
         """Write plan.json, result.json and the reports beside the model."""
         from ovquant.reports import render_reports
 
-        self.plan.save(folder / "plan.json")
+        budget = {"metric": self.metric, **self.budget.to_json()}
+        replace(self.plan, budget=budget).save(folder / "plan.json")
         serving = {"device": self.device.get("device", "CPU"), "config": dict(self.plan.properties)}
         (folder / "compile.json").write_text(json.dumps(serving, indent=2) + "\n", encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")

@@ -29,7 +29,7 @@ from ovquant.results import Data, Result, model_digest, refuse_finished
 from ovquant.runtime import Deployment
 from ovquant.splits import By, Splits, split_data
 from ovquant.trials import Trial
-from ovquant.walking import Outcome
+from ovquant.walking import Outcome, lost
 
 DEFAULT_STRATEGY = "integer-program"
 
@@ -304,8 +304,8 @@ def plain_notes(plain: Trial | None, chosen: Trial) -> list[str]:
         return [f"With no properties the model cannot be served: {plain.problem} {remedy}"]
     speed = f"{plain.timing.speedup:.2f}× float's speed"
     if not plain.holdout.holds and (chosen.holdout is None or chosen.holdout.excess <= 0):
-        return [f"Compiled with no properties the drop is {plain.holdout.main.drop:.4g}, outside the budget. {remedy}"]
-    return [f"Compiled with no properties the drop is {plain.holdout.main.drop:.4g}, at {speed}. {remedy}"]
+        return [f"Compiled with no properties it loses {lost(plain.holdout)}, outside the budget. {remedy}"]
+    return [f"Compiled with no properties it loses {lost(plain.holdout)}, at {speed}. {remedy}"]
 
 
 def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:

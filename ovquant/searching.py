@@ -52,7 +52,7 @@ class Search:
         verdict, chosen, walked = walk.fitting() if judge.minimises_drop else walk.fastest()
         shown = walk.whole_front() if self.pareto else ()
         trials = tuple(self._trials.values())
-        return Outcome(verdict, chosen, judge.baseline, trials, tuple(walked), tuple(self._notes), shown)
+        return Outcome(verdict, tuple(self._notes), chosen, judge.baseline, trials, tuple(walked), shown)
 
     def _walk(self, judge: Judge) -> Walk:
         return Walk(self.bench, replace(judge, level=None), self._trials, self._notes)
@@ -60,14 +60,14 @@ class Search:
     def judge(self) -> Judge:
         """Measure the float model as it would be served, beside the float reference in f32."""
         self.bench.begin()
-        allowed = self.budget.allowed(self.bench.evaluation(self.bench.reference_plan, "search")[0].score)
-        self.bench.allowed_drop = allowed
+        allowed = self.bench.check_budget(self.budget, "search")
         baseline = self.bench.trial(self.bench.float_plan, self.budget)
         self.on_trial(baseline)
-        if baseline.search is not None and baseline.search.drop != 0:
+        score = None if baseline.search is None else baseline.search.main
+        if score is not None and score.drop != 0:
             self._notes.append(
-                f"{self.bench.deployment.device} computes the float model below f32 unless told otherwise: its score "
-                f"on the search split is {baseline.search.value:.4g}, and {baseline.search.float_value:.4g} in f32. "
+                f"{self.bench.deployment.device} computes the float model below f32 unless told otherwise: its "
+                f"{score.metric} on the search split is {score.value:.4g}, and {score.float_value:.4g} in f32. "
                 "Drops are against f32, speeds against the float model as it runs by default."
             )
         # A look that is not the first is stricter still, but what that takes is seldom worth a slower plan.

@@ -66,6 +66,11 @@ class Score:
         return self.drop - self.excess
 
     @property
+    def open(self) -> bool:
+        """Tell whether the 95 % interval of the drop reaches to both sides of what the budget allows."""
+        return self.low is not None and self.high is not None and self.low <= self.allowed < self.high
+
+    @property
     def spread(self) -> float | None:
         """Return the standard deviation of one sample's drop, by the width of Student's interval; None without one."""
         if self.method != "t" or self.low is None or self.high is None or not np.isfinite(self.high - self.low):
@@ -111,6 +116,14 @@ def verdict_of(score: Score) -> Verdict:
     if score.holds:
         return "met"
     return "inconclusive" if score.undecided else "missed"
+
+
+def needed_by_width(score: Score) -> int | None:
+    """Return about how many samples would narrow a drop's interval to one side of its limit, if width falls with √n."""
+    if score.low is None or score.high is None or score.excess == 0:
+        return None
+    reach = score.high - score.drop if score.excess < 0 else score.drop - score.low
+    return math.ceil(score.samples * max(1.1, (reach / abs(score.excess)) ** 2))
 
 
 def nearest_to_limit(parts: Sequence[Score]) -> Score:

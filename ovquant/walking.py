@@ -26,11 +26,11 @@ class Outcome:
     """
 
     verdict: Verdict
+    notes: tuple[str, ...]
     chosen: Trial
     baseline: Trial
     trials: tuple[Trial, ...]
     walked: tuple[Trial, ...]
-    notes: tuple[str, ...] = ()
     front: tuple[Trial, ...] = ()
 
 
@@ -87,8 +87,8 @@ class Walk:
             safest = walked[0].holdout
             if safest.level is None:
                 self.notes.append(
-                    f"The tightest budget that a faster plan held on the holdout is a drop of {safest.drop:.2g} in "
-                    f"{safest.metric} ({walked[0].plan.name})."
+                    f"The safest of the faster plans, {walked[0].plan.name}, lost {lost(safest)} on the holdout: about that is "
+                    "the tightest budget within reach."
                 )
             else:
                 sure = [f"{part.bound:.2g} in {_of(part)}" for part in safest.all if part.bound is not None]
@@ -102,8 +102,8 @@ class Walk:
             _, trial = min(rows, key=lambda pair: (pair[0].excess, pair[1].plan.name))
             assert trial.search is not None
             self.notes.append(
-                f"Of the plans faster than float the most accurate, {trial.plan.name}, lost {trial.search.drop:.2g} in "
-                f"{trial.search.metric} on the search split: about that is the tightest budget within reach."
+                f"Of the plans faster than float the most accurate, {trial.plan.name}, lost {lost(trial.search)} on the search "
+                "split: about that is the tightest budget within reach."
             )
 
     def _finalists(self) -> list[Trial]:
@@ -234,6 +234,14 @@ def undecided(trial: Trial, score: Score) -> str:
     ]
     more = f" About {'; '.join(counts)} would decide." if counts else ""
     return f"{trial.plan.name} may well be inside the budget, but is not proven to be: {', '.join(what)}.{more}"
+
+
+def lost(score: Score) -> str:
+    """Say what was lost in each metric, and in the slice that is nearest to its limit."""
+    slices = [part for part in score.all if part.slice]
+    parts = [part for part in score.all if not part.slice]
+    parts += [max(slices, key=lambda part: part.excess)] if slices else []
+    return " and ".join(f"{part.drop:.2g} in {_of(part)}" for part in parts)
 
 
 def _of(part: Score) -> str:

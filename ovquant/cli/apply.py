@@ -31,9 +31,9 @@ def apply(
         list[str] | None,
         typer.Option(
             metavar="DROP",
-            help="Verify this drop: 1%, 1pt or 0.01; METRIC=DROP for one of several.",
+            help="Verify this drop: 1%, 1pt or 0.01; METRIC=DROP for one of several. The plan's own unless given.",
             rich_help_panel=options.BUDGET,
-            show_default="1%",
+            show_default=False,
         ),
     ] = None,
     floor: options.Floor = None,

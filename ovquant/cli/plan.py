@@ -79,7 +79,9 @@ def show_plan(found: "Trial", output: Path, budget: str) -> None:
     rows = {
         "plan": found.plan.name,
         "score on search": score_change(found.search),
-        "drop on search": drop_text(found.search.drop, found.search.low, found.search.high) if found.search else "",
+        "drop on search": drop_text(found.search.main.drop, found.search.main.low, found.search.main.high)
+        if found.search
+        else "",
         "time": times_text(found.timing),
         "speed-up": "" if found.plan.is_float else speedup_text(found.timing),
         "predicted speed-up": speedup(found.predicted) if found.predicted and found.timing is None else "",

@@ -69,6 +69,7 @@ class F1:
     output: str = ""
 
     higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     is_mean: ClassVar[bool] = False
     against: ClassVar[str] = "targets"
 

@@ -62,6 +62,7 @@ class MeanAveragePrecision:
     output: str = ""
 
     higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     is_mean: ClassVar[bool] = False
     against: ClassVar[str] = "targets"
 

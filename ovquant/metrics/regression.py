@@ -27,6 +27,7 @@ class Pearson:
     output: str = ""
 
     higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     is_mean: ClassVar[bool] = False
     against: ClassVar[str] = "targets"
 
@@ -49,6 +50,7 @@ class Spearman:
     output: str = ""
 
     higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     is_mean: ClassVar[bool] = False
     against: ClassVar[str] = "targets"
 

@@ -4,7 +4,7 @@ import openvino
 
 from ovquant.plans import Recipe
 from ovquant.quantization.naming import MadeUp, with_unique_names
-from ovquant.quantization.quantized import is_quantized, precisions
+from ovquant.quantization.quantized import is_quantized, layer_precisions, precisions
 from ovquant.quantization.revert import Layer, revert
 from ovquant.quantization.switching import Calibration, Quantized, Validation
 
@@ -14,6 +14,7 @@ __all__ = [
     "Quantized",
     "Validation",
     "is_quantized",
+    "layer_precisions",
     "precisions",
     "quantize",
     "revert",

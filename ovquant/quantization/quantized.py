@@ -1,6 +1,10 @@
 """Look at a model: is it quantized already, and which of its layers have which precision."""
 
+from collections.abc import Iterable
+
 import openvino
+
+from ovquant.quantization.revert import Layer
 
 _WEIGHT_TYPES = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
 _WEIGHTED = {
@@ -65,6 +69,21 @@ def precisions(model: openvino.Model) -> dict[str, str]:
     return found
 
 
+def layer_precisions(model: openvino.Model, layers: Iterable[Layer]) -> dict[str, str]:
+    """Return the precision that each layer of a recipe has in a model that was built: its name to f32, int8, ….
+
+    model: built from the quantized model that has these layers, as it was saved.
+    """
+    nodes = {node.get_friendly_name(): node for node in every_operation(model)}
+    found = {}
+    for layer in layers:
+        parts = [nodes[name] for name in layer.operations or layer.quantizers if name in nodes]
+        kinds = {_through_quantizer(source) for part in parts for source in part.input_values()}
+        cut = not layer.operations and any(part.get_type_name() == "FakeQuantize" for part in parts)
+        found[layer.name] = _precision("weights" in kinds, "activations" in kinds or cut)
+    return found
+
+
 def _precision(weights: bool, activations: bool) -> str:
     if activations:
         return "int8"
@@ -90,7 +109,20 @@ def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
         "MaxPool",
         "Concat",
         "Split",
+        "VariadicSplit",
         "StridedSlice",
+        "Slice",
+        "Gather",
+        "Pad",
+        "Tile",
+        "Broadcast",
+        "ReduceMax",
+        "Minimum",
+        "Maximum",
+        "ShuffleChannels",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "Interpolate",
     ):
         return _through_quantizer(node.input_value(0), depth - 1)
     return ""

@@ -37,7 +37,7 @@ def verdict_sentence(result: "Result") -> str:
     budget = f"the budget, {result.budget},"
     match result.verdict:
         case "met":
-            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result.trial.holdout, result.budget)}."
+            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result.trial.holdout, result.budget)}{_doubt(result.trial.holdout)}."
         case "float":
             if result.budget.max_drop is None:
                 return f"The float model itself holds {budget} so it is what was saved."
@@ -116,7 +116,7 @@ def checked_sentence(found: "Checked") -> str:
     drop = f"with a drop of {decimal(main.drop)} in {main.metric} on {main.samples:,} samples"
     match found.verdict:
         case "met":
-            return f"{found.plan} holds {budget} {drop}{_surety(score, found.budget)}."
+            return f"{found.plan} holds {budget} {drop}{_surety(score, found.budget)}{_doubt(score)}."
         case "inconclusive":
             more = "" if score.needed is None else f"; about {score.needed:,} samples would decide"
             return f"{found.plan} may well hold {budget} {drop}, but that is not proven{more}."
@@ -180,13 +180,15 @@ def front(result: "Result") -> Section:
 
 
 def float_layers(result: "Result") -> Section:
-    """Return the layers of the returned plan whose precision differs from the recipe's."""
-    rows = tuple(sorted((name, precision) for name, precision in result.plan.layers.items()))
-    if rows:
-        counted = f" of {len(result.trial.layers)}" if result.trial.layers else ""
-        remark = f"{len(rows)}{counted} layers were put back."
-    else:
-        remark = "The whole model is float." if result.plan.is_float else "No layer was put back to float."
+    """Return the layers of the returned plan that are float in the model that was built, and what its recipe left out."""
+    if result.plan.recipe is None:
+        return Section("Layers in float", ("layer", "precision"), (), "The whole model is float.")
+    layers = result.trial.layers or result.plan.layers
+    rows = tuple(sorted((name, precision) for name, precision in layers.items() if precision == "f32"))
+    counted = f" of {len(layers)}" if result.trial.layers else ""
+    remark = f"{len(rows)}{counted} layers were put back to float." if rows else "No layer was put back to float."
+    kept = [*result.plan.recipe.keep_float_types, *(f"'{name}'" for name in result.plan.recipe.keep_float_names)]
+    remark += f" The recipe itself keeps {', '.join(kept)} in float; these are not among its layers." if kept else ""
     return Section("Layers in float", ("layer", "precision"), rows, remark)
 
 
@@ -238,6 +240,16 @@ def _surety(score: "Score | None", budget: "Budget") -> str:
     how = "certified" if score.certified else "approximate"
     look = f"look {score.look} at these samples, " if score.look else ""
     return f", {how} with {budget.confidence:.4g} confidence ({look}tested at level {score.level:.4g})"
+
+
+def _doubt(score: "Score | None") -> str:
+    """Say that a point estimate decides nothing where its interval reaches outside the budget, and what would."""
+    part = None if score is None else next((part for part in score.all if part.level is None and part.open), None)
+    if part is None:
+        return ""
+    of = f" in {part.metric}{f' of slice {part.slice}' if part.slice else ''}"
+    more = "" if part.needed is None else f"; about {part.needed:,} samples would"
+    return f", which decides nothing: the 95 % interval of the drop{of} is {interval(part.low, part.high)}, and {decimal(part.allowed)} is allowed{more}"
 
 
 def _passed(score: "Score") -> str:

@@ -61,9 +61,9 @@ def points_of(result: "Result") -> list[Point]:
     points = []
     for trial in sorted((result.baseline, *result.trials), key=lambda trial: trial.plan.key == result.plan.key):
         cost = cost_of(trial, result)
-        if trial.search is None or cost is None or not math.isfinite(trial.search.drop):
+        if trial.search is None or cost is None or not math.isfinite(trial.search.main.drop):
             continue
-        drop = trial.search.drop
+        drop = trial.search.main.drop
         title = f"{trial.plan.name}: {cost:.3f} of float, drop {decimal(drop)}"
         points.append(Point(cost, drop, title, _kind(trial, result)))
     return points

@@ -14,7 +14,7 @@ from ovquant.plans import Plan
 from tests.cli import models
 from tests.cli.conftest import QUICK, Run
 
-BEFORE = Path(__file__).parent / "written_before"
+BEFORE = Path(__file__).parents[1] / "written_before"
 
 
 @pytest.fixture(scope="module")
