@@ -14,7 +14,7 @@ from ovquant.predicting import predicted_cost
 from ovquant.probing import Probing
 from ovquant.protocols import Strategy
 from ovquant.tables import COMFORT, SAVING, Candidate, LayerRow, PairRow, PartNames, Probe, Table
-from ovquant.trials import Trial
+from ovquant.trials import Score, Trial
 from ovquant.walking import Outcome, Walk, rescored, rows_of, update
 
 CONFIRMED_HEATS = 4
@@ -63,13 +63,8 @@ class Search:
         allowed = self.bench.check_budget(self.budget, "search")
         baseline = self.bench.trial(self.bench.float_plan, self.budget)
         self.on_trial(baseline)
-        score = None if baseline.search is None else baseline.search.main
-        if score is not None and score.drop != 0:
-            self._notes.append(
-                f"{self.bench.deployment.device} computes the float model below f32 unless told otherwise: its "
-                f"{score.metric} on the search split is {score.value:.4g}, and {score.float_value:.4g} in f32. "
-                "Drops are against f32, speeds against the float model as it runs by default."
-            )
+        if baseline.search is not None and baseline.search.main.drop != 0:
+            self._notes.append(below_f32(baseline.search.main, self.bench.deployment.device))
         # A look that is not the first is stricter still, but what that takes is seldom worth a slower plan.
         level = level_of(self.budget.confidence, 1)
         return Judge(self.budget, self.bench.objective, baseline, allowed, level, len(self.bench.splits.holdout))
@@ -259,3 +254,12 @@ class Search:
             _, best = min(recipes, key=lambda pair: (max(0.0, pair[0].excess), pair[0].cost))
             assert best.plan.recipe is not None
             self.bench.builder.hold(best.plan.recipe)
+
+
+def below_f32(score: Score, device: str) -> str:
+    """Say that a device computes float below f32, by the score of the whole model; score: float's as it is served."""
+    return (
+        f"{device} computes the float model below f32 unless told otherwise: its {score.metric} on the search split is "
+        f"{score.value:.4g}, and {score.float_value:.4g} in f32. Drops are against f32, speeds against the float model as it "
+        "runs by default."
+    )

@@ -12,6 +12,9 @@ import ovquant
 from ovquant.errors import UsageError
 from ovquant.plans import Plan, Recipe
 from ovquant.protocols import Sample
+from ovquant.searching import below_f32
+from ovquant.trials import Score, nearest_to_limit
+from ovquant.walking import lost
 from tests.cli.conftest import QUICK, Case, Run
 
 WIDTH, CLASSES = 1024, 6
@@ -54,9 +57,7 @@ def test_apply_takes_the_budget_that_the_plan_carries(run: Run, net: Case, tmp_p
     assert again.json["budget"]["max_drop"] == {"value": 0.02, "relative": True}
 
 
-def test_apply_asks_where_the_plan_has_no_budget_or_one_for_another_metric(
-    run: Run, net: Case, tmp_path: Path
-) -> None:
+def test_apply_asks_where_the_plan_has_no_budget_or_one_for_another_metric(run: Run, net: Case, tmp_path: Path) -> None:
     plan = Plan.load(Path(__file__).parents[1] / "written_before" / "result" / "plan.json")
     plan.save(tmp_path / "bare.json")
     ran = run("apply", "bare.json", net.model, "--data", net.data, "--metric", "accuracy", "-o", "applied")
@@ -149,15 +150,41 @@ def test_a_level_that_cannot_be_built_is_refused(run: Run, net: Case, tmp_path: 
     assert "cannot be built" in ran.err
 
 
-def test_what_was_built_is_what_is_reported() -> None:
-    found = ovquant.quantize(
-        linear(), data=samples(200), metric="accuracy", max_drop="50%", keep_float=["MatMul"], **HOW
+def test_what_the_recipe_keeps_in_float_is_reported(run: Run, net: Case, tmp_path: Path) -> None:
+    asked = (
+        "--data",
+        net.data,
+        "--metric",
+        "accuracy",
+        "--max-drop",
+        "2%",
+        "--strategy",
+        "first",
+        "--optimize",
+        "size",
     )
-    report = (found.save(found.folder.parent / f"{found.folder.name}-saved") / "report.md").read_text()
-    assert "No layer was put back" not in report or "keeps MatMul in float" in report
-    kinds = {operation.get_type_name() for operation in found.model.get_ops()}
-    quantized = "FakeQuantize" in kinds
-    assert quantized == ("int8" in (found.trial.layers or {}).values())
+    ran = run("quantize", net.model, *asked, "--recipe", "keep-float:types=MatMul", "-o", "out", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["trial"]["plan"]["recipe"]["keep_float_types"] == ["MatMul"]
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert "The recipe itself keeps MatMul in float" in report
+    # What is said of the layers is so in the file that was saved.
+    saved = openvino.Core().read_model(tmp_path / "out" / "model.xml")
+    inputs = {node.get_friendly_name(): node.input_values() for node in saved.get_ops()}
+    for layer, precision in ran.json["trial"]["layers"].items():
+        kinds = {source.get_node().get_type_name() for source in inputs[layer]}
+        assert ("FakeQuantize" in kinds) == (precision == "int8")
+
+
+def test_a_layer_put_back_is_float_in_the_file_and_in_the_report(run: Run, net: Case, tmp_path: Path) -> None:
+    plan = Plan("default, one layer in float", Recipe(), layers={"head": "f32"}, properties={})
+    plan.save(tmp_path / "plan.json")
+    asked = ("--data", net.data, "--metric", "accuracy", "--max-drop", "2%", "-o", "out", "--json")
+    ran = run("apply", "plan.json", net.model, *asked)
+    assert ran.code == 0, ran.err
+    layers = ran.json["trial"]["layers"]
+    assert layers["head"] == "f32"
+    assert set(layers.values()) == {"f32", "int8"}
 
 
 def test_notes_give_the_score_of_the_model_and_of_each_metric() -> None:
@@ -174,7 +201,18 @@ def test_notes_give_the_score_of_the_model_and_of_each_metric() -> None:
         data=data,
         metric=["accuracy", off],
         max_drop={"Accuracy": "50%", off.__qualname__: 0.0},
-        **{**HOW, "optimize": "latency"},
+        **HOW,
     )
-    tightest = [note for note in found.notes if "tightest" in note]
-    assert all("Accuracy" in note and off.__qualname__ in note for note in tightest)
+    assert found.verdict == "float"
+    (tightest,) = [note for note in found.notes if "tightest" in note]
+    # What failed is named, and what did not.
+    assert "Accuracy" in tightest
+    assert off.__qualname__ in tightest
+
+
+def test_the_note_about_float_gives_the_score_of_the_whole_model() -> None:
+    whole = Score("search", 0.9, 0.91, 0.01, -0.02, 100, metric="Accuracy")
+    worst = Score("search", 0.2, 0.3, 0.1, 0.05, 10, metric="Accuracy", slice="7")
+    note = below_f32(nearest_to_limit([whole, worst]).main, "CPU")
+    assert "its Accuracy on the search split is 0.9, and 0.91 in f32" in note
+    assert lost(nearest_to_limit([whole, worst])) == "0.01 in Accuracy and 0.1 in Accuracy of slice 7"
