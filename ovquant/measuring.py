@@ -105,6 +105,7 @@ class Workbench:
         sign = 1.0 if self.metric.higher_is_better else -1.0
 
         def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
+            compiled = runtime.Compiled(compiled, runtime.batched_outputs(self.model))
             result = self.scoring.run(compiled, self.splits.search.only(places), [self.metric])[0]
             return sign * result.score, [sign * item for item in result.items or ()]
 

@@ -9,6 +9,7 @@ import openvino
 from openvino._offline_transformations import compress_quantize_weights_transformation
 
 from ovquant.protocols import Array
+from ovquant.quantization.float32 import with_types_of
 from ovquant.quantization.revert import Layer, chosen, revert
 
 Calibration = Sequence[Sequence[Array]]
@@ -30,17 +31,21 @@ class Validation:
 
 @dataclass(frozen=True)
 class Quantized:
-    """A model quantized by a recipe, its weights not yet compressed, so that layers can still be put back."""
+    """A model quantized by a recipe, its weights not yet compressed, so that layers can still be put back.
+
+    `given` is the float model, and `original` the one that was quantized: the same, but for bfloat16, which is f32 there.
+    """
 
     original: openvino.Model
     model: openvino.Model
     layers: tuple[Layer, ...]
+    given: openvino.Model
 
     def build(self, float_layers: Sequence[str] = ()) -> openvino.Model:
         """Return the final model with the named layers in float; raises UsageError for an unknown name."""
         picked = chosen(self.layers, float_layers)
         reverted = revert(self.model, picked, original=self.original) if picked else self.model.clone()
-        return compress_quantized_weights(reverted)
+        return with_types_of(compress_quantized_weights(reverted), self.given)
 
 
 def compress_quantized_weights(model: openvino.Model) -> openvino.Model:

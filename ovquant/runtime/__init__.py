@@ -1,6 +1,6 @@
 """Compile, infer and time; the only room that talks to a device."""
 
-from ovquant.runtime.batches import Cuts, batched_of, cuts_of
+from ovquant.runtime.batches import Compiled, batched_of, batched_outputs, known, samples_in
 from ovquant.runtime.causes import first_line
 from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
@@ -16,19 +16,19 @@ __all__ = [
     "SERVED",
     "Block",
     "Capabilities",
-    "Cuts",
+    "Compiled",
     "Deployment",
     "Executed",
     "Requests",
     "batched_names",
     "batched_of",
+    "batched_outputs",
     "capabilities",
     "cast",
     "check_device",
     "clean",
     "compile_model",
     "core",
-    "cuts_of",
     "devices",
     "executed",
     "first_line",
@@ -37,6 +37,7 @@ __all__ = [
     "infer",
     "interleave",
     "interleave_throughput",
+    "known",
     "names_of",
     "outputs_of",
     "properties_of",
@@ -44,6 +45,7 @@ __all__ = [
     "request",
     "requests_of",
     "run",
+    "samples_in",
     "stack",
     "stackable",
     "static_batch",

@@ -85,13 +85,27 @@ def batched_of(compiled: openvino.CompiledModel) -> tuple[bool, ...]:
     batch = static_batch(compiled.inputs)
     if batch > 1:
         return tuple(_first(port) == batch for port in compiled.outputs)
-    known = getattr(compiled, "batched", None)
-    return tuple(bool(_by_port(port)) for port in compiled.outputs) if known is None else tuple(known)
+    return known(compiled).batched
 
 
-def cuts_of(compiled: openvino.CompiledModel) -> "Cuts":
-    """Return how a compiled model's outputs are cut into samples, with what has been proven of it."""
-    return compiled.cuts if isinstance(compiled, Compiled) else Cuts(compiled)
+def known(compiled: openvino.CompiledModel) -> Compiled:
+    """Return a compiled model of which is known what its outputs' first axes are; of one of openvino's, by shapes alone."""
+    if isinstance(compiled, Compiled):
+        return compiled
+    return Compiled(compiled, [bool(_by_port(port)) for port in compiled.outputs])
+
+
+def samples_in(compiled: Compiled, request: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
+    """Return how many samples a request holds that its outputs are known to be cut into; 1 where that is not known.
+
+    request: an idle one of the model. inputs, outputs: those of the request that is asked about.
+    """
+    lengths = {array.shape[0] if array.ndim else 1 for array in inputs}
+    count = int(lengths.pop()) if len(lengths) == 1 else 1
+    if count > 1 and static_batch(compiled.inputs) == count:
+        return count if compiled.cuts.holds(request, inputs, outputs, count) else 1
+    each = all(batched and len(array) == count for batched, array in zip(compiled.batched, outputs, strict=True))
+    return count if count > 1 and each else 1
 
 
 class Cuts:
@@ -106,6 +120,7 @@ class Cuts:
         self._names, self._shapes = names_of(compiled.outputs), [port.get_partial_shape() for port in compiled.outputs]
         self._lengths = [_first(port) for port in compiled.outputs]
         self._unproven = set(range(len(self._names)))
+        self._wrong: int | None = None
 
     def check(self, batch: int) -> None:
         """Raise ModelError for an output that cannot be cut into so many samples."""
@@ -119,10 +134,20 @@ class Cuts:
         request: an idle one, to run the samples again with. inputs, outputs: those of the request that is cut.
         """
         self.check(batch)
-        if self._unproven:
+        if self._unproven and self._wrong is None:
             self._prove(request, inputs, outputs, batch)
+        if self._wrong is not None:
+            raise self._refusal(self._wrong, batch)
         parts = [np.split(array, batch) for array in outputs]
         return [[part[sample] for part in parts] for sample in range(batch)]
+
+    def holds(self, request: Any, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> bool:
+        """Tell whether a request can be cut; see `cut`."""
+        try:
+            self.cut(request, inputs, outputs, batch)
+        except ModelError:
+            return False
+        return True
 
     def _prove(self, request: Any, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> None:
         moved = run(request, [np.roll(array, 1, axis=0) for array in inputs])
@@ -130,7 +155,8 @@ class Cuts:
             before, after = outputs[place], moved[place]
             expected = np.roll(before, len(before) // batch, axis=0)
             if not _alike(after, expected):
-                raise self._refusal(place, batch)
+                self._wrong = place
+                return
             if not _alike(after, before):
                 self._unproven.discard(place)
 

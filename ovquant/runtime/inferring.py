@@ -9,7 +9,7 @@ import openvino
 
 from ovquant.errors import DataError
 from ovquant.protocols import Array, Dataset, Outputs
-from ovquant.runtime.batches import Cuts, batched_of, cuts_of
+from ovquant.runtime.batches import Cuts, batched_of, known
 from ovquant.runtime.causes import first_line
 from ovquant.runtime.fitting import fit, join, names_of, static_batch
 from ovquant.runtime.states import clean
@@ -71,7 +71,7 @@ def infer(
     # Plain requests and no queue with a callback: a native thread that still holds Python when the interpreter ends
     # takes the whole process down.
     requests = [compiled.create_infer_request() for _ in range(_optimal_requests(compiled))]
-    cuts = cuts_of(compiled)
+    cuts = known(compiled).cuts
     size = batch * max(1, BLOCK_SIZE // batch)
     for begin in range(start, stop, size):
         indices = list(range(begin, min(begin + size, stop)))
