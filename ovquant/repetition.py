@@ -43,7 +43,8 @@ def same(mine: Any, theirs: Any) -> bool:
         return mine == theirs or (math.isnan(mine) and math.isnan(theirs))
     if type(mine) is not type(theirs):
         return bool(mine == theirs)
-    if type(mine).__eq__ is not object.__eq__:
+    own: Any = type(mine).__eq__
+    if own is not object.__eq__:
         return _equal(mine, theirs)
     # An object without an equality of its own is never equal to another: its parts are, or there is nothing to tell by.
     return same(vars(mine), vars(theirs)) if hasattr(mine, "__dict__") else True
