@@ -12,6 +12,7 @@ from ovquant.comparing import Comparing, resampler
 from ovquant.datasets import open_dataset
 from ovquant.evaluating import Evaluation, evaluate_all
 from ovquant.metrics import metric_name, resolve_metric
+from ovquant.repetition import check_repetition
 from ovquant.runs import load_float, model_name, read_options
 from ovquant.trials import Timing
 
@@ -40,6 +41,7 @@ def evaluate(
     settings = read_options(options)
     runtime.check_device(settings.device)
     scorer, samples = resolve_metric(metric), open_dataset(data)
+    check_repetition(samples)
     deployment = settings.deployment()
     compiled = runtime.compile_model(load_float(model, settings), deployment)
     truth = (

@@ -4,7 +4,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import openvino
 from ovquant.errors import MetricError, OvquantError
 from ovquant.metrics import checked, metric_name
 from ovquant.protocols import Array, Dataset, Metric, Outputs
-from ovquant.runtime import Block, infer, names_of
+from ovquant.runtime import Block, batched_names, infer, names_of, stackable
 
 FIRST_LOOK = 64
 """Samples after which a plan is first asked whether it is decided."""
@@ -73,7 +73,7 @@ def evaluate_all(
     """
     with ExitStack() as stack:
         scorers = [
-            stack.enter_context(Whole(metric, names_of(compiled.outputs), resample))
+            stack.enter_context(Whole(metric, names_of(compiled.outputs), batched_names(compiled), resample))
             if hasattr(metric, "score_all")
             else BySample(metric, resample)
             for metric in metrics
@@ -85,7 +85,7 @@ def evaluate_all(
                 against_float = getattr(metric, "against", "targets") == "float"
                 if not against_float:
                     _require_targets(metric, block)
-                scorer.add(Block(block.indices, block.outputs, truth) if against_float else block)
+                scorer.add(replace(block, targets=truth) if against_float else block)
             if step is not None:
                 step(block.indices[-1] + 1, len(dataset))
         return [scorer.finish(len(dataset)) for scorer in scorers]
@@ -119,10 +119,13 @@ class BySample:
 class Whole:
     """Keeps all outputs on disk for a metric that needs them at once."""
 
-    def __init__(self, metric: Any, names: Sequence[str], resample: Resample | None) -> None:
+    def __init__(self, metric: Any, names: Sequence[str], batched: frozenset[str], resample: Resample | None) -> None:
         self._metric, self._resample, self._names = metric, resample, names
         self._folder = tempfile.TemporaryDirectory(prefix="ovquant-")
-        self._stores = {name: Store(Path(self._folder.name) / f"{position}.bin") for position, name in enumerate(names)}
+        self._stores = {
+            name: Store(Path(self._folder.name) / f"{position}.bin", batched=name in batched)
+            for position, name in enumerate(names)
+        }
         self._targets: list[Any] = []
 
     def __enter__(self) -> "Whole":
@@ -180,10 +183,13 @@ def _resampled(
 
 
 class Store:
-    """Arrays of one output on disk, so that memory does not grow with the number of samples."""
+    """Arrays of one output on disk, so that memory does not grow with the number of samples.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    `batched` tells that axis 0 is known to be the batch.
+    """
+
+    def __init__(self, path: Path, *, batched: bool = False) -> None:
+        self._path, self._batched = path, batched
         self._file = path.open("wb")
         self._shapes: list[tuple[int, ...]] = []
         self._dtype = np.dtype(np.float32)
@@ -195,12 +201,13 @@ class Store:
         self._file.write(np.ascontiguousarray(array).tobytes())
 
     def read(self) -> Array | list[Array]:
-        """Return the memory-mapped arrays: stacked along the batch axis, or a list when shapes differ."""
+        """Return the memory-mapped arrays: stacked along the batch axis, or a list where there is none or shapes differ."""
         self._file.close()
-        flat = np.memmap(self._path, dtype=self._dtype, mode="r")
-        first = self._shapes[0]
-        if first and first[0] == 1 and all(shape == first for shape in self._shapes):
-            return flat.reshape(len(self._shapes), *first[1:])
+        # An empty file cannot be mapped, and outputs of no detection at all make one.
+        empty = self._path.stat().st_size == 0
+        flat = np.empty(0, self._dtype) if empty else np.memmap(self._path, dtype=self._dtype, mode="r")
+        if self._batched and stackable(self._shapes):
+            return flat.reshape(len(self._shapes), *self._shapes[0][1:])
         ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
         return [
             flat[end - int(np.prod(shape)) : end].reshape(shape) for shape, end in zip(self._shapes, ends, strict=True)

@@ -107,6 +107,7 @@ class Workbench:
         sign = 1.0 if self.metric.higher_is_better else -1.0
 
         def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
+            compiled = runtime.Compiled(compiled, runtime.batched_outputs(self.model))
             result = self.scoring.run(compiled, self.splits.search.only(places), [self.metric])[0]
             return sign * result.score, [sign * item for item in result.items or ()]
 
@@ -156,6 +157,12 @@ class Workbench:
                 moved = replace(plan, name=f"{plan.name}, computed in f32", properties=properties)
                 return self.trial(moved, budget, pointless, glance=glance)
             return Trial(plan, problem=str(error), seconds=time.perf_counter() - begin)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            # So does what nobody foresaw, such as an array without elements; one plan must not end the run.
+            if plan.recipe is None:
+                raise
+            problem = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            return Trial(plan, problem=problem, seconds=time.perf_counter() - begin)
         trial = replace(trial, search=score, problem=reason, seconds=time.perf_counter() - begin)
         if score is not None:
             self.record(trial)

@@ -10,6 +10,7 @@ import numpy as np
 from ovquant.content import content_digest
 from ovquant.errors import DataError
 from ovquant.protocols import Dataset, Sample
+from ovquant.repetition import check_repetition
 
 Step = Callable[[int, int], None]
 """Called with the samples done and the samples in all."""
@@ -149,6 +150,7 @@ def read_contents(
         for by, found in labels.items():
             found.append(_text(by(sample) if callable(by) else sample.target))
         step(index + 1, len(dataset))
+    check_repetition(dataset)
     for name in (slice_by, group_by):
         if isinstance(name, str) and name != "target":
             labels[name] = _column(dataset, name)

@@ -12,7 +12,7 @@ import openvino
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph import structure
 from ovquant.live.store import Stored, read_store
-from ovquant.runtime import first_line
+from ovquant.runtime import Compiled, batched_outputs, first_line
 
 VARIABLE = "OVQUANT_STORE"
 """The environment variable that names the store."""
@@ -55,7 +55,8 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
             served = self._served(model, device_name)
             if served is not None:
                 stored, quantized = served
-                return super().compile_model(quantized, stored.device, {**stored.properties, **given})
+                compiled = super().compile_model(quantized, stored.device, {**stored.properties, **given})
+                return Compiled(compiled, batched_outputs(quantized))
         return super().compile_model(model, device_name, given, **others)
 
     def _served(self, model: Any, device_name: str | None) -> tuple[Stored, openvino.Model] | None:

@@ -1,5 +1,6 @@
 """How far the outputs of two models are apart, request by request."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,42 +10,62 @@ from ovquant.datasets import open_dataset
 from ovquant.exact import mean_bound
 from ovquant.metrics import WholeSetMetric, resolve_metric
 from ovquant.protocols import Array
-from ovquant.runtime import request, static_batch
+from ovquant.repetition import check_repetition
+from ovquant.runtime import Compiled, known, request, run, samples_in, stack, static_batch
 
 
 def disagreement_bound(
     quantized: openvino.CompiledModel, reference: openvino.CompiledModel, data: Any, *, confidence: float, metric: Any
 ) -> float:
-    """Return what the disagreement of two models surely does not exceed on data like these."""
+    """Return what the disagreement of two models surely does not exceed on data like these, each from a clean state."""
     samples, scorer = open_dataset(data), resolve_metric(metric)
-    batch, found = static_batch(quantized.inputs), []
+    check_repetition(samples)
+    batch, found = static_batch(quantized.inputs), list[float]()
+    mine, theirs = quantized.create_infer_request(), reference.create_infer_request()
+    truth = reference_of(quantized, reference)
     for begin in range(0, len(samples), batch):
-        inputs = dict(enumerate(request(quantized.inputs, samples, begin, batch)))
-        mine, theirs = ([np.array(array) for array in model(inputs).values()] for model in (quantized, reference))
-        found.append(disagreement(scorer, mine, theirs))
+        inputs = request(quantized.inputs, samples, begin, batch)
+        outputs, expected = run(mine, inputs), run(theirs, inputs)
+        count = samples_in(truth, theirs, inputs, expected)
+        found.append(disagreement(scorer, outputs, expected, samples=count, batched=truth.batched))
     return mean_bound(found, confidence=confidence)
 
 
-def disagreement(metric: Any, outputs: list[Array], expected: list[Array]) -> float:
+def reference_of(quantized: openvino.CompiledModel, reference: openvino.CompiledModel) -> Compiled:
+    """Return a float model of which is known what is known of either: both have the same outputs."""
+    if isinstance(reference, Compiled) or not isinstance(quantized, Compiled):
+        return known(reference)
+    return Compiled(reference, quantized.batched)
+
+
+def disagreement(
+    metric: Any, outputs: Sequence[Array], expected: Sequence[Array], *, samples: int = 1, batched: Sequence[bool] = ()
+) -> float:
     """Return how far a request's outputs are from those expected, from 0 to 1, by a metric that is given these as targets.
 
-    A request of several samples counts with their mean. Outputs that are no numbers are as far off as can be.
+    samples: how many the request holds, in whose order its outputs are cut into as many parts; one where that is not
+    known, and the outputs are then compared as they are. batched: of each output, whether axis 0 is known to be the batch,
+    so that a function is given it stacked. A request of several samples counts with their mean. Outputs that are no
+    numbers are as far off as can be.
     """
     if any(array.dtype.kind == "f" and np.isnan(array).any() for array in outputs):
         return 1.0
-    rows = {len(array) if array.ndim else 0 for array in outputs}
-    count = rows.pop() if len(rows) == 1 else 0
-    targets = [_one([array[place : place + 1] for array in expected]) for place in range(count)] or [_one(expected)]
-    mine: Any = _one(outputs)
-    if not count:
-        mine = {name: [array] for name, array in mine.items()} if isinstance(mine, dict) else [mine]
+    mine, theirs = ([_parts(array, samples) for array in arrays] for arrays in (outputs, expected))
+    targets = [_one([parts[place] for parts in theirs]) for place in range(samples)]
+    flags = batched or [False] * len(outputs)
+    found = _one([stack(parts, batched=flag) for parts, flag in zip(mine, flags, strict=True)])
     if isinstance(metric, WholeSetMetric):
-        score, _ = metric.score_all(mine, targets)
+        score, _ = metric.score_all(found, targets)
     else:
-        score = metric.aggregate(metric.measure(mine, targets))
+        score = metric.aggregate(metric.measure(found, targets))
     away = 1.0 - score if metric.higher_is_better else score
     return float(np.clip(away, 0.0, 1.0))
 
 
-def _one(arrays: list[Array]) -> Array | dict[str, Array]:
-    return arrays[0] if len(arrays) == 1 else {str(place): array for place, array in enumerate(arrays)}
+def _parts(array: Array, samples: int) -> list[Array]:
+    return [array] if samples == 1 else np.split(array, samples)
+
+
+def _one(values: Sequence[Any]) -> Any:
+    """Return what a metric takes: one value for one output, a mapping for several."""
+    return values[0] if len(values) == 1 else {str(place): value for place, value in enumerate(values)}

@@ -9,7 +9,7 @@ from typing import Any
 import openvino
 import torch
 
-from ovquant.errors import UsageError
+from ovquant.errors import DataError, ModelError, UsageError
 from ovquant.live.core import VARIABLE, NotServedWarning
 from ovquant.live.store import Stored, read_store
 from ovquant.loaders import weights_digest
@@ -83,7 +83,7 @@ class Served:
             compiled = core.compile_model(model, self._stored.device, dict(self._stored.properties))
             self._module = QuantizedModule(compiled)
             found = self._serve(self._module, arguments)
-        except RuntimeError as error:
+        except (RuntimeError, DataError, ModelError) as error:
             return f"cannot be served here: {first_line(error)}"
         return "" if all(map(_alike, found, expected)) else "answers something else than the graph"
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import openvino
 
 from ovquant.live.requests import PythonModel, arrays_of, port_name
 from ovquant.protocols import Array
+from ovquant.runtime import outputs_of
 
 if TYPE_CHECKING:
     from ovquant.live.guarding import Guard
@@ -36,7 +36,7 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
         picked = list(arrays_of(self._model.names, inputs, self)) if guard.picks() else None
         found = super().infer(inputs, share_inputs, *arguments, **options)
         if picked is not None:
-            guard.compare(picked, [np.array(found[place]) for place in range(len(self._model.outputs))])
+            guard.compare(picked, outputs_of(self))
         return found
 
     def start_async(self, inputs: Any = None, userdata: Any = None, share_inputs: bool = False, **options: Any) -> None:
@@ -75,8 +75,7 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
         if self._float_runs:
             self._take_outputs()
         elif self._picked is not None:
-            outputs = [np.array(self.get_output_tensor(place).data) for place in range(len(self._model.outputs))]
-            self._model.guard.compare(self._picked, outputs)
+            self._model.guard.compare(self._picked, outputs_of(self))
             self._picked = None
 
     def _given(self, inputs: Any) -> dict[int, Array]:
@@ -103,8 +102,10 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
 
     def _take_outputs(self) -> None:
         for place in range(len(self._model.outputs)):
-            array = np.array(self._by_float().get_output_tensor(place).data)
-            self.set_output_tensor(place, openvino.Tensor(array))
+            found = self._by_float().get_output_tensor(place)
+            copy = openvino.Tensor(found.get_element_type(), found.get_shape())
+            copy.data[...] = found.data
+            self.set_output_tensor(place, copy)
 
 
 class GuardedModel(PythonModel):

@@ -8,15 +8,15 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
-import numpy as np
 import openvino
 
 from ovquant.errors import OvquantError, UsageError
-from ovquant.live.disagreeing import disagreement, disagreement_bound
+from ovquant.live.disagreeing import disagreement, disagreement_bound, reference_of
 from ovquant.live.drift import Drift
 from ovquant.live.guarded import GuardedModel
 from ovquant.metrics import resolve_metric
 from ovquant.protocols import Array
+from ovquant.runtime import Compiled, has_state, known, outputs_of, samples_in
 
 Action = Literal["warn", "raise", "float"] | Callable[["Guard"], None]
 WAITING = 64
@@ -49,8 +49,12 @@ class Guard:
         action: Action,
         metric: Any,
         seed: int,
+        axes: Compiled | None = None,
     ) -> None:
-        """Start the thread. Raises UsageError for a limit or a share that is none."""
+        """Start the thread. Raises UsageError for a limit or a share that is none.
+
+        axes: the reference with what is known of its outputs' first axes, where more is known than it says itself.
+        """
         for name, value in (("limit", limit), ("share", share)):
             if not 0 < value <= 1:
                 raise UsageError(f"{name} is {value:g}; give a number above 0 and at most 1.")
@@ -59,7 +63,7 @@ class Guard:
         self.requests = self.skipped = 0
         self.problem: Exception | None = None
         self.fired = False
-        self._metric = resolve_metric(metric)
+        self._metric, self._axes = resolve_metric(metric), axes or known(reference)
         self._random, self._lock = random.Random(seed), threading.Lock()
         self._waiting: queue.Queue[tuple[list[Array], list[Array]] | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._compare_all, name="ovquant-guard", daemon=True)
@@ -130,9 +134,11 @@ class Guard:
         while (item := self._waiting.get()) is not None:
             try:
                 inputs, outputs = item
-                found = request.infer(dict(enumerate(inputs)))
-                expected = [np.array(found[place]) for place in range(len(outputs))]
-                if self.drift.add(disagreement(self._metric, outputs, expected)) and not self.fired:
+                request.infer(dict(enumerate(inputs)))
+                expected = outputs_of(request)
+                count, flags = samples_in(self._axes, request, inputs, expected), self._axes.batched
+                found = disagreement(self._metric, outputs, expected, samples=count, batched=flags)
+                if self.drift.add(found) and not self.fired:
                     self._act()
             except Exception as error:  # a thread has nobody to raise to
                 self.problem = error
@@ -166,14 +172,26 @@ def guard(
     model's as targets, and says how close they are, from 0 to 1: "fidelity" by its comparisons, a metric of text with
     what decodes it, or a function. action: "warn" once,
     "raise" DriftError at the next request, serve "float" from then on, or a function that is given the guard. Under no
-    drift it ever acts with a chance of at most 1 - confidence.
+    drift it ever acts with a chance of at most 1 - confidence. Raises UsageError for a model that keeps state.
     """
+    if has_state(quantized) or has_state(reference):
+        raise UsageError(
+            "The model keeps state from one request to the next, and the guard compares single requests, for which the float "
+            "model would have another state. Guard a model without state, or verify the result with `ovquant check`."
+        )
     if limit is None:
         if data is None:
             raise UsageError("Give the guard a limit, or data to find one with, such as the holdout.")
         limit = disagreement_bound(quantized, reference, data, confidence=confidence, metric=metric) + MARGIN
     watching = Guard(
-        reference, limit=limit, share=share, confidence=confidence, action=action, metric=metric, seed=seed
+        reference,
+        limit=limit,
+        share=share,
+        confidence=confidence,
+        action=action,
+        metric=metric,
+        seed=seed,
+        axes=reference_of(quantized, reference),
     )
     return GuardedModel(quantized, watching)
 

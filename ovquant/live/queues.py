@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import openvino
 
 from ovquant.live.guarded import GuardedModel
 from ovquant.live.recording import RecordedModel, record_from
 from ovquant.live.requests import arrays_of
+from ovquant.runtime import outputs_of
 
 Callback = Callable[[Any, Any], Any]
 
@@ -34,8 +34,7 @@ class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvi
 
         def watched(request: Any, userdata: Any) -> None:
             if model.guard.picks():
-                outputs = [np.array(request.get_output_tensor(place).data) for place in range(len(model.outputs))]
-                model.guard.compare(list(arrays_of(model.names, None, request)), outputs)
+                model.guard.compare(list(arrays_of(model.names, None, request)), outputs_of(request))
             if callback is not None:
                 callback(request, userdata)
 

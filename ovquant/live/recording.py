@@ -4,13 +4,14 @@ import json
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
 
+from ovquant.bfloats import widened
 from ovquant.errors import OutputError, UsageError
 from ovquant.live.requests import PythonModel, arrays_of, port_name
 from ovquant.protocols import Array
@@ -27,11 +28,20 @@ class Recorder:
     request waits for the disk; in memory are at most as many samples as in the folder. Safe to call from any thread.
     """
 
-    def __init__(self, folder: str | Path, names: Sequence[str], *, count: int = 300, seed: int = 0) -> None:
-        """Make the folder. Raises OutputError when it holds something already, UsageError for a count below one."""
+    def __init__(
+        self,
+        folder: str | Path,
+        names: Sequence[str],
+        *,
+        count: int = 300,
+        seed: int = 0,
+        bfloats: Collection[int] = (),
+    ) -> None:
+        """Make the folder; bfloats: the places of inputs of bfloat16, which are kept as float32. Raises OutputError when it holds something already, UsageError for a count below one."""
         if count < 1:
             raise UsageError(f"n is {count}; record at least one sample.")
         self.folder, self.names, self.count = Path(folder), tuple(names), count
+        self.bfloats = frozenset(bfloats)
         self.seen = 0
         if self.folder.exists() and any(self.folder.iterdir()):
             raise OutputError(f"'{folder}' already holds something. Record into a new folder.")
@@ -150,11 +160,13 @@ def record(compiled: openvino.CompiledModel, folder: str | Path, *, n: int = 300
     `ovquant.AsyncInferQueue` in place of openvino's the requests of a queue are recorded too.
     """
     names = [port_name(port, place) for place, port in enumerate(compiled.inputs)]
-    return RecordedModel(compiled, Recorder(folder, names, count=n, seed=seed))
+    bfloats = [place for place, port in enumerate(compiled.inputs) if port.get_element_type() == openvino.Type.bf16]
+    return RecordedModel(compiled, Recorder(folder, names, count=n, seed=seed, bfloats=bfloats))
 
 
 def record_from(recorder: Recorder, inputs: Any, request: openvino.InferRequest | None) -> None:
     """Show a recorder one request: its inputs as they were given, or as they are set in it."""
     place = recorder.place()
     if place is not None:
-        recorder.keep(place, list(arrays_of(recorder.names, inputs, request)))
+        arrays = enumerate(arrays_of(recorder.names, inputs, request))
+        recorder.keep(place, [widened(array) if which in recorder.bfloats else array for which, array in arrays])

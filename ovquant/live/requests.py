@@ -47,7 +47,10 @@ def port_name(port: Any, place: int) -> str:
 
 
 def arrays_of(names: Sequence[str], inputs: Any, request: openvino.InferRequest | None) -> Iterator[Array]:
-    """Yield a copy of each input of a request, in the model's order; what was not given is what is set in the request."""
+    """Yield a copy of each input of a request, in the model's order; what was not given is what is set in the request.
+
+    Those of bfloat16 are as openvino takes and shows them: float16 of the same bits.
+    """
     given: dict[int, Any] = {}
     if isinstance(inputs, Mapping):
         for key, value in inputs.items():

@@ -276,12 +276,28 @@ def convert(source: Any, name: str, options: Mapping[str, Any]) -> "openvino.Mod
 
     try:
         with quiet():
-            return openvino.convert_model(source, **options)
+            return with_own_bfloats(openvino.convert_model(source, **options))
     except Exception as error:
         raise ModelError(
             f"OpenVINO cannot convert {name}: {first_cause(error)} Check that the example input fits forward(), or "
             "export the model to ONNX with torch.onnx.export and give that file."
         ) from error
+
+
+def with_own_bfloats(model: "openvino.Model") -> "openvino.Model":
+    """Give a converted model bfloat16 constants of its own, in place: openvino 2026.4.1 lets them go with the module."""
+    import openvino
+
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() != "Constant" or operation.get_element_type() != openvino.Type.bf16:
+            continue
+        tensor = openvino.Tensor(openvino.Type.bf16, operation.get_output_shape(0))
+        tensor.data[...] = operation.data
+        own = openvino.op.Constant(tensor, shared_memory=False)
+        own.set_friendly_name(operation.get_friendly_name())
+        for target in operation.output(0).get_target_inputs():
+            target.replace_source_output(own.output(0))
+    return model
 
 
 def parse_example(text: str) -> Any:

@@ -94,6 +94,8 @@ def _single(target: Any, output: str) -> Any:
 
 
 def _agreement(found: Array, wanted: Array, axis: int) -> float:
+    if wanted.size == 0:  # nothing was found, by either
+        return 1.0
     if wanted.dtype.kind not in "f":
         return float(np.mean(found == wanted))
     _check_classes(wanted, axis, "agreement")
@@ -120,6 +122,8 @@ def _cosine(found: Array, wanted: Array, axis: int) -> float:
 def _divergence(found: Array, wanted: Array, axis: int) -> float:
     from scipy.special import rel_entr, softmax
 
+    if wanted.size == 0:
+        return 0.0
     _check_classes(wanted, axis, "kl")
     left, right = found.astype(np.float64), wanted.astype(np.float64)
     if not _is_distribution(right, axis):

@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import nncf
 import openvino
@@ -12,6 +13,7 @@ from nncf.common.logging import nncf_logger
 from ovquant.errors import ModelError, UsageError
 from ovquant.plans import Recipe
 from ovquant.quantization.compress import compress_weights
+from ovquant.quantization.float32 import holds_bfloats, in_float32, widened_requests
 from ovquant.quantization.groups import layers_of
 from ovquant.quantization.naming import with_unique_names
 from ovquant.quantization.settings import quantize_arguments
@@ -22,10 +24,11 @@ def quantize(
     model: openvino.Model, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None
 ) -> Quantized:
     """Do what `ovquant.quantization.quantize` says."""
-    original = with_unique_names(model)
+    given = with_unique_names(model)
+    original = in_float32(given) if holds_bfloats(given) else given
     with _quiet_nncf():
         try:
-            quantized = _run(original, recipe, calibration, validation)
+            quantized = _run(given, original, recipe, calibration, validation)
             layers = () if recipe.algorithm == "weights" else layers_of(quantized)
         except nncf.ValidationError as error:
             raise UsageError(f"NNCF refuses the settings: {error}") from error
@@ -40,15 +43,20 @@ def quantize(
         ) as error:
             cause = str(error).strip().partition("\n")[0]
             raise ModelError(f"NNCF cannot quantize this model: {type(error).__name__}: {cause}") from error
-    return Quantized(original, quantized, layers)
+    return Quantized(original, quantized, layers, given)
 
 
 def _run(
-    original: openvino.Model, recipe: Recipe, calibration: Calibration, validation: Validation | None
+    given: openvino.Model,
+    original: openvino.Model,
+    recipe: Recipe,
+    calibration: Calibration,
+    validation: Validation | None,
 ) -> openvino.Model:
     if recipe.algorithm == "weights":
         return compress_weights(original, recipe)
-    dataset = nncf.Dataset(calibration, list)
+    # Requests are of the model as it was given, whose bfloat16 is f32 here.
+    dataset = nncf.Dataset(calibration, partial(widened_requests, original=given))
     arguments = quantize_arguments(original, recipe, samples=len(calibration))
     if recipe.algorithm == "post-training":
         return nncf.quantize(original, dataset, **arguments)

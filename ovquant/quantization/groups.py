@@ -1,9 +1,10 @@
 """Find the layers of a quantized model: which operations share quantizers, by NNCF's own notion of a group."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 import openvino
-from nncf.common.graph.graph import NNCFGraph
+from nncf.common.graph.graph import NNCFGraph, NNCFNode
 from nncf.common.quantization.quantizer_removal import find_quantizer_nodes_to_cut
 from nncf.openvino.graph.nncf_graph_builder import GraphConverter
 from nncf.quantization.algorithms.accuracy_control.openvino_backend import OVAccuracyControlAlgoBackend
@@ -48,6 +49,28 @@ def _without_shapes(graph: NNCFGraph) -> NNCFGraph:
         *graph.get_nodes_by_metatypes(backend.get_op_with_weights_metatypes()),
         *backend.get_start_nodes_for_activation_path_tracing(graph),
     ]
+    found = find_shapeof_subgraphs(graph, backend.get_shapeof_metatypes(), starts)
+    kept = _beside_quantizers(graph, found)
     plain = deepcopy(graph)
-    plain.remove_nodes_from(find_shapeof_subgraphs(graph, backend.get_shapeof_metatypes(), starts))
+    plain.remove_nodes_from([node for node in found if node.node_name not in kept])
     return plain
+
+
+def _beside_quantizers(graph: NNCFGraph, found: Sequence[NNCFNode]) -> set[str]:
+    """Return which nodes of shape subgraphs hold values that quantizers see, by name.
+
+    Where the shape is that of a constant, such as an embedding's table, the subgraph has the constant's own quantizer in it.
+    """
+    backend = OVAccuracyControlAlgoBackend
+    inside = {node.node_name for node in found if node.metatype not in backend.get_shapeof_metatypes()}
+    kept: set[str] = set()
+    quantizers = [node for node in found if node.metatype in backend.get_quantizer_metatypes()]
+    for step in (graph.get_next_nodes, graph.get_previous_nodes):
+        waiting, seen = list(quantizers), set[str]()
+        while waiting:
+            node = waiting.pop()
+            if node.node_name in inside and node.node_name not in seen:
+                seen.add(node.node_name)
+                waiting += step(node)
+        kept |= seen
+    return kept

@@ -1,12 +1,16 @@
 """Compile, infer and time; the only room that talks to a device."""
 
 from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic
-from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core, first_line
+from ovquant.runtime.batches import Compiled, batched_of, batched_outputs, known, samples_in
+from ovquant.runtime.causes import first_line
+from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
 from ovquant.runtime.fitting import fit, names_of, random_samples, request, requests_of, static_batch, with_batch
-from ovquant.runtime.inferring import Block, infer, stack
+from ovquant.runtime.inferring import Block, batched_names, infer, stack, stackable
 from ovquant.runtime.requests import Requests
+from ovquant.runtime.states import clean, has_state, run
 from ovquant.runtime.timing import interleave, interleave_throughput
+from ovquant.runtime.values import cast, outputs_of, values_of
 
 __all__ = [
     "REFERENCE",
@@ -14,27 +18,40 @@ __all__ = [
     "Arithmetic",
     "Block",
     "Capabilities",
+    "Compiled",
     "Deployment",
     "Executed",
     "Requests",
+    "batched_names",
+    "batched_of",
+    "batched_outputs",
     "capabilities",
+    "cast",
     "check_device",
+    "clean",
     "compile_model",
     "core",
     "devices",
     "executed",
     "first_line",
     "fit",
+    "has_state",
     "infer",
     "int8_arithmetic",
     "interleave",
     "interleave_throughput",
+    "known",
     "names_of",
+    "outputs_of",
     "properties_of",
     "random_samples",
     "request",
     "requests_of",
+    "run",
+    "samples_in",
     "stack",
+    "stackable",
     "static_batch",
+    "values_of",
     "with_batch",
 ]

@@ -8,6 +8,10 @@ from pathlib import Path
 import openvino
 
 from ovquant.errors import CompileError, DeviceError
+from ovquant.runtime.batches import Compiled, batched_outputs
+from ovquant.runtime.causes import first_line
+from ovquant.runtime.fitting import names_of
+from ovquant.runtime.values import check_kind
 
 REFERENCE = {"INFERENCE_PRECISION_HINT": "f32"}
 """The properties of the accuracy reference: some devices compute float models in bf16 or f16 unless told otherwise."""
@@ -39,11 +43,13 @@ def check_device(device: str) -> None:
 
 def compile_model(
     model: openvino.Model | Path, deployment: Deployment, *, extra: Mapping[str, str] | None = None
-) -> openvino.CompiledModel:
+) -> Compiled:
     """Compile for a deployment; `extra` properties come last. Raises DeviceError or ModelError with the cause."""
     properties = {**deployment.properties, **(extra or {})}
     try:
-        return core().compile_model(model, deployment.device, properties)
+        loaded = core().read_model(model) if isinstance(model, Path) else model
+        _check_kinds(loaded)
+        return Compiled(core().compile_model(loaded, deployment.device, properties), batched_outputs(loaded))
     except RuntimeError as error:
         check_device(deployment.device)
         unknown = _unknown_property(deployment, error)
@@ -52,11 +58,10 @@ def compile_model(
         raise CompileError(f"The model does not compile on {deployment.device}: {first_line(error)}") from error
 
 
-def first_line(error: BaseException) -> str:
-    """Return the line of an openvino error that says what went wrong, without its source position."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (telling or lines or [type(error).__name__])[0]
+def _check_kinds(model: openvino.Model) -> None:
+    for role, ports in (("input", model.inputs), ("output", model.outputs)):
+        for port, name in zip(ports, names_of(ports), strict=True):
+            check_kind(port, name, role)
 
 
 def _unknown_property(deployment: Deployment, error: BaseException) -> str:

@@ -8,11 +8,12 @@ import openvino
 
 from ovquant.errors import DataError, ModelError
 from ovquant.protocols import Array, Dataset, Sample
-from ovquant.runtime.compiling import first_line
+from ovquant.runtime.causes import first_line
+from ovquant.runtime.values import cast, check_kind, dtype_of
 
 
 def fit(inputs: Sequence[Any], sample: Sample, *, what: str = "a sample") -> list[Array]:
-    """Return one array per model input, in order, batch axis included.
+    """Return one array per model input, in order, batch axis included, as openvino takes it (see `values.cast`).
 
     inputs: the model's input ports. A sample's array without the batch axis gets one; dtypes are cast where no
     value is lost. Raises DataError naming the input, what it expects and what it got.
@@ -50,13 +51,7 @@ def _aliases(port: Any, name: str) -> list[str]:
 
 
 def _shape(port: Any, name: str, value: Any, what: str) -> Array:
-    array, expected = np.asarray(value), port.get_partial_shape()
-    dtype = port.get_element_type().to_dtype()
-    if not np.can_cast(array.dtype, dtype, "same_kind") and not (array.dtype.kind in "iub" and dtype.kind in "iuf"):
-        raise DataError(
-            f"The model's input '{name}' expects {dtype} values and {what} has {array.dtype} ones. "
-            "Convert the data, or put the conversion into the model."
-        )
+    array, expected = cast(port, name, np.asarray(value), what), port.get_partial_shape()
     if not expected.rank.is_dynamic:
         rank = expected.rank.get_length()
         if array.ndim == rank - 1:
@@ -66,7 +61,7 @@ def _shape(port: Any, name: str, value: Any, what: str) -> Array:
                 f"The model's input '{name}' expects shape {_text(expected)} and {what} has {list(np.shape(value))}. "
                 "Change the data's preprocessing, or fix the model's shape with --input-shape."
             )
-    return np.ascontiguousarray(array, dtype=dtype)
+    return array
 
 
 def _compatible(expected: Any, shape: Sequence[int]) -> bool:
@@ -145,7 +140,8 @@ def random_samples(compiled: openvino.CompiledModel, *, seed: int = 0) -> list[S
     random = np.random.default_rng(seed)
     arrays = []
     for index, port in enumerate(compiled.inputs):
-        shape, dtype = port.get_partial_shape(), port.get_element_type().to_dtype()
+        check_kind(port, input_name(port, index), "input")
+        shape, dtype = port.get_partial_shape(), dtype_of(port)
         if shape.rank.is_dynamic or any(axis.is_dynamic for axis in list(shape)[1:]):
             raise DataError(
                 f"The input '{input_name(port, index)}' has the shape {_text(shape)}, so there is nothing to time. "

@@ -8,7 +8,9 @@ import openvino
 import torch
 
 from ovquant.errors import UsageError
+from ovquant.protocols import Array
 from ovquant.runtime.fitting import names_of
+from ovquant.runtime.values import cast, values_of
 
 
 class QuantizedModule(torch.nn.Module):
@@ -31,13 +33,14 @@ class QuantizedModule(torch.nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def infer(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        """Return every output, on the CPU, for the inputs by name."""
+        """Return every output, on the CPU, for the inputs by name. Raises DataError for values that an input cannot hold."""
         if not hasattr(self._own, "request"):
             self._own.request = self.compiled.create_infer_request()
-        found = self._own.request.infer(
-            {self.names.index(name): torch.as_tensor(value).detach().cpu().numpy() for name, value in inputs.items()}
+        ports = dict(zip(self.names, self.compiled.inputs, strict=True))
+        self._own.request.infer(
+            {self.names.index(name): _given(ports[name], name, value) for name, value in inputs.items()}
         )
-        return tuple(torch.from_numpy(found[place].copy()) for place in range(len(self.compiled.outputs)))
+        return tuple(map(_tensor, self._own.request.output_tensors))
 
     def _by_name(self, tensors: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
         given = {**dict(zip(self.names, tensors, strict=False)), **named}
@@ -45,3 +48,15 @@ class QuantizedModule(torch.nn.Module):
             got = ", ".join(["a tensor"] * len(tensors) + list(named))
             raise UsageError(f"The model has the inputs {', '.join(self.names)}, and was given {got or 'nothing'}.")
         return given
+
+
+def _given(port: Any, name: str, value: Any) -> Array:
+    tensor = torch.as_tensor(value).detach().cpu()
+    # numpy has no bfloat16, all of whose values float32 has.
+    array = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return cast(port, name, array, "the call")
+
+
+def _tensor(output: openvino.Tensor) -> torch.Tensor:
+    tensor = torch.from_numpy(values_of(output))
+    return tensor.bfloat16() if output.get_element_type() == openvino.Type.bf16 else tensor

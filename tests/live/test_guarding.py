@@ -176,7 +176,7 @@ def test_a_share_of_requests_is_compared() -> None:
 def test_eight_threads_lose_nothing_and_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = watched()
     slow = guarding.disagreement
-    monkeypatch.setattr(guarding, "disagreement", lambda *both: time.sleep(0.01) or slow(*both))
+    monkeypatch.setattr(guarding, "disagreement", lambda *both, **how: time.sleep(0.01) or slow(*both, **how))
 
     def work() -> None:
         for _ in range(100):
@@ -229,14 +229,14 @@ def test_disagreement_is_by_what_matters(metric: Any, expected: float, tmp_path:
     scorer = resolve_metric(
         metric.format(characters=tmp_path / "characters.txt") if isinstance(metric, str) else metric
     )
-    assert disagreement(scorer, [SCORES], [SCORES]) == 0.0
-    assert disagreement(scorer, [OTHER], [SCORES]) == pytest.approx(expected, abs=0.09)
-    assert disagreement(scorer, [SCORES * np.nan], [SCORES]) == 1.0
+    assert disagreement(scorer, [SCORES], [SCORES], samples=2) == 0.0
+    assert disagreement(scorer, [OTHER], [SCORES], samples=2) == pytest.approx(expected, abs=0.09)
+    assert disagreement(scorer, [SCORES * np.nan], [SCORES], samples=2) == 1.0
 
 
 def test_disagreement_over_several_outputs() -> None:
     scorer = resolve_metric("fidelity:by=identical")
-    assert disagreement(scorer, [SCORES, SCORES], [SCORES, OTHER]) == 0.5
+    assert disagreement(scorer, [SCORES, SCORES], [SCORES, OTHER], samples=2) == 0.5
     assert disagreement(scorer, [SCORES, SCORES[0, 0]], [SCORES, SCORES[0, 0]]) == 0.0
 
 

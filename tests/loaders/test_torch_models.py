@@ -1,5 +1,6 @@
 """PyTorch modules, exported programs and factories."""
 
+import gc
 import io
 import pickle
 import subprocess
@@ -345,3 +346,19 @@ def test_operation_without_a_rule_is_named() -> None:
 
 def test_parameter_names_of_what_does_not_bind_are_none() -> None:
     assert parameter_names(Named().forward, (1, 2, 3)) == []
+
+
+def test_weights_of_bfloat16_outlive_their_module() -> None:
+    def made() -> torch.nn.Module:
+        torch.manual_seed(0)
+        return torch.nn.Linear(32, 64).eval().to(torch.bfloat16)
+
+    model = load_model((made(), torch.zeros(1, 32, dtype=torch.bfloat16)))
+    gc.collect()
+    _ = [torch.full((64, 32), 7e3) for _ in range(200)]
+    (weight,) = [
+        node.data.view(np.int16)
+        for node in model.get_ops()
+        if node.get_type_name() == "Constant" and list(node.get_output_shape(0)) == [64, 32]
+    ]
+    assert np.array_equal(weight, made().weight.detach().view(torch.int16).numpy())

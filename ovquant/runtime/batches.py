@@ -1,0 +1,186 @@
+"""Which rows of a model's outputs belong to which sample; known of the model, never guessed from rows that happen to fit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import openvino
+from openvino import layout_helpers
+
+from ovquant.errors import ModelError
+from ovquant.protocols import Array
+from ovquant.runtime.fitting import names_of, static_batch
+from ovquant.runtime.states import run
+
+SAME, NOISE = 0.05, 1e-4
+"""How far what must be the same may differ: of an output's spread, and of its size, by column."""
+
+
+def batched_outputs(model: openvino.Model) -> tuple[bool, ...]:
+    """Tell of each output whether its axis 0 is the batch: by its layout, its shape, or by shapes at two batches.
+
+    An axis of length one that is fixed is taken for the batch, since every sample has it.
+    """
+    known = [_by_port(port) for port in model.outputs]
+    if None in known:
+        known = [scales if found is None else found for found, scales in zip(known, _scaling(model), strict=True)]
+    return tuple(bool(found) for found in known)
+
+
+def _by_port(port: Any) -> bool | None:
+    layout, shape = port.get_node().layout, port.get_partial_shape()
+    if layout_helpers.has_batch(layout):
+        return bool(layout_helpers.batch_idx(layout) == 0)
+    if shape.rank.is_dynamic:
+        return None
+    if shape.rank.get_length() == 0:
+        return False
+    return None if shape[0].is_dynamic else bool(shape[0].get_length() == 1)
+
+
+def _scaling(model: openvino.Model) -> list[bool]:
+    """Tell of each output whether its axis 0 is as long as that of the inputs, at a batch of two and of three."""
+    copy, axes = model.clone(), []
+    open_inputs = [place for place, port in enumerate(model.inputs) if _is_open(port)]
+    for batch in (2, 3):
+        try:
+            copy.reshape({copy.inputs[place]: _resized(copy.inputs[place], batch) for place in open_inputs})
+        except RuntimeError:
+            return [False] * len(model.outputs)
+        axes.append([_first(port) == batch for port in copy.outputs])
+    return [bool(open_inputs) and all(found) for found in zip(*axes, strict=True)]
+
+
+def _is_open(port: Any) -> bool:
+    shape = port.get_partial_shape()
+    return not shape.rank.is_dynamic and shape.rank.get_length() > 0 and bool(shape[0].is_dynamic)
+
+
+def _resized(port: Any, batch: int) -> Any:
+    shape = port.get_partial_shape()
+    shape[0] = batch
+    return shape
+
+
+def _first(port: Any) -> int | None:
+    """Return the length of a port's axis 0, or None where it has none or it is not fixed."""
+    shape = port.get_partial_shape()
+    if shape.rank.is_dynamic or shape.rank.get_length() == 0 or shape[0].is_dynamic:
+        return None
+    return int(shape[0].get_length())
+
+
+class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
+    """A compiled model of which is known what its outputs' first axes are."""
+
+    def __init__(self, compiled: openvino.CompiledModel, batched: Sequence[bool]) -> None:
+        """Wrap a compiled model; batched: of each output, whether axis 0 is the batch, where that is not fixed."""
+        super().__init__(compiled)
+        self.batched = tuple(batched)
+        self.cuts = Cuts(compiled)
+
+
+def batched_of(compiled: openvino.CompiledModel) -> tuple[bool, ...]:
+    """Tell of each output whether a sample of its own has one row of it; of a model of openvino's, by its shapes alone."""
+    batch = static_batch(compiled.inputs)
+    if batch > 1:
+        return tuple(_first(port) == batch for port in compiled.outputs)
+    return known(compiled).batched
+
+
+def known(compiled: openvino.CompiledModel) -> Compiled:
+    """Return a compiled model of which is known what its outputs' first axes are; of one of openvino's, by shapes alone."""
+    if isinstance(compiled, Compiled):
+        return compiled
+    return Compiled(compiled, [bool(_by_port(port)) for port in compiled.outputs])
+
+
+def samples_in(compiled: Compiled, request: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
+    """Return how many samples a request holds that its outputs are known to be cut into; 1 where that is not known.
+
+    request: an idle one of the model. inputs, outputs: those of the request that is asked about.
+    """
+    lengths = {array.shape[0] if array.ndim else 1 for array in inputs}
+    count = int(lengths.pop()) if len(lengths) == 1 else 1
+    if count > 1 and static_batch(compiled.inputs) == count:
+        return count if compiled.cuts.holds(request, inputs, outputs, count) else 1
+    each = all(batched and len(array) == count for batched, array in zip(compiled.batched, outputs, strict=True))
+    return count if count > 1 and each else 1
+
+
+class Cuts:
+    """How the outputs of a fixed batch of several samples are cut into those of each.
+
+    An output whose axis 0 is a multiple of the batch is cut into that many parts, once it is proven that they belong to
+    the samples: where the samples of a request are moved by one, so must be the parts. Until outputs differ enough to
+    show it, every request is run twice.
+    """
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._names, self._shapes = names_of(compiled.outputs), [port.get_partial_shape() for port in compiled.outputs]
+        self._lengths = [_first(port) for port in compiled.outputs]
+        self._unproven = set(range(len(self._names)))
+        self._wrong: int | None = None
+
+    def check(self, batch: int) -> None:
+        """Raise ModelError for an output that cannot be cut into so many samples."""
+        for place, length in enumerate(self._lengths):
+            if length is None or length % batch:
+                raise self._refusal(place, batch)
+
+    def cut(self, request: Any, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> list[list[Array]]:
+        """Return the outputs of each sample of a request; raises ModelError where its parts are not the samples'.
+
+        request: an idle one, to run the samples again with. inputs, outputs: those of the request that is cut.
+        """
+        self.check(batch)
+        if self._unproven and self._wrong is None:
+            self._prove(request, inputs, outputs, batch)
+        if self._wrong is not None:
+            raise self._refusal(self._wrong, batch)
+        parts = [np.split(array, batch) for array in outputs]
+        return [[part[sample] for part in parts] for sample in range(batch)]
+
+    def holds(self, request: Any, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> bool:
+        """Tell whether a request can be cut; see `cut`."""
+        try:
+            self.cut(request, inputs, outputs, batch)
+        except ModelError:
+            return False
+        return True
+
+    def _prove(self, request: Any, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> None:
+        moved = run(request, [np.roll(array, 1, axis=0) for array in inputs])
+        for place in sorted(self._unproven):
+            before, after = outputs[place], moved[place]
+            expected = np.roll(before, len(before) // batch, axis=0)
+            if not _alike(after, expected):
+                self._wrong = place
+                return
+            if not _alike(after, before):
+                self._unproven.discard(place)
+
+    def _refusal(self, place: int, batch: int) -> ModelError:
+        shape = str(self._shapes[place]).replace("..", "-")
+        return ModelError(
+            f"The model's output '{self._names[place]}' has the shape {shape}, and its first axis does not hold the {batch} "
+            "samples of a batch one after the other, so that it cannot be told which rows belong to which sample. Export "
+            "the model with a dynamic batch or a batch of 1, or fix it with --batch 1 or --input-shape."
+        )
+
+
+def _alike(found: Array, expected: Array) -> bool:
+    """Tell whether two outputs are the same but for noise, in every column of the last axis; NaN is like NaN."""
+    if found.shape != expected.shape:
+        return False
+    if found.size == 0:
+        return True
+    width = found.shape[-1] if found.ndim > 1 else 1
+    rows, truth = (np.nan_to_num(array.astype(np.float64)).reshape(-1, width) for array in (found, expected))
+    if not np.array_equal(np.isnan(found), np.isnan(expected)):
+        return False
+
+    def size(values: Array) -> Array:
+        return np.asarray(np.sqrt(np.square(values).mean(axis=0)))
+
+    return bool(np.all(size(rows - truth) <= SAME * size(truth - truth.mean(axis=0)) + NOISE * size(truth)))
