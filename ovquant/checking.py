@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import openvino
 
 from ovquant import runtime
@@ -25,9 +24,10 @@ from ovquant.results import Data, Result, model_digest, versions
 from ovquant.runs import Options, load_float, names_of_metrics
 from ovquant.runtime import SERVED, Deployment
 from ovquant.splits import Subset, read_contents, shared
+from ovquant.stopwatch import race_heats
 from ovquant.trials import Score, Timing, Verdict, verdict_of
 
-TIMED_SECONDS, TIMED_REQUESTS = 4.0, 16
+TIMED_SECONDS, TIMED_HEATS, TIMED_ROUNDS, TIMED_REQUESTS = 4.0, 8, 150, 16
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Checking:
         level = level_of(self.budget.confidence, number)
         comparing = Comparing(self.metrics, self.names, self.data.slices, self.data.groups, level)
         score = replace(comparing.score(mine, theirs, "holdout", self.budget), look=number)
-        timing, notes = self._timing(saved), worn(number)
+        timing, notes = self._timing(served), worn(number)
         notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
         return Checked(
             verdict=verdict_of(score),
@@ -102,13 +102,21 @@ class Checking:
             resample=resampler(len(self.data), groups=self.data.groups, seed=self.settings.seed),
         )
 
-    def _timing(self, saved: openvino.CompiledModel) -> Timing:
-        plain = runtime.compile_model(self.reference, self._plain())
-        requests = runtime.requests_of(plain, self.data, TIMED_REQUESTS)
-        throughput = self.result.objective == "throughput"
-        interleave = runtime.interleave_throughput if throughput else runtime.interleave
-        times = interleave([plain, saved], requests, seconds=TIMED_SECONDS)
-        return Timing.of(np.asarray(times[:, 1]), np.asarray(times[:, 0]))
+    def _timing(self, served: Deployment) -> Timing:
+        makers = [
+            partial(runtime.compile_model, self.reference, self._plain()),
+            partial(runtime.compile_model, self.result.folder / "model.xml", served),
+        ]
+        timings = race_heats(
+            makers,
+            lambda compiled: runtime.requests_of(compiled, self.data, TIMED_REQUESTS),
+            objective=self.result.objective,
+            seconds=TIMED_SECONDS,
+            heats=TIMED_HEATS,
+            most=TIMED_ROUNDS,
+            seed=self.settings.seed,
+        )
+        return timings[1]
 
     def _look(self) -> int:
         """Log the use of these data in the result's profile and return the number of the look."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ovquant.evaluating import Evaluation, evaluate_all
 from ovquant.metrics import metric_name, resolve_metric
 from ovquant.repetition import check_repetition
 from ovquant.runs import load_float, model_name, read_options
+from ovquant.stopwatch import race_heats
 from ovquant.trials import Timing
 
 
@@ -61,6 +63,9 @@ def evaluate(
     return Comparison(name, scorer.higher_is_better, mine, theirs, score.drop, score.low, score.high, score.method)
 
 
+HEATS, MOST_ROUNDS, TIMED_REQUESTS = 12, 400, 16
+
+
 @dataclass(frozen=True)
 class Contender:
     """One model of a benchmark; the ratios in `timing` are to the first model."""
@@ -70,22 +75,33 @@ class Contender:
 
 
 def benchmark(models: Sequence[Any], *, data: Any = None, seconds: float = 10.0, **options: Any) -> list[Contender]:
-    """Time models in turn, in one interleaved run, on samples of the data or on random inputs of fixed shapes.
+    """Time models in turn, on samples of the data or on random inputs of fixed shapes.
 
-    seconds: time in all, compilation aside. Returns one Contender per model; ratios are to the first. `optimize`
+    seconds: time in all, compilation aside; it is spread over heats, in each of which all models are compiled anew and have
+    another order. Returns one Contender per model; ratios are to the first, with intervals over heats. `optimize`
     "throughput" times bursts with all requests busy. Raises DataError when the shapes are dynamic and no data given.
     """
     settings = read_options(options)
     runtime.check_device(settings.device)
-    throughput = settings.optimize == "throughput"
-    loaded = [load_float(model, settings) for model in models]
-    compiled = [runtime.compile_model(model, settings.deployment()) for model in loaded]
-    samples = open_dataset(data) if data is not None else runtime.random_samples(compiled[0], seed=settings.seed)
-    requests = [runtime.requests_of(contender, samples, 16) for contender in compiled]
-    interleave = runtime.interleave_throughput if throughput else runtime.interleave
-    times = interleave(compiled, requests[0], seconds=seconds)
+    makers = [partial(runtime.compile_model, load_float(model, settings), settings.deployment()) for model in models]
+    first, *others = (make() for make in makers)
+    samples = open_dataset(data) if data is not None else runtime.random_samples(first, seed=settings.seed)
+    requests = runtime.requests_of(first, samples, TIMED_REQUESTS)
+    # The others must take the samples too; what is timed is compiled in the heats.
+    for other in others:
+        runtime.requests_of(other, samples, 1)
+    del first, others
+    timings = race_heats(
+        makers,
+        lambda _: requests,
+        objective=settings.optimize,
+        seconds=seconds,
+        heats=HEATS,
+        most=MOST_ROUNDS,
+        seed=settings.seed,
+    )
     names = [model_name(model) if not isinstance(model, str | Path) else str(model) for model in models]
-    return [Contender(name, Timing.of(times[:, place], times[:, 0])) for place, name in enumerate(names)]
+    return [Contender(name, timing) for name, timing in zip(names, timings, strict=True)]
 
 
 __all__ = ["Comparison", "Contender", "benchmark", "evaluate"]

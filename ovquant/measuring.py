@@ -1,8 +1,9 @@
 """Model and data to measurements: everything that a plan is judged by, each recorded in the profile."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,7 @@ from ovquant.quantization import Validation, layer_precisions
 from ovquant.runtime import REFERENCE, Deployment
 from ovquant.scoring import Scoring
 from ovquant.splits import Splits
+from ovquant.stopwatch import race
 from ovquant.trials import Score, Split, Timing, Trial
 
 Objective = Literal["latency", "throughput", "size"]
@@ -38,12 +40,12 @@ Objective = Literal["latency", "throughput", "size"]
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
 TIMING_REQUESTS = 16
-TRIAL_HEATS = 2
-"""Compilations over which a trial's timing is spread: two of one model can differ by percents."""
-TRIAL_ROUNDS = 300
-"""Rounds after which a heat of a trial ends, however quick they are: enough to order it; the finalists race for longer."""
-FINAL_HEATS = 4
-FINAL_ROUNDS = 500
+TRIAL_HEATS, FINAL_HEATS, MOST_HEATS = 4, 8, 32
+"""Heats, with both sides compiled anew in each, of a trial, of the last race, and of a race that the noise prolongs."""
+LEAST_HEATS, HEATS_SECONDS = 3, 60.0
+"""Heats that are run however long they take, and the time after which no other is begun: compiling can take minutes."""
+HEAT_ROUNDS = 150
+"""Rounds after which a heat ends, however quick they are: more would say nothing of the next compilation."""
 KEPT_COMPILED = 3
 """Compiled models that are kept for scoring: the float reference, float as it is served, and the plan at hand."""
 
@@ -64,7 +66,7 @@ class Workbench:
     folder: Path
     seed: int = 0
     names: tuple[str, ...] = ()
-    heat_seconds: float = 1.0
+    heat_seconds: float = 0.5
     allowed_drop: float = 0.0
     progress: Progress = silent
     _compiled: dict[str, openvino.CompiledModel] = field(default_factory=dict)
@@ -228,42 +230,76 @@ class Workbench:
         Plans of the same operations share it, whatever their weights and ranges.
         """
         key = {**self._operations(plan), "objective": self.objective, "data": self.splits.search.inputs}
-        alone = plan.key == self.float_plan.key
+        if plan.key == self.float_plan.key:
+            times = self._raced([plan], key, 0)
+            return times[0]
         known: list[Timing] = []
-        while value := self.profile.recall("timing", {**key, "heat": len(known)}):
-            known.append(Timing(**value))
-        for heat in range(len(known), 1 if alone else heats):
-            pair = [self._compiled_plan(self.float_plan)]
-            pair += [] if alone else [self._compile(plan)]
-            times = self.times(pair, 2 * self.heat_seconds, TRIAL_ROUNDS)
-            known.append(Timing.of(times[:, -1], times[:, 0]))
-            self.profile.record("timing", {**key, "heat": heat}, asdict(known[-1]))
+        begin = time.monotonic()
+        while len(known) < heats and not self._too_long(begin, len(known)):
+            known.append(self._raced([plan], {**key, "heat": len(known)}, len(known))[0])
         return Timing.joined(known)
+
+    def _too_long(self, begin: float, heats: int) -> bool:
+        return heats >= LEAST_HEATS and time.monotonic() - begin > HEATS_SECONDS
+
+    def _raced(self, plans: Sequence[Plan], key: Mapping[str, Any], number: int) -> list[Timing]:
+        """Time plans beside float in one heat; one that was run before is in the profile."""
+
+        def measure() -> list[dict[str, Any]]:
+            others = [plan for plan in plans if plan.key != self.float_plan.key]
+            everyone = [self.float_plan, *others]
+            timings = race(
+                [partial(self._compile, plan) for plan in everyone],
+                self._requests,
+                objective=self.objective,
+                seconds=self.heat_seconds * len(everyone),
+                most=HEAT_ROUNDS,
+                seed=self.seed + number,
+            )
+            return [asdict(timing) for timing in (timings[1:] or timings)]
+
+        return [Timing(**value) for value in self.profile.measured("timing", key, measure)]
+
+    def _requests(self, compiled: openvino.CompiledModel) -> list[list[Array]]:
+        return runtime.requests_of(compiled, self.splits.search, TIMING_REQUESTS)
 
     def times(self, contenders: Sequence[openvino.CompiledModel], seconds: float, most: int) -> NDArray[np.float64]:
         """Time compiled models in turn, as the objective asks: milliseconds, shape [rounds, contenders]."""
-        requests = runtime.requests_of(contenders[0], self.splits.search, TIMING_REQUESTS)
         interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
-        return interleave(contenders, requests, seconds=seconds, most=most)
+        return interleave(contenders, self._requests(contenders[0]), seconds=seconds, most=most)
 
-    def final_race(self, plans: Sequence[Plan], seconds: float) -> list[Timing]:
-        """Race the finalists once; a resumed run finds the result in the profile."""
+    def final_race(
+        self, plans: Sequence[Plan], until: float = float("inf"), deciding: int | None = None
+    ) -> list[Timing]:
+        """Race the finalists in heats of their own, and go on while it is open whether one is faster than float.
+
+        deciding: how many of the first of them count for that, all unless given. It ends when these are decided, after
+        MOST_HEATS, or when time is up (`until`, by time.monotonic()). The number of heats doubles with each look at the
+        intervals, and all looks together have the level of one: look k is taken at 0.05 · 2⁻ᵏ. A resumed run finds its
+        heats in the profile.
+        """
         key = {**self.key(plans[0]), "plans": [plan.key for plan in plans], "objective": self.objective}
         key["data"] = self.splits.search.inputs
+        heats: list[list[Timing]] = []
+        found: list[Timing] = []
+        for look, goal in enumerate(_doubling(FINAL_HEATS, MOST_HEATS), start=1):
+            begin = time.monotonic()
+            while len(heats) < goal and not self._too_long(begin, len(heats)):
+                self.progress("timing the finalists", len(heats), goal)
+                heats.append(self._raced(plans, {**key, "race": len(heats)}, len(heats)))
+            shared = [self._shared(plans, heat) for heat in heats]
+            found = [Timing.joined(column, confidence=1 - 0.05 * 0.5**look) for column in zip(*shared, strict=True)]
+            if all(timing.decided for timing in found[:deciding]) or time.monotonic() > until or len(heats) < goal:
+                break
+        return found
 
-        def measure() -> list[dict[str, Any]]:
-            self.progress("timing the finalists", 0, 0)
-            everyone, length = (self.float_plan, *plans), seconds / FINAL_HEATS
-            # Compiled anew in each heat, float too.
-            compiled = ([self._compile(plan) for plan in everyone] for _ in range(FINAL_HEATS))
-            heats = [self.times(contenders, length, FINAL_ROUNDS) for contenders in compiled]
-            timed: dict[str, list[Timing]] = {}
-            names = [str(self._operations(plan)) for plan in plans]
-            for place, name in enumerate(names, start=1):
-                timed.setdefault(name, []).extend(Timing.of(heat[:, place], heat[:, 0]) for heat in heats)
-            return [asdict(Timing.joined(timed[name])) for name in names]
-
-        return [Timing(**value) for value in self.profile.measured("race", key, measure)]
+    def _shared(self, plans: Sequence[Plan], heat: Sequence[Timing]) -> list[Timing]:
+        """Return a heat in which plans of the same operations have what they took on average."""
+        timed: dict[str, list[Timing]] = {}
+        names = [str(self._operations(plan)) for plan in plans]
+        for name, timing in zip(names, heat, strict=True):
+            timed.setdefault(name, []).append(timing)
+        return [Timing.joined(timed[name]) for name in names]
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is scored and served on, as its compiled model reports it."""
@@ -357,6 +393,13 @@ class Workbench:
         key = {**self.key(self.float_plan), "data": self.splits.search.fingerprint, "metric": self.scoring.key}
         key["objective"] = self.objective
         return {name: key[name] for name in COMPARABLE}
+
+
+def _doubling(first: int, most: int) -> Iterator[int]:
+    """Yield a number and ever twice as many, up to the most."""
+    while first <= most:
+        yield first
+        first *= 2
 
 
 def circumstances(device: str) -> dict[str, str]:

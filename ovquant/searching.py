@@ -17,7 +17,7 @@ from ovquant.tables import COMFORT, SAVING, Candidate, LayerRow, PairRow, PartNa
 from ovquant.trials import Score, Trial
 from ovquant.walking import Outcome, Walk, rescored, rows_of, update
 
-CONFIRMED_HEATS = 4
+CONFIRMED_HEATS = 8
 """Compilations over which the best plan so far is timed."""
 
 
@@ -42,6 +42,7 @@ class Search:
     _layers: dict[PartNames, tuple[LayerRow, ...]] = field(default_factory=dict)
     _pairs: dict[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
+    _promising: dict[str, Trial] = field(default_factory=dict)
 
     def run(self) -> Outcome:
         """Search, fix the candidates and their order on the search split, then walk the holdout once."""
@@ -49,13 +50,21 @@ class Search:
         self.explore(judge)
         self._note_precision()
         walk = self._walk(judge)
-        verdict, chosen, walked = walk.fitting() if judge.minimises_drop else walk.fastest()
+        found = walk.fitting() if judge.minimises_drop else walk.fastest()
         shown = walk.whole_front() if self.pareto else ()
-        trials = tuple(self._trials.values())
-        return Outcome(verdict, tuple(self._notes), chosen, judge.baseline, trials, tuple(walked), shown)
+        return Outcome(
+            found.verdict,
+            tuple(self._notes),
+            found.chosen,
+            judge.baseline,
+            tuple(self._trials.values()),
+            tuple(found.walked),
+            shown,
+            found.candidate,
+        )
 
     def _walk(self, judge: Judge) -> Walk:
-        return Walk(self.bench, replace(judge, level=None), self._trials, self._notes)
+        return Walk(self.bench, replace(judge, level=None), self._trials, self._notes, self._promising, self.until)
 
     def judge(self) -> Judge:
         """Measure the float model as it would be served, beside the float reference in f32."""
@@ -131,6 +140,9 @@ class Search:
         self.bench.profile.measured(
             "candidate", {**self.bench.key(plan), "parts": list(candidate.parts)}, lambda: value
         )
+        row = judge.row(candidate, self._trials[candidate])
+        if not row.failed and row.excess <= 0 and row.cost < 1:
+            self._promising[trial.plan.key] = self._trials[candidate]
         self._score_further(candidate, judge)
         self._confirm(judge)
         self.on_trial(self._trials[candidate])

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from ovquant.plans import Plan
 from ovquant.proving import CERTIFYING
-from ovquant.statistics import ratio_of_medians
+from ovquant.statistics import paired_ratio, ratio_interval
 
 NORMAL = 1.96
 """Standard deviations that a 95 % interval reaches to either side, nearly."""
+NO_LIMIT = 1e6
+"""What stands for no upper limit of a ratio, since JSON has no infinity."""
 Verdict = Literal["met", "float", "inconclusive", "infeasible", "missed"]
 Split = Literal["search", "holdout"]
 
@@ -143,10 +145,11 @@ def _nearness(part: Score) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Timing:
-    """Latency in milliseconds per inference, and its ratio to float, interleaved in one run.
+    """How long a plan takes beside float: medians and 95th percentiles, milliseconds.
 
-    `ratio` is plan over float of the medians (below 1 is faster) with a 95 % interval; for the throughput
-    objective the times are milliseconds per sample with all requests busy. `heats` counts the compilations timed.
+    `ratio` is to float timed in turn with it (below 1 is faster), with a 95 % interval over compilations; for the throughput
+    objective the times are milliseconds per sample with all requests busy. `heats` counts the compilations timed, and
+    `others` is the share of the processors that other work had meanwhile.
     """
 
     p50_ms: float
@@ -158,40 +161,50 @@ class Timing:
     ratio_high: float
     rounds: int
     heats: int = 1
+    others: float = 0.0
 
     @classmethod
-    def of(cls, times: NDArray[np.float64], float_times: NDArray[np.float64]) -> "Timing":
-        """Summarise interleaved times of a plan and of float, both milliseconds of shape [rounds]."""
-        ratio, low, high = ratio_of_medians(times, float_times)
+    def of(cls, times: NDArray[np.float64], float_times: NDArray[np.float64], *, others: float = 0.0) -> "Timing":
+        """Summarise one heat, interleaved times of a plan and of float, both milliseconds of shape [rounds].
+
+        One heat has no interval: what one compilation of a model takes says little of the next.
+        """
+        ratio = paired_ratio(times, float_times)
+        alone = times is float_times
         return cls(
             p50_ms=float(np.median(times)),
             p95_ms=float(np.percentile(times, 95)),
             float_p50_ms=float(np.median(float_times)),
             float_p95_ms=float(np.percentile(float_times, 95)),
             ratio=ratio,
-            ratio_low=low,
-            ratio_high=high,
+            ratio_low=ratio if alone else 0.0,
+            ratio_high=ratio if alone else NO_LIMIT,
             rounds=np.size(times),
+            others=others,
         )
 
     @classmethod
-    def joined(cls, timings: Sequence["Timing"]) -> "Timing":
-        """Return what timings of one plan say together, each weighted by its heats.
+    def joined(cls, heats: Sequence["Timing"], *, confidence: float = 0.95) -> "Timing":
+        """Return what several heats of one plan say together.
 
-        The interval reaches around all of theirs: two compilations of one model differ by percents, which the rounds of
-        either do not show.
+        The interval is Student's t over heats, in each of which both sides were compiled anew: so the variation between
+        compilations and places is in it, which the rounds of one heat do not show.
         """
-        weights = [timing.heats for timing in timings]
+        if len(heats) == 1:
+            return heats[0]
 
         def mean(name: str) -> float:
-            return float(np.exp(np.average(np.log([getattr(timing, name) for timing in timings]), weights=weights)))
+            return float(np.exp(np.mean(np.log([getattr(heat, name) for heat in heats]))))
 
+        ratio, low, high = ratio_interval([heat.ratio for heat in heats], confidence=confidence)
         return cls(
-            **{name: mean(name) for name in ("p50_ms", "p95_ms", "float_p50_ms", "float_p95_ms", "ratio")},
-            ratio_low=min(timing.ratio_low for timing in timings),
-            ratio_high=max(timing.ratio_high for timing in timings),
-            rounds=sum(timing.rounds for timing in timings),
-            heats=sum(weights),
+            **{name: mean(name) for name in ("p50_ms", "p95_ms", "float_p50_ms", "float_p95_ms")},
+            ratio=ratio,
+            ratio_low=low,
+            ratio_high=min(high, NO_LIMIT),
+            rounds=sum(heat.rounds for heat in heats),
+            heats=len(heats),
+            others=float(np.mean([heat.others for heat in heats])),
         )
 
     @property

@@ -1,21 +1,21 @@
 """Measured trials to the plan to return: a last race, an order that is fixed, and one walk over the holdout."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ovquant.budgets import Budget, Drop
 from ovquant.judging import Judge, Judged, front
 from ovquant.looking import level_of, look, worn
 from ovquant.measuring import Workbench
-from ovquant.tables import Candidate
-from ovquant.trials import Score, Trial, Verdict
+from ovquant.tables import Candidate, TrialRow
+from ovquant.trials import Score, Timing, Trial, Verdict
 
 T = TypeVar("T")
-MOST_FINALISTS, MOST_SHOWN = 4, 8
-"""Plans that are raced for the holdout, and on a whole front."""
-HEAT_SECONDS = 2.0
-"""Time per finalist in the last interleaved race."""
+MOST_FINALISTS, MOST_OPEN, MOST_SHOWN = 4, 2, 8
+"""Plans that are raced for the holdout, those raced beside them that may be no faster than float, and on a whole front."""
+BUSY = 0.05
+"""The share of the processors that other work may have before it is spoken of."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Outcome:
     """What a search ended in: the trial to return, all trials, the order of the walk, and remarks for the user.
 
     `front` holds, where it was asked for, the plans of which none is both cheaper and nearer to float than another.
+    `candidate` is, where the verdict is inconclusive, the plan that may well be what was asked for.
     """
 
     verdict: Verdict
@@ -32,41 +33,77 @@ class Outcome:
     trials: tuple[Trial, ...]
     walked: tuple[Trial, ...]
     front: tuple[Trial, ...] = ()
+    candidate: Trial | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a walk ended in: the verdict, the trial to return, what was scored on the holdout, and the candidate if any."""
+
+    verdict: Verdict
+    chosen: Trial
+    walked: Sequence[Trial]
+    candidate: Trial | None = None
 
 
 @dataclass
 class Walk:
-    """The end of a search: `trials` are what was tried, updated by what is measured here; `notes` are for the user."""
+    """The end of a search: `trials` are what was tried, updated by what is measured here; `notes` are for the user.
+
+    `promising` are the plans that looked faster than float and inside the budget when they were tried, by key, as they
+    looked then; `until` is when time is up, by time.monotonic().
+    """
 
     bench: Workbench
     judge: Judge
     trials: dict[Candidate, Trial]
     notes: list[str]
+    promising: Mapping[str, Trial] = field(default_factory=dict)
+    until: float = float("inf")
 
-    def fastest(self) -> tuple[Verdict, Trial, list[Trial]]:
+    def fastest(self) -> Found:
         """Walk the finalists on the holdout and return the last that held, or float.
 
         Where a confidence is asked for this is fixed-sequence testing, each plan at the whole level of the look
-        (Learn then Test; Angelopoulos et al., 2021).
+        (Learn then Test; Angelopoulos et al., 2021). Where no plan is shown to be faster and to hold the budget, but one
+        may well be, the verdict is `inconclusive` and names it.
         """
-        walked = self._walk(self._finalists())
+        faster, open_ = self._finalists()
+        walked = self._walk(faster)
         passed = [trial for trial in walked if _holds(trial.holdout)]
-        failed = walked[len(passed)].holdout if len(passed) < len(walked) else None
-        if failed is not None and failed.undecided:
-            self.notes.append(undecided(walked[len(passed)], failed))
+        failed = walked[len(passed)] if len(passed) < len(walked) else None
+        doubtful = failed is not None and failed.holdout is not None and failed.holdout.undecided
+        if failed is not None and failed.holdout is not None and doubtful:
+            self.notes.append(undecided(failed, failed.holdout))
         if passed:
-            return "met", passed[-1], walked
+            return Found("met", passed[-1], walked)
         verdict, kept = self._float_verdict()
-        if failed is not None and failed.undecided:
-            return ("infeasible" if verdict == "infeasible" else "inconclusive"), kept, walked
+        candidate = failed if doubtful else None
+        if candidate is None and open_:
+            seen = self._walk(open_)
+            walked = [*walked, *seen]
+            candidate = next((trial for trial in reversed(seen) if _holds(trial.holdout)), None)
+            if candidate is not None:
+                self.notes.append(not_shown(candidate))
+        if candidate is not None:
+            return Found("infeasible" if verdict == "infeasible" else "inconclusive", kept, walked, candidate)
+        self._note_reasons(walked)
         self._note_tightest(walked)
-        return verdict, kept, walked
+        return Found(verdict, kept, walked)
 
-    def fitting(self) -> tuple[Verdict, Trial, list[Trial]]:
+    def _note_reasons(self, walked: Sequence[Trial]) -> None:
+        """Say what kept each plan that once looked faster than float and inside the budget from being returned."""
+        keys = {trial.plan.key for trial in walked}
+        for candidate, trial in self.trials.items():
+            before = self.promising.get(trial.plan.key)
+            if before is not None and trial.plan.key not in keys:
+                self.notes.append(why_not(before, trial, self.judge.row(candidate, trial)))
+
+    def fitting(self) -> Found:
         """Return the plan that is nearest to float within the limits; float itself where it fits."""
         verdict, kept = self._float_verdict()
         if verdict == "float":
-            return verdict, kept, []
+            return Found(verdict, kept, [])
         rows = [pair for pair in rows_of(self.trials, self.judge) if not pair[0].failed and pair[0].excess <= 0]
         order = sorted(rows, key=lambda pair: (pair[0].cost, pair[1].divergence or 0.0, pair[1].plan.name))
         raced = self._race([trial for _, trial in order[:MOST_FINALISTS]]) if order else []
@@ -74,8 +111,8 @@ class Walk:
         number = self._look(fitting[:1])
         walked = [self._held_out(trial, number) for trial in fitting[:1]]
         if walked and _holds(walked[0].holdout):
-            return "met", walked[0], walked
-        return verdict, kept, walked
+            return Found("met", walked[0], walked)
+        return Found(verdict, kept, walked)
 
     def _note_tightest(self, walked: Sequence[Trial]) -> None:
         """Say which budget would have been held by a plan that is faster than float, and which floor by float."""
@@ -106,29 +143,30 @@ class Walk:
                 "split: about that is the tightest budget within reach."
             )
 
-    def _finalists(self) -> list[Trial]:
-        """Return the plans to walk, safest first, each surely better than float and faster than all safer ones."""
+    def _finalists(self) -> tuple[list[Trial], list[Trial]]:
+        """Return the plans to walk, safest first, each surely faster than float and than all safer ones; and the open ones.
+
+        The open ones are inside the budget, and neither surely faster than float nor surely slower.
+        """
         while self.settle():
             pass
-        inside = [(row, trial) for row, trial in rows_of(self.trials, self.judge) if not row.failed and row.excess <= 0]
-        undecided = [trial for row, trial in inside if not row.inside and row.cost < 1]
-        kept = self._front()
-        if undecided and not kept:
-            names = ", ".join(trial.plan.name for trial in undecided)
-            self.notes.append(f"The noise of the timing exceeds the difference from float: not decided for {names}.")
-        if not kept:
-            return []
-        raced = self._race([trial for _, trial in kept])
-        rows = [self.judge.row(Candidate(()), trial) for trial in raced]
-        return [
-            trial for _, trial in front([pair for pair in zip(rows, raced, strict=True) if pair[0].inside], surely=True)
-        ]
+        kept, beside = self._front(), self._open()
+        if not kept and not beside:
+            return [], []
+        raced = self._race([trial for _, trial in (*kept, *beside)], len(kept) or len(beside))
+        pairs = list(zip([self.judge.row(Candidate(()), trial) for trial in raced], raced, strict=True))
+        faster = front([pair for pair in pairs if pair[0].inside], surely=True)
+        open_ = front([pair for pair in pairs if not pair[0].inside and self.judge.cost_low(pair[1]) < 1])
+        return [trial for _, trial in faster], [trial for _, trial in open_]
 
-    def _race(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Time the finalists once more, all of them in one interleaved run; a size needs no second look."""
+    def _race(self, trials: Sequence[Trial], deciding: int | None = None) -> list[Trial]:
+        """Time the finalists once more, all of them in one interleaved run; a size needs no second look.
+
+        deciding: how many of them, the first ones, it must be decided of whether they are faster than float.
+        """
         if self.bench.objective == "size":
             return list(trials)
-        timings = self.bench.final_race([trial.plan for trial in trials], HEAT_SECONDS * (len(trials) + 1))
+        timings = self.bench.final_race([trial.plan for trial in trials], self.until, deciding)
         raced = [replace(trial, timing=timing) for trial, timing in zip(trials, timings, strict=True)]
         update(self.trials, raced)
         return raced
@@ -197,6 +235,11 @@ class Walk:
         inside = [(row, trial) for row, trial in rows_of(self.trials, self.judge) if row.inside]
         return _spread(front(inside), MOST_FINALISTS)
 
+    def _open(self) -> list[Judged]:
+        """Return the same of the plans that are inside the budget and look faster than float, and not surely are."""
+        rows = [pair for pair in rows_of(self.trials, self.judge) if not pair[0].failed and pair[0].excess <= 0]
+        return _spread(front([pair for pair in rows if pair[0].cost < 1 <= pair[0].cost_high]), MOST_OPEN)
+
 
 def rows_of(trials: dict[Candidate, Trial], judge: Judge) -> list[Judged]:
     """Return every trial beside its row."""
@@ -234,6 +277,37 @@ def undecided(trial: Trial, score: Score) -> str:
     ]
     more = f" About {'; '.join(counts)} would decide." if counts else ""
     return f"{trial.plan.name} may well be inside the budget, but is not proven to be: {', '.join(what)}.{more}"
+
+
+def not_shown(trial: Trial) -> str:
+    """Say that a plan holds the budget, that nobody knows whether it is faster, and what would tell."""
+    assert trial.timing is not None
+    return (
+        f"{trial.plan.name} holds the budget, and takes {_share(trial.timing)}: that it is faster is not shown. "
+        "Repeat the run on an idle machine; the plan lies in the folder candidate."
+    )
+
+
+def why_not(before: Trial, now: Trial, row: TrialRow) -> str:
+    """Say why a plan that looked faster than float and inside the budget was not walked."""
+    name = now.plan.name
+    if row.failed or now.search is None or now.timing is None or before.search is None:
+        return f"{name} looked faster than float and inside the budget, and could not be measured again: {now.problem}"
+    if row.excess > 0:
+        return (
+            f"{name} looked inside the budget on {before.search.samples:,} samples; on {now.search.samples:,} of the search "
+            f"split it lost {lost(now.search)}."
+        )
+    if row.cost_high >= 1:
+        return f"{name} is inside the budget on the search split, and takes {_share(now.timing)}."
+    return f"{name} was not walked: another plan is as fast and nearer to float."
+
+
+def _share(timing: Timing) -> str:
+    """Return how long a plan takes relative to float, with its interval, and what else the processors did."""
+    shown = f"{timing.ratio:.3f} ({timing.ratio_low:.3f} to {timing.ratio_high:.3f}) of float's time over {timing.heats} compilations"
+    busy = f", while other work had {timing.others:.0%} of the processors" if timing.others >= BUSY else ""
+    return shown + busy
 
 
 def lost(score: Score) -> str:

@@ -11,25 +11,39 @@ def timing(ratio: float, noise: float = 0.01, rounds: int = 100) -> Timing:
 
 
 def test_one_timing_joined_is_itself() -> None:
-    assert Timing.joined([timing(0.5)]).ratio == pytest.approx(0.5)
-    assert Timing.joined([timing(0.5)]).heats == 1
+    assert Timing.joined([timing(0.5)]) == timing(0.5)
 
 
-def test_the_interval_reaches_around_all_compilations() -> None:
-    joined = Timing.joined([timing(0.5), timing(0.54)])
-    assert joined.ratio == pytest.approx((0.5 * 0.54) ** 0.5)
-    assert (joined.ratio_low, joined.ratio_high) == (0.49, 0.55)
-    assert (joined.rounds, joined.heats) == (200, 2)
+def test_the_interval_is_over_compilations() -> None:
+    joined = Timing.joined([timing(0.5), timing(0.54), timing(0.52), timing(0.51)])
+    assert joined.ratio == pytest.approx((0.5 * 0.54 * 0.52 * 0.51) ** 0.25)
+    # Student's t with three degrees of freedom.
+    error = float(np.std(np.log([0.5, 0.54, 0.52, 0.51]), ddof=1)) / 2
+    assert joined.ratio_high == pytest.approx(joined.ratio * np.exp(3.1824 * error), rel=1e-4)
+    assert (joined.rounds, joined.heats) == (400, 4)
 
 
-def test_timings_weigh_as_many_as_their_heats() -> None:
-    twice = Timing.joined([timing(0.5), timing(0.54)])
-    at_once = Timing.joined([timing(0.5), timing(0.54), timing(0.6)])
-    assert Timing.joined([twice, timing(0.6)]).ratio == pytest.approx(at_once.ratio)
-    assert Timing.joined([twice, timing(0.6)]).heats == 3
+def test_a_stricter_level_widens_it() -> None:
+    heats = [timing(0.5), timing(0.54), timing(0.52)]
+    wide, narrow = (Timing.joined(heats, confidence=level) for level in (0.99, 0.95))
+    assert wide.ratio_low < narrow.ratio_low < narrow.ratio_high < wide.ratio_high
 
 
-def test_a_timing_of_times() -> None:
+def test_one_heat_decides_nothing() -> None:
     times = np.full(50, 2.0)
     found = Timing.of(times, 2 * times)
-    assert (found.ratio, found.speedup, found.decided) == (0.5, 2.0, True)
+    assert found.ratio == pytest.approx(0.5)
+    assert found.speedup == pytest.approx(2.0)
+    assert not found.decided
+    assert Timing.joined([found, found]).decided
+
+
+def test_times_of_two_modes_have_a_ratio_that_stands_them() -> None:
+    """Each round is slow or quick by chance: a ratio of medians jumps between the modes."""
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(50):
+        modes = random.choice([1.0, 1.4], (2, 101))
+        found.append(Timing.of(*(modes * random.normal(1, 0.01, modes.shape))).ratio)
+    assert np.std(np.log(found)) < 0.06
+    assert abs(np.mean(np.log(found))) < 0.02

@@ -59,7 +59,13 @@ def benchmark(
     per = "ms per request, all requests busy" if optimize == "throughput" else "ms per request"
     columns = {"model": False, "p50": True, "p95": True, "speed-up": True, "95 % interval": True, "": False}
     rows = [contender_row(item, first=item is found[0]) for item in found]
-    show(table_of(f"{per} on {device}, {found[0].timing.rounds} rounds in turn", columns, rows))
+    show(
+        table_of(
+            f"{per} on {device}, {found[0].timing.rounds} rounds in turn over {found[0].timing.heats} compilations",
+            columns,
+            rows,
+        )
+    )
 
 
 def contender_json(contender: "Contender") -> dict[str, object]:

@@ -7,9 +7,10 @@ from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compi
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
 from ovquant.runtime.fitting import fit, names_of, random_samples, request, requests_of, static_batch, with_batch
 from ovquant.runtime.inferring import Block, batched_names, infer, stack, stackable
+from ovquant.runtime.load import Load
 from ovquant.runtime.requests import Requests
 from ovquant.runtime.states import clean, has_state, run
-from ovquant.runtime.timing import interleave, interleave_throughput
+from ovquant.runtime.timing import Fitted, Maker, heat, interleave, interleave_throughput
 from ovquant.runtime.values import cast, outputs_of, values_of
 
 __all__ = [
@@ -21,6 +22,9 @@ __all__ = [
     "Compiled",
     "Deployment",
     "Executed",
+    "Fitted",
+    "Load",
+    "Maker",
     "Requests",
     "batched_names",
     "batched_of",
@@ -36,6 +40,7 @@ __all__ = [
     "first_line",
     "fit",
     "has_state",
+    "heat",
     "infer",
     "int8_arithmetic",
     "interleave",

@@ -1,7 +1,7 @@
 """Time models in turn, so that the machine's drift hits all of them alike."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,34 @@ from numpy.typing import NDArray
 from ovquant.protocols import Array
 from ovquant.runtime.states import clean, has_state
 
+Maker = Callable[[], openvino.CompiledModel]
+"""Compiles a contender anew."""
+Fitted = Callable[[openvino.CompiledModel], Sequence[Sequence[Array]]]
+"""Returns the inputs of whole requests, fitted to a compiled model."""
+
+
+def heat(
+    makers: Sequence[Maker],
+    requests: Fitted,
+    *,
+    seconds: float,
+    most: int,
+    seed: int,
+    throughput: bool = False,
+) -> NDArray[np.float64]:
+    """Compile every contender anew, in an order drawn from the seed, and time them in turn, each as if it were the first.
+
+    Returns milliseconds, shape [rounds, contenders]. Two compilations of one model differ by percents, and so do two
+    places in an order: what is to be said of models must be seen over several heats.
+    """
+    order = [int(place) for place in np.random.default_rng(seed).permutation(len(makers))]
+    compiled = {place: makers[place]() for place in order}
+    interleaved = interleave_throughput if throughput else interleave
+    times = interleaved(
+        [compiled[place] for place in order], requests(compiled[0]), seconds=seconds, most=most, seed=seed
+    )
+    return times[:, np.argsort(order)]
+
 
 def interleave(
     contenders: Sequence[openvino.CompiledModel],
@@ -19,12 +47,14 @@ def interleave(
     seconds: float,
     least: int = 20,
     most: int = 2000,
+    seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Time single inferences of several models in turn (A B A B …) on the same inputs.
+    """Time single inferences of several models in turn on the same inputs.
 
-    Returns milliseconds, shape [rounds, contenders]; the turn order alternates between rounds, so that none always
-    runs after the same neighbour. Ends after `seconds` once `least` rounds are done, or after `most` rounds.
+    Returns milliseconds, shape [rounds, contenders]; each round has an order of its own, drawn from the seed, so that none
+    always runs after the same neighbour. Ends after `seconds` once `least` rounds are done, or after `most` rounds.
     """
+    random = np.random.default_rng(seed)
     running = [contender.create_infer_request() for contender in contenders]
     for request in running:
         for inputs in list(requests)[:3]:
@@ -34,8 +64,7 @@ def interleave(
     while len(rows) < most and (len(rows) < least or time.perf_counter() < end):
         inputs = list(requests[len(rows) % len(requests)])
         row = [0.0] * len(running)
-        order = range(len(running)) if len(rows) % 2 == 0 else reversed(range(len(running)))
-        for position in order:
+        for position in random.permutation(len(running)):
             request = clean(running[position])
             begin = time.perf_counter()
             request.infer(inputs)
@@ -51,8 +80,10 @@ def interleave_throughput(
     seconds: float,
     least: int = 5,
     most: int = 200,
+    seed: int = 0,
 ) -> NDArray[np.float64]:
     """Time bursts with all requests busy, model after model in turn; milliseconds per request, [rounds, contenders]."""
+    random = np.random.default_rng(seed)
     queues = [openvino.AsyncInferQueue(contender) for contender in contenders]
     stateful = any(has_state(contender) for contender in contenders)
     burst = 8 * max(len(queue) for queue in queues)
@@ -61,9 +92,8 @@ def interleave_throughput(
         _burst(queue, requests, len(queue), stateful=stateful)
     end = time.perf_counter() + seconds
     while len(rows) < most and (len(rows) < least or time.perf_counter() < end):
-        order = list(range(len(queues)))
         row = [0.0] * len(queues)
-        for position in order if len(rows) % 2 == 0 else reversed(order):
+        for position in random.permutation(len(queues)):
             row[position] = _burst(queues[position], requests, burst, stateful=stateful)
         rows.append(row)
     return np.asarray(rows)
