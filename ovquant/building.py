@@ -57,6 +57,7 @@ class Builder:
     key: Callable[[Plan], Mapping[str, Any]]
     validation: Callable[[Recipe], Validation | None]
     seed: int = 0
+    device: str = "CPU"
     progress: Progress = silent
     _quantized: dict[str, Quantized] = field(default_factory=dict)
 
@@ -85,17 +86,25 @@ class Builder:
         """Build a plan, write it as IR and return the path of its model.xml; what is there already is used."""
         path = self._place(plan) / "model.xml"
         if not path.exists():
-            model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
+            model = self._finished(plan)
             partial_folder = path.parent.with_suffix(".partial")
             shutil.rmtree(partial_folder, ignore_errors=True)
             partial_folder.mkdir()
             openvino.save_model(
-                with_runtime_options(model, plan.properties),
+                model,
                 partial_folder / "model.xml",
                 compress_to_fp16=plan.compress_to_fp16,
             )
             partial_folder.rename(path.parent)
         return path
+
+    def _finished(self, plan: Plan) -> openvino.Model:
+        """Return a plan's model as it is saved: with what travels in it."""
+        model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
+        model = with_runtime_options(model, plan.properties)
+        if plan.runs_int8:
+            model.set_rt_info(runtime.int8_arithmetic(self.device), runtime.ARITHMETIC)
+        return model
 
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running."""

@@ -79,7 +79,14 @@ class Workbench:
         self.float_plan = Plan(FLOAT, properties=dict(self.deployment.properties))
         self.reference_plan = Plan("float-f32", properties={**self.deployment.properties, **REFERENCE})
         self.builder = Builder(
-            self.model, self.splits, self.folder, self.key, self._validation, seed=self.seed, progress=self.progress
+            self.model,
+            self.splits,
+            self.folder,
+            self.key,
+            self._validation,
+            self.seed,
+            self.deployment.device,
+            self.progress,
         )
         self.scoring = Scoring(
             self.splits,

@@ -106,6 +106,11 @@ class Plan:
         return self.recipe is None
 
     @property
+    def runs_int8(self) -> bool:
+        """Tell whether activations are quantized, so that answers depend on how a processor adds int8 products."""
+        return self.recipe is not None and self.recipe.algorithm != "weights"
+
+    @property
     def key(self) -> str:
         """Return a short fingerprint of what is built and served, its name and its budget aside."""
         values = self.to_json()

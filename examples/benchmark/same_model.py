@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import ovquant
-from ovquant.demo.words import recogniser
+from ovquant.demo.fetch import recogniser
 
 OUT = Path("out/same_model")
 SHAPE = "[1,3,48,320]"

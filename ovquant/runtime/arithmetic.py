@@ -11,6 +11,8 @@ from ovquant.runtime.compiling import REFERENCE, core
 
 Arithmetic = Literal["exact", "saturating"]
 """Models of int8 activations answer one thing where sums are exact, and another where they saturate."""
+ARITHMETIC = ["ovquant", "int8"]
+"""Where a saved model says in its rt_info which of the two it was measured with."""
 WIDTH = 64
 """Channels of the model that is tried: enough for the kernels that real models run."""
 
