@@ -13,7 +13,6 @@ from openvino import opset13 as ops
 import ovquant
 from ovquant import Sample
 from ovquant.errors import DataError
-from ovquant.repetition import check_repetition, same
 
 WIDTH, CLASSES = 16, 4
 QUICK: dict[str, Any] = {"strategy": "first", "recipes": ["default"], "optimize": "size"}
@@ -117,6 +116,8 @@ TARGETS: list[Callable[[int], Any]] = [
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_targets_of_every_kind_are_compared(target: Callable[[int], Any]) -> None:
+    from ovquant.repetition import check_repetition
+
     class Data:
         reads = 0
         changing = False
@@ -135,6 +136,8 @@ def test_targets_of_every_kind_are_compared(target: Callable[[int], Any]) -> Non
 
 
 def test_what_is_alike_is_the_same() -> None:
+    from ovquant.repetition import same
+
     nan = float("nan")
     assert same({"a": [nan, np.array([np.nan, 1])]}, {"a": [nan, np.array([np.nan, 1])]})
     assert same(Marks(1), Marks(1))
