@@ -113,11 +113,12 @@ class Workbench:
     def _validation(self, recipe: Recipe) -> Validation | None:
         if recipe.algorithm != "accuracy-control" or not getattr(self.metric, "is_mean", False):
             return None
+        batched = runtime.batched_outputs(self.model)
         sign = 1.0 if self.metric.higher_is_better else -1.0
 
         def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
-            compiled = runtime.Compiled(compiled, runtime.batched_outputs(self.model))
-            result = self.scoring.run(compiled, self.splits.search.only(places), [self.metric])[0]
+            known = runtime.Compiled(compiled, batched)
+            result = self.scoring.run(known, self.splits.search.only(places), [self.metric])[0]
             return sign * result.score, [sign * item for item in result.items or ()]
 
         return Validation(score, len(self.splits.search), self.allowed_drop)

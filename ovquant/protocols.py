@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Inputs = Array | Mapping[str, Array] | Sequence[Array]
 Outputs = Array | Sequence[Array] | Mapping[str, Array | Sequence[Array]]
-"""A batch of model outputs: stacked `[n, ...]`, a list of n arrays when shapes differ, or a mapping
-by output name of either when the model has several outputs."""
+"""A batch of model outputs: stacked `[n, ...]`, a list of n arrays when shapes differ or axis 0 is not the
+batch, or a mapping by output name of either when the model has several outputs."""
 
 
 class Sample(NamedTuple):

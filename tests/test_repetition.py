@@ -13,7 +13,6 @@ from openvino import opset13 as ops
 import ovquant
 from ovquant import Sample
 from ovquant.errors import DataError
-from ovquant.repetition import check_repetition, same
 
 WIDTH, CLASSES = 16, 4
 QUICK: dict[str, Any] = {"strategy": "first", "recipes": ["default"], "optimize": "size"}
@@ -117,6 +116,8 @@ TARGETS: list[Callable[[int], Any]] = [
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_targets_of_every_kind_are_compared(target: Callable[[int], Any]) -> None:
+    from ovquant.repetition import check_repetition
+
     class Data:
         reads = 0
         changing = False
@@ -135,12 +136,29 @@ def test_targets_of_every_kind_are_compared(target: Callable[[int], Any]) -> Non
 
 
 def test_what_is_alike_is_the_same() -> None:
-    nan = float("nan")
-    assert same({"a": [nan, np.array([np.nan, 1])]}, {"a": [nan, np.array([np.nan, 1])]})
-    assert same(Marks(1), Marks(1))
-    assert same(object(), object())
-    assert not same(Marks(1), Marks(2))
-    assert not same(np.zeros(2), np.zeros(2, np.float32))
-    assert not same({"a": 1}, {"b": 1})
-    assert not same([1], [1, 2])
-    assert not same(None, 0)
+    from ovquant.repetition import check_repetition
+
+    class Data:
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> Sample:
+            return Sample({"a": np.array([np.nan, index])}, [float("nan"), np.array([np.nan]), Marks(1), None])
+
+    check_repetition(Data())
+
+
+def test_another_type_is_other_content() -> None:
+    from ovquant.repetition import check_repetition
+
+    values = iter([np.zeros(2), np.zeros(2, np.float32)])
+
+    class Data:
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, index: int) -> Sample:
+            return Sample(next(values))
+
+    with pytest.raises(DataError, match="other inputs"):
+        check_repetition(Data())

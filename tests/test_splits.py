@@ -212,7 +212,7 @@ def test_fingerprints_follow_from_content_and_order() -> None:
     assert whole(data).fingerprint != whole(data[:5]).fingerprint
 
 
-def test_each_sample_is_read_once() -> None:
+def test_each_sample_is_read_once_and_the_first_twice_more() -> None:
     class Counting(list[Sample]):
         read = 0
 
@@ -220,9 +220,10 @@ def test_each_sample_is_read_once() -> None:
             self.read += 1
             return super().__getitem__(index)
 
-    data = Counting(samples(range(7)))
-    assert len(read_contents(data).hashes) == 7
-    assert data.read == 7
+    data = Counting(samples(range(70)))
+    assert len(read_contents(data).hashes) == 70
+    # The first are read again, twice, to see that they are the same data each time.
+    assert data.read == 70 + 2 * 32
 
 
 def test_drawing_is_without_replacement_and_repeatable() -> None:

@@ -89,6 +89,10 @@ class OnnxModel:
         """Return what the interleaved timing calls `infer` on."""
         return self
 
+    def query_state(self) -> list[object]:
+        """Return no states: ONNX Runtime keeps none."""
+        return []
+
     def infer(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs of one request."""
         return list(self._session.run(None, dict(zip(self._inputs, arrays, strict=True))))

@@ -29,8 +29,9 @@ class WholeSetMetric(Protocol):
 class WholeSet:
     """Score with a function that gets the outputs and targets of all samples at once.
 
-    The function gets the model's output stacked `[n, ...]` (a list of per-sample arrays when shapes differ, a dict by name
-    when the model has several) and the list of targets. It returns one number, or one per sample, which are averaged.
+    The function gets the model's output stacked `[n, ...]` (a list of per-sample arrays when shapes differ or axis 0 is not
+    the batch, as with detections `[k, 5]`; a dict by name when the model has several) and the list of targets. It returns
+    one number, or one per sample, which are averaged.
     `function.higher_is_better = False` turns the direction round; `function.against = "float"` asks for the float model's
     outputs as targets; `function.bounds = (0, 1)` says what the scores of samples lie between, so that a drop can be
     certified.

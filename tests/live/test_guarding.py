@@ -240,6 +240,51 @@ def test_disagreement_over_several_outputs() -> None:
     assert disagreement(scorer, [SCORES, SCORES[0, 0]], [SCORES, SCORES[0, 0]]) == 0.0
 
 
+def test_a_request_is_cut_by_what_is_known_of_its_outputs_alone() -> None:
+    """Two outputs of two rows are two samples only where that is said."""
+    scorer = resolve_metric("fidelity:by=identical")
+    assert disagreement(scorer, [OTHER], [SCORES]) == 1.0
+    assert disagreement(scorer, [OTHER], [SCORES], samples=2) == 0.5
+    seen: list[Any] = []
+
+    def shapes(outputs: Any, targets: Any) -> float:
+        seen.append([type(outputs), np.shape(outputs[0])])
+        return 1.0
+
+    disagreement(resolve_metric(shapes), [np.zeros((1, 5))], [np.zeros((1, 5))])
+    disagreement(resolve_metric(shapes), [np.zeros((1, 5))], [np.zeros((1, 5))], batched=[True])
+    assert seen == [[list, (1, 5)], [np.ndarray, (5,)]]
+
+
+def turning(*, time_first: bool, seed: int, batch: int = 4) -> openvino.CompiledModel:
+    """Return a model [4, 4, 8] → [4, 4, 3], its first axis that of the samples, or of time."""
+    port = ops.parameter([batch, 4, 8], np.float32)
+    port.output(0).get_tensor().set_names({"x"})
+    kernel = (
+        np.random.default_rng(0).standard_normal((8, 3)) + seed * np.random.default_rng(seed).normal(size=(8, 3)) / 3
+    )
+    made = ops.matmul(port, ops.constant(kernel.astype(np.float32)), False, False)
+    if time_first:
+        made = ops.transpose(made, ops.constant(np.array([1, 0, 2])))
+    return openvino.Core().compile_model(openvino.Model([made], [port], "turning"), "CPU", F32)
+
+
+@pytest.mark.parametrize("time_first", [False, True])
+def test_samples_of_a_fixed_batch_are_proven_before_they_are_compared(time_first: bool) -> None:
+    mine, truth = (turning(time_first=time_first, seed=seed) for seed in (1, 0))
+    model = ovquant.guard(mine, truth, limit=0.9, share=1.0, metric="fidelity:by=identical")
+    expected = []
+    for values in np.random.default_rng(5).standard_normal((10, 4, 4, 8)).astype(np.float32):
+        same = mine([values])[0].argmax(-1) == truth([values])[0].argmax(-1)
+        # Where it cannot be told which rows are whose, the request counts as one.
+        expected.append(1.0 - float(same.all()) if time_first else 1.0 - same.all(axis=1).mean())
+        model([values])
+    model.guard.close()
+    assert model.guard.problem is None
+    assert model.guard.drift.total == pytest.approx(sum(expected))
+    assert sum(expected) > 0
+
+
 def test_metrics_are_prometheus_text() -> None:
     model = watched()
     serve(model, -1, 1, 20)

@@ -14,9 +14,8 @@ from openvino.preprocess import PrePostProcessor
 
 import ovquant
 from ovquant import Sample
-from ovquant.bfloats import narrowed, widened
 from ovquant.errors import DataError, ModelError
-from ovquant.runtime import Deployment, compile_model, fit, random_samples, values_of
+from ovquant.runtime import Deployment, compile_model, fit, random_samples
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 WIDTH, CLASSES = 32, 6
@@ -114,8 +113,11 @@ def test_a_model_of_bfloat16_is_quantized_by_its_own_ranges() -> None:
     expected, found_ranges = ranges(openvino.Core().read_model(twin.folder / "model.xml")), ranges(saved)
     assert len(expected) == 3
     assert found_ranges == pytest.approx(expected, rel=0.03)
-    truth, found = plainly(model, rows(400)), plainly(saved, rows(400))
-    assert np.mean(truth.argmax(1) == found.argmax(1)) > 0.95
+    truth, outputs, others = (
+        plainly(net, rows(400)).argmax(1)
+        for net in (model, saved, openvino.Core().read_model(twin.folder / "model.xml"))
+    )
+    assert np.mean(truth == outputs) > np.mean(truth == others) - 0.03
 
 
 def test_a_layer_of_bfloat16_is_put_back_to_float() -> None:
@@ -129,6 +131,8 @@ def test_a_layer_of_bfloat16_is_put_back_to_float() -> None:
 
 
 def test_rounding_is_that_of_torch() -> None:
+    from ovquant.bfloats import narrowed, widened
+
     special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 3.3895e38, 1.00390625, 1.01171875]
     values = np.concatenate([np.array(special, np.float32), rows().ravel() * 1e3])
     expected = torch.from_numpy(values).bfloat16()
@@ -141,7 +145,7 @@ def test_random_samples_are_standard_normal_numbers() -> None:
     (sample,) = random_samples(compiled)
     request = compiled.create_infer_request()
     request.infer(fit(compiled.inputs, sample))
-    seen = values_of(request.get_input_tensor())
+    seen = torch.from_numpy(request.get_input_tensor().data.view(np.int16)).view(torch.bfloat16).float().numpy()
     assert 0.5 < np.std(seen) < 1.5
     assert np.allclose(seen, sample.inputs[0], rtol=1e-2)
 
