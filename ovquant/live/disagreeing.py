@@ -7,20 +7,29 @@ import openvino
 
 from ovquant.datasets import open_dataset
 from ovquant.exact import mean_bound
+from ovquant.live.replica import Replica
 from ovquant.metrics import WholeSetMetric, resolve_metric
 from ovquant.protocols import Array
 from ovquant.runtime import request, static_batch
 
 
 def disagreement_bound(
-    quantized: openvino.CompiledModel, reference: openvino.CompiledModel, data: Any, *, confidence: float, metric: Any
+    quantized: openvino.CompiledModel | Replica,
+    reference: openvino.CompiledModel | Replica,
+    data: Any,
+    *,
+    confidence: float,
+    metric: Any,
 ) -> float:
     """Return what the disagreement of two models surely does not exceed on data like these."""
     samples, scorer = open_dataset(data), resolve_metric(metric)
-    batch, found = static_batch(quantized.inputs), []
+    models = [model if isinstance(model, Replica) else Replica(model) for model in (quantized, reference)]
+    requests = [model.create_infer_request() for model in models]
+    ports = models[0].compiled.inputs
+    batch, found = static_batch(ports), []
     for begin in range(0, len(samples), batch):
-        inputs = dict(enumerate(request(quantized.inputs, samples, begin, batch)))
-        mine, theirs = ([np.array(array) for array in model(inputs).values()] for model in (quantized, reference))
+        inputs = request(ports, samples, begin, batch)
+        mine, theirs = (model.infer(asked, inputs) for model, asked in zip(models, requests, strict=True))
         found.append(disagreement(scorer, mine, theirs))
     return mean_bound(found, confidence=confidence)
 

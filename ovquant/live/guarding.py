@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
-import numpy as np
 import openvino
 
 from ovquant.errors import OvquantError, UsageError
 from ovquant.live.disagreeing import disagreement, disagreement_bound
 from ovquant.live.drift import Drift
 from ovquant.live.guarded import GuardedModel
+from ovquant.live.replica import Replica
 from ovquant.metrics import resolve_metric
 from ovquant.protocols import Array
 
@@ -49,12 +49,17 @@ class Guard:
         action: Action,
         metric: Any,
         seed: int,
+        replica: Replica | None = None,
     ) -> None:
-        """Start the thread. Raises UsageError for a limit or a share that is none."""
+        """Start the thread. Raises UsageError for a limit or a share that is none.
+
+        replica: a copy of the reference that is there already.
+        """
         for name, value in (("limit", limit), ("share", share)):
             if not 0 < value <= 1:
                 raise UsageError(f"{name} is {value:g}; give a number above 0 and at most 1.")
         self.reference, self.share, self.action = reference, share, action
+        self.replica = replica or Replica(reference)
         self.drift = Drift(limit, confidence)
         self.requests = self.skipped = 0
         self.problem: Exception | None = None
@@ -126,12 +131,11 @@ class Guard:
         )
 
     def _compare_all(self) -> None:
-        request = self.reference.create_infer_request()
+        request = self.replica.create_infer_request()
         while (item := self._waiting.get()) is not None:
             try:
                 inputs, outputs = item
-                found = request.infer(dict(enumerate(inputs)))
-                expected = [np.array(found[place]) for place in range(len(outputs))]
+                expected = self.replica.infer(request, inputs)[: len(outputs)]
                 if self.drift.add(disagreement(self._metric, outputs, expected)) and not self.fired:
                     self._act()
             except Exception as error:  # a thread has nobody to raise to
@@ -166,16 +170,18 @@ def guard(
     model's as targets, and says how close they are, from 0 to 1: "fidelity" by its comparisons, a metric of text with
     what decodes it, or a function. action: "warn" once,
     "raise" DriftError at the next request, serve "float" from then on, or a function that is given the guard. Under no
-    drift it ever acts with a chance of at most 1 - confidence.
+    drift it ever acts with a chance of at most 1 - confidence. The guard never changes what either model is given, and a
+    reference with dynamic shapes is compiled once more for it. Raises UsageError where that is needed and cannot be done.
     """
+    replica, mine = Replica(reference), None
     if limit is None:
         if data is None:
             raise UsageError("Give the guard a limit, or data to find one with, such as the holdout.")
-        limit = disagreement_bound(quantized, reference, data, confidence=confidence, metric=metric) + MARGIN
-    watching = Guard(
-        reference, limit=limit, share=share, confidence=confidence, action=action, metric=metric, seed=seed
-    )
-    return GuardedModel(quantized, watching)
+        mine = Replica(quantized)
+        limit = disagreement_bound(mine, replica, data, confidence=confidence, metric=metric) + MARGIN
+    how: dict[str, Any] = {"limit": limit, "share": share, "confidence": confidence, "action": action}
+    watching = Guard(reference, **how, metric=metric, seed=seed, replica=replica)
+    return GuardedModel(quantized, watching, mine)
 
 
 def said(message: str) -> None:
