@@ -1,6 +1,5 @@
 """The public functions, from model, data and budget to a result; each reads from top to bottom."""
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +16,13 @@ from ovquant.exporters import export_result
 from ovquant.graph import operation_types
 from ovquant.looking import carry, level_of, look, worn
 from ovquant.measuring import Objective, Workbench
+from ovquant.places import find_place, writing
 from ovquant.plans import Plan, Recipe
 from ovquant.profiles import Profile
 from ovquant.recipes import offered_parts, read_recipe, split_parts
 from ovquant.registry import Registry
-from ovquant.replacing import move_into_place
 from ovquant.resolving import Record, resolve
-from ovquant.results import Result, refuse_finished
+from ovquant.results import Result
 from ovquant.runs import (
     DEFAULT_STRATEGY,
     Options,
@@ -81,7 +80,7 @@ def quantize(
     """
     begin = time.monotonic()
     settings = read_options(options)
-    refuse_finished(output, force=force)
+    work = Work(output, force=force, inputs=(model, data, calibration, holdout))
     prepared = prepare(model, metric, settings)
     budget = read_budget(
         max_drop,
@@ -94,7 +93,7 @@ def quantize(
     )
     splits = open_splits(data, settings, calibration=calibration, holdout=holdout, progress=progress)
     check_data(prepared, splits)
-    with Work(output, force=force) as work:
+    with work:
         bench = workbench(prepared, splits, settings, work, progress)
         search = search_of(bench, budget, settings, prepared, on_trial, begin)
         outcome = replace(search, on_best=lambda trial: work.keep_best(bench, trial)).run()
@@ -186,7 +185,7 @@ def profile(
     budget = read_budget(max_drop, metrics=prepared.names)
     splits = open_splits(data, settings, calibration=calibration, holdout=holdout, progress=progress)
     check_data(prepared, splits)
-    with tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
+    with writing(target), tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
         target.parent.mkdir(parents=True, exist_ok=True)
         bench = workbench_in(Path(folder), prepared, splits, settings, Profile(target), progress)
         search = search_of(bench, budget, settings, prepared, on_trial, begin)
@@ -261,7 +260,7 @@ def apply(
     begin = time.monotonic()
     settings = read_options(options)
     wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
-    refuse_finished(output, force=force)
+    work = Work(output, force=force, inputs=(model, data, calibration))
     prepared = prepare(model, metric, settings)
     if max_drop is None and floor is None:
         budget = carried_budget(wanted, prepared.names, settings, worst_slice, confidence)
@@ -270,7 +269,7 @@ def apply(
         budget = read_budget(max_drop, floor, metrics=prepared.names, worst_slice=limit, confidence=confidence)
     splits = verification_splits(data, calibration, settings, progress)
     check_data(prepared, splits)
-    with Work(output, force=force) as work:
+    with work:
         bench = workbench(prepared, splits, settings, work, progress)
         bench.check_budget(budget, "holdout")
         served = replace(
@@ -369,47 +368,50 @@ def refresh(
     result was made from. Only a verdict of `met` replaces the folder, by renaming; else all stays as it was. Raises
     UsageError for a result that quantizes nothing, or what is missing.
     """
-    target, before = Path(folder), Result.load(folder)
+    before = Result.load(folder)
+    before.require_whole()
     if before.plan.is_float:
         raise UsageError(f"'{folder}' holds the float model: there is nothing to calibrate again.")
     labelled = open_dataset(data)[0].target is not None
     own = before.budget
     if max_drop is None and (metric is not None or not labelled or own.max_drop is None):
         raise UsageError("Give --max-drop: the budget of the result is in its own metric, which needs labels.")
-    made = apply(
-        replace(before.plan, budget={"metric": before.metric, **own.to_json()}),
-        source_of(before, reference),
-        data=data,
-        metric=metric or (metrics_of(before, None) if labelled else "fidelity"),
-        max_drop=max_drop,
-        confidence=confidence if confidence is not None else own.confidence,
-        slice_by=(before.slice_by or None) if max_drop is None else None,
-        group_by=before.group_by or None,
-        output=target.with_name(f"{target.name}.refreshed"),
-        force=True,
-        progress=progress,
-        command=command,
-        **served_like(before),
-        seed=seed,
-    )
-    if made.verdict != "met":
-        shutil.rmtree(made.folder)
-        return replace(made, folder=target)
-    carry(Profile(target / "profile.jsonl"), Profile(made.folder / "profile.jsonl"))
-    return replace(made, folder=move_into_place(made.folder, target))
+    place = find_place(folder, force=True)
+    with place.locked(), place.scratch() as scratch:
+        made = apply(
+            replace(before.plan, budget={"metric": before.metric, **own.to_json()}),
+            source_of(before, reference),
+            data=data,
+            metric=metric or (metrics_of(before, None) if labelled else "fidelity"),
+            max_drop=max_drop,
+            confidence=confidence if confidence is not None else own.confidence,
+            slice_by=(before.slice_by or None) if max_drop is None else None,
+            group_by=before.group_by or None,
+            output=scratch,
+            progress=progress,
+            command=command,
+            **served_like(before),
+            seed=seed,
+        )
+        if made.verdict != "met":
+            return replace(made, folder=place.target)
+        carry(Profile(place.real / "profile.jsonl"), Profile(made.folder / "profile.jsonl"))
+        return replace(made, folder=place.put(made.folder))
 
 
 def export(folder: str | Path, *, to: Any, output: str | Path, force: bool = False) -> Path:
     """Write a saved result in the shape that another program reads, and return where it is.
 
     to: "zip", "model-server", "optimum:source=FOLDER", "onnx" (of ovquant-onnx), or an exporter of your own. Raises
-    UsageError when the folder holds no whole result, OutputError when the output is there already.
+    UsageError when the folder holds no whole result, ModelError when its model is not the one that was measured, and
+    OutputError when the output is there already; `force` replaces an export that ovquant wrote, and nothing else.
     """
-    place = Result.load(folder).folder
+    result = Result.load(folder)
     for name in ("model.xml", "model.bin"):
-        if not (place / name).is_file():
+        if not (result.folder / name).is_file():
             raise UsageError(f"'{folder}' has no {name}. Give the folder that -o wrote, whole.")
-    return export_result(place, Path(output), to=to, force=force)
+    result.require_whole()
+    return export_result(result.folder, Path(output), to=to, force=force)
 
 
 __all__ = [

@@ -13,19 +13,20 @@ from ovquant.budgets import Budget
 from ovquant.building import Progress, told
 from ovquant.comparing import Comparing, resampler
 from ovquant.datasets import open_dataset
-from ovquant.errors import UsageError
+from ovquant.errors import ModelError, UsageError
 from ovquant.evaluating import Evaluation, evaluate_all
 from ovquant.first_scheme import likeness
 from ovquant.graph import fingerprint
 from ovquant.looking import level_of, look, worn
 from ovquant.metrics import resolve_metric
 from ovquant.profiles import Profile
-from ovquant.results import Data, Result, model_digest, versions
+from ovquant.results import Data, Result, versions
 from ovquant.runs import Options, load_float, names_of_metrics
 from ovquant.runtime import SERVED, Deployment
 from ovquant.splits import Subset, read_contents, shared
 from ovquant.stopwatch import race_heats
 from ovquant.trials import Score, Timing, Verdict, verdict_of
+from ovquant.wholeness import REMEDY, damage, unusable
 
 TIMED_SECONDS, TIMED_HEATS, TIMED_ROUNDS, TIMED_REQUESTS = 4.0, 8, 150, 16
 
@@ -76,7 +77,8 @@ class Checking:
         timing, notes = self._timing(served), worn(number)
         notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
         return Checked(
-            verdict=verdict_of(score),
+            # What was measured of another model says nothing of this one, however well it does.
+            verdict="missed" if self._damage else verdict_of(score),
             plan=self.result.plan.name,
             score=score,
             timing=timing,
@@ -139,14 +141,17 @@ class Checking:
     def _changes(self) -> list[str]:
         """Say what is not as it was when the result was made."""
         found, now = [], versions()
-        if self.result.model_digest and model_digest(self.result.folder) != self.result.model_digest:
-            found.append("model.xml or model.bin is not the one that was measured when the result was made.")
+        found += [f"{self._damage}. {REMEDY}"] if self._damage else []
         changed = [name for name, value in self.result.versions.items() if now.get(name) != value]
         found += [f"{name} was {self.result.versions[name]} and is {now.get(name, 'not there')}." for name in changed]
         device = runtime.capabilities(self.settings.device).full_name
         before = self.result.device.get("full_name", device)
         found += [f"The device was {before} and is {device}."] if before != device else []
         return found
+
+    @cached_property
+    def _damage(self) -> str:
+        return damage(self.result.folder, self.result.model_digest)
 
     @cached_property
     def _profile(self) -> Profile:
@@ -175,6 +180,9 @@ def checking(
 ) -> Checking:
     """Open all that a check needs; raises UsageError for what is not there, or is not what the result was made from."""
     result = Result.load(folder)
+    broken = unusable(result.folder)
+    if broken:
+        raise ModelError(f"The result '{folder}' is damaged: {broken}. {REMEDY}")
     wanted = metrics_of(result, metric)
     metrics = tuple(resolve_metric(item) for item in wanted)
     budget = Budget.from_json({**result.budget.to_json(), "max_latency_ms": None, "max_size_bytes": None})

@@ -16,6 +16,8 @@ from ovquant.errors import UsageError
 PROFILE_SCHEMA = 2
 COMPARABLE = ("model", "device", "circumstances", "batch", "data", "metric", "objective")
 """The parts of a key that trials must share to be compared."""
+_HEAD = b'{"schema": '
+"""How each line begins."""
 
 
 class Profile:
@@ -25,6 +27,7 @@ class Profile:
         self.path = path
         self._values: dict[tuple[str, str], Any] = {}
         self._keys: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._torn_at: int | None = None
         if path is not None and path.exists():
             self._read(path)
 
@@ -41,6 +44,7 @@ class Profile:
         self._values[slot], self._keys[slot] = value, key
         if self.path is not None:
             line = {"schema": PROFILE_SCHEMA, "kind": kind, "key": key, "value": value}
+            self._drop_torn(self.path)
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
                 file.flush()
@@ -71,9 +75,15 @@ class Profile:
             if schema != PROFILE_SCHEMA:
                 raise UsageError(f"'{path}' has profile schema {schema}; this version reads {PROFILE_SCHEMA}.")
             self._values[slot], self._keys[slot] = value, entry["key"]
-        if torn:
-            # A line ends with its line feed: what follows the last one was half written when the run was killed.
-            os.truncate(path, len(content) - len(torn))
+        if torn and not (torn.startswith(_HEAD) or _HEAD.startswith(torn)):
+            raise UsageError(f"The end of '{path}' is no profile entry, and ovquant did not write it.")
+        self._torn_at = len(content) - len(torn) if torn else None
+
+    def _drop_torn(self, path: Path) -> None:
+        """Before more is written, drop what follows the last line feed: it was half written when a run was killed."""
+        if self._torn_at is not None:
+            os.truncate(path, self._torn_at)
+            self._torn_at = None
 
 
 def _digest(key: Mapping[str, Any]) -> str:

@@ -138,7 +138,11 @@ class Report(Protocol):
 
 @runtime_checkable
 class Exporter(Protocol):
-    """Writes a saved result in the shape that another program reads."""
+    """Writes a saved result in the shape that another program reads.
+
+    One that writes a file may have `wrote(target: Path) -> bool`, which tells whether a file is such an export that nobody
+    has changed: only then `ovquant export --force` replaces it. What is in a folder ovquant keeps a record of.
+    """
 
     def export(self, folder: Path, target: Path) -> None:
         """Write a result's folder to a file or folder, whole or not at all, in place of what is there."""

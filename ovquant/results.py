@@ -5,16 +5,17 @@ import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovquant.budgets import Budget
-from ovquant.errors import OutputError, UsageError
+from ovquant.errors import UsageError
+from ovquant.places import find_place
 from ovquant.plans import Plan
-from ovquant.replacing import move_into_place
+from ovquant.records import MODEL_FILES, Record
 from ovquant.trials import Trial, Verdict
+from ovquant.wholeness import require_whole
 
 if TYPE_CHECKING:
     import openvino
@@ -90,15 +91,20 @@ class Result:
 
     @property
     def model(self) -> "openvino.Model":
-        """Read the returned model."""
+        """Read the returned model. Raises ModelError when its files are not those that were measured."""
         import openvino
 
+        self.require_whole()
         return openvino.Core().read_model(self.folder / "model.xml")
 
     def compile(self, device: str | None = None) -> "openvino.CompiledModel":
-        """Compile the returned model on the device and with the properties it was measured with."""
+        """Compile the returned model on the device and with the properties it was measured with.
+
+        Raises ModelError when its files are not those that were measured.
+        """
         from ovquant.runtime import Deployment, compile_model
 
+        self.require_whole()
         deployment = Deployment(device or str(self.device["device"]), dict(self.plan.properties), self.batch)
         return compile_model(self.folder / "model.xml", deployment)
 
@@ -108,24 +114,30 @@ class Result:
 
         return QuantizedModule(self.compile(device))
 
+    def require_whole(self) -> None:
+        """Raise ModelError when model.xml or model.bin is missing, cut, or not the one that was measured."""
+        require_whole(self.folder, self.model_digest)
+
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
-        """Write model.xml, model.bin, plan.json, result.json, profile.jsonl and the reports to a new folder."""
-        target = Path(folder)
-        refuse_finished(target, force=force)
-        partial = target.with_name(target.name + ".partial")
-        if partial.resolve() != self.folder.resolve():
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
+        """Write model.xml, model.bin, plan.json, result.json, profile.jsonl and the reports to a new folder.
+
+        With `force` it takes the place of a result; whatever else is in that folder stays there. Raises OutputError for a
+        folder that holds something else, or cannot be written.
+        """
+        self.require_whole()
+        place = find_place(folder, force=force)
+        with place.scratch() as made:
             for name in ("model.xml", "model.bin", "profile.jsonl"):
                 if (self.folder / name).exists():
-                    shutil.copy2(self.folder / name, partial / name)
-            if (self.folder / "pareto").exists():
-                shutil.copytree(self.folder / "pareto", partial / "pareto")
-        self.write(partial)
-        return move_into_place(partial, target)
+                    shutil.copy2(self.folder / name, made / name)
+            for name in self._front_files(self.folder):
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(self.folder / name, made / name)
+            self.write(made)
+            return place.put(made)
 
     def write(self, folder: Path) -> None:
-        """Write plan.json, result.json and the reports beside the model."""
+        """Write plan.json, result.json and the reports beside the model, and a record of all that belongs to the result."""
         from ovquant.reports import render_reports
 
         budget = {"metric": self.metric, **self.budget.to_json()}
@@ -133,8 +145,16 @@ class Result:
         serving = {"device": self.device.get("device", "CPU"), "config": dict(self.plan.properties)}
         (folder / "compile.json").write_text(json.dumps(serving, indent=2) + "\n", encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
-        for name, text in render_reports(self).items():
+        reports = render_reports(self)
+        for name, text in reports.items():
             (folder / name).write_text(text, encoding="utf-8")
+        names = [*MODEL_FILES, "compile.json", "result.json", "profile.jsonl", *reports, *self._front_files(folder)]
+        Record.of("result", folder, names).write(folder)
+
+    def _front_files(self, folder: Path) -> list[str]:
+        """Return which files of the plans on the front lie in a folder."""
+        names = [f"pareto/{number:02}/{name}" for number in range(1, len(self.front) + 1) for name in MODEL_FILES]
+        return [name for name in names if (folder / name).is_file()]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON, the folder aside."""
@@ -198,26 +218,6 @@ _PLAIN = (
 )
 
 
-def model_digest(folder: Path) -> str:
-    """Return a digest of model.xml and model.bin."""
-    hasher = sha256()
-    for name in ("model.xml", "model.bin"):
-        with (folder / name).open("rb") as file:
-            hasher.update(file_digest(file, "sha256").digest())
-    return hasher.hexdigest()[:16]
-
-
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-
-
-def refuse_finished(target: str | Path | None, *, force: bool) -> None:
-    """Raise OutputError when a folder holds something and may not be replaced."""
-    if target is None or force or not Path(target).exists():
-        return
-    folder = Path(target)
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    what = "a result" if (folder / "result.json").exists() else "something else"
-    raise OutputError(f"'{folder}' already holds {what}. Give another folder with -o, or replace it with --force.")

@@ -1,5 +1,6 @@
 """What every entry point shares: the options, the prepared model and data, and the folder of a run."""
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -15,21 +16,24 @@ from ovquant import runtime
 from ovquant.budgets import Budget
 from ovquant.building import Progress, silent, told
 from ovquant.datasets import open_dataset
-from ovquant.errors import MetricError, ModelError, OutputError, OvquantError, UsageError
+from ovquant.errors import MetricError, ModelError, OvquantError, UsageError
 from ovquant.graph import structure
 from ovquant.keeping import Kept, kept_operations
 from ovquant.loaders import digest_in, load_model, parse_shapes, set_shapes
 from ovquant.looking import carry, remember
 from ovquant.measuring import Objective, Workbench
 from ovquant.metrics import metric_name, resolve_metric
+from ovquant.places import Place, disk_error, find_place, refuse_partial, writing
 from ovquant.profiles import Profile
 from ovquant.quantization import MadeUp, is_quantized, with_unique_names
-from ovquant.replacing import move_into_place
-from ovquant.results import Data, Result, model_digest, refuse_finished
+from ovquant.records import Record, edited
+from ovquant.replacing import EDITED, clear, move_into_place
+from ovquant.results import Data, Result
 from ovquant.runtime import Deployment
 from ovquant.splits import By, Splits, split_data
 from ovquant.trials import Trial
 from ovquant.walking import Outcome, lost
+from ovquant.wholeness import model_digest
 
 DEFAULT_STRATEGY = "integer-program"
 
@@ -201,8 +205,8 @@ def check_data(prepared: Prepared, splits: Splits) -> None:
 def workbench(prepared: Prepared, splits: Splits, settings: Options, work: "Work", progress: Progress) -> Workbench:
     """Return the workbench that builds and measures in the work folder; looks at holdouts are never forgotten."""
     profile = Profile(work.folder / "profile.jsonl")
-    if work.target is not None and (work.target / "profile.jsonl").exists():
-        carry(Profile(work.target / "profile.jsonl"), profile)
+    if work.place is not None and (work.place.real / "profile.jsonl").exists():
+        carry(Profile(work.place.real / "profile.jsonl"), profile)
     return workbench_in(work.folder / "trials", prepared, splits, settings, profile, progress)
 
 
@@ -310,57 +314,94 @@ def plain_notes(plain: Trial | None, chosen: Trial) -> list[str]:
 
 def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:
     """Put a trial's model and plan into a folder of its own, in place of what is there."""
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name in ("model.xml", "model.bin"):
-        shutil.copy2(bench.builder.build(trial.plan).with_name(name), partial / name)
-    trial.plan.save(partial / "plan.json")
-    move_into_place(partial, folder)
+    with Place(folder, folder).scratch() as made:
+        for name in ("model.xml", "model.bin"):
+            shutil.copy2(bench.builder.build(trial.plan).with_name(name), made / name)
+        trial.plan.save(made / "plan.json")
+        move_into_place(made, folder)
+
+
+WORK_FILES = (
+    "profile.jsonl",
+    "model.xml",
+    "model.bin",
+    "plan.json",
+    "compile.json",
+    "result.json",
+    "report.html",
+    "report.md",
+)
+"""What a run leaves in its folder, beside the folders of its trials."""
+WORK_FOLDERS = ("trials", "best", "pareto")
 
 
 class Work:
-    """The folder of a run: OUTPUT.partial until the result is finished, or a temporary one without an output."""
+    """The folder of a run: OUTPUT.partial until the result is finished, or a temporary one without an output.
 
-    def __init__(self, output: str | Path | None, *, force: bool) -> None:
-        self.target = None if output is None else Path(output)
-        self._temporary: TemporaryFolder | None = None
-        if self.target is None:
-            self._temporary = TemporaryFolder()
-            self.folder = self._temporary.path
-        else:
-            refuse_finished(self.target, force=force)
-            self.folder = self.target.with_name(self.target.name + ".partial")
-        self._resumed = self.target is not None and self.folder.exists()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"The folder '{self.folder}' cannot be made: {error.strerror}.") from error
+    The place is tried when this is made, before anything expensive; the run holds it from `with` on. inputs: what the run
+    reads, which no output may be or hold. Raises OutputError for a place that cannot be taken.
+    """
+
+    def __init__(self, output: str | Path | None, *, force: bool = False, inputs: Sequence[Any] = ()) -> None:
+        self.place = None if output is None else find_place(output, force=force, inputs=inputs)
+        self._temporary = TemporaryFolder() if self.place is None else None
+        self.folder = self._temporary.path if self._temporary is not None else self.place.partial  # type: ignore[union-attr]
+        self._resumed, self._held = False, contextlib.ExitStack()
+        if self.place is not None:
+            refuse_partial(self.place)
+        if self.place is not None and self.folder.parent.exists():
+            # Another run is found now, and not after the model was loaded.
+            with writing(self.place.target), self.place.locked():
+                pass
 
     def __enter__(self) -> "Work":
+        if self.place is not None:
+            with writing(self.place.target):
+                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                self._held.enter_context(self.place.locked())
+                refuse_partial(self.place)
+                self._resumed = self.folder.exists()
+                self.folder.mkdir(exist_ok=True)
+                Record("run").write(self.folder)
+            # The front of a run that was killed while it wrote it is written anew.
+            shutil.rmtree(self.folder / "pareto", ignore_errors=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         """Leave nothing behind when a new run fails before its first trial; else keep what was measured to go on from."""
-        if isinstance(error, OvquantError) and not self._resumed and not self._has_trials():
-            shutil.rmtree(self.folder, ignore_errors=True)
+        with self._held:
+            unwritable = disk_error(self.folder, error)
+            known = isinstance(error, OvquantError) or unwritable is not None
+            if known and self.place is not None and not self._resumed and not self._has_trials():
+                self._drop()
+            if unwritable is not None:
+                raise unwritable from error
+
+    def _drop(self) -> None:
+        """Delete what the run wrote, and its folder if nothing else is in it."""
+        for name in WORK_FOLDERS:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        clear(self.folder, set(WORK_FILES), {})
 
     def _has_trials(self) -> bool:
         return next(Profile(self.folder / "profile.jsonl").entries("trial"), None) is not None
 
     def keep_best(self, bench: Workbench, trial: Trial) -> None:
         """Have the best plan so far on disk, in OUTPUT.partial/best, should the run be stopped."""
-        if self.target is not None:
+        if self.place is not None:
             save_plan(bench, trial, self.folder / "best")
 
     def finish(self, result: Result) -> Result:
         """Write the result's files, drop what only the search needed, and give the folder its final name."""
-        result.write(self.folder)
+        changed = [] if self.place is None or not self.place.real.exists() else edited(self.place.real)
+        notes = [f"{name} was changed since ovquant wrote it, and is kept as {name}{EDITED}." for name in changed]
+        result = replace(result, notes=(*result.notes, *notes))
         for name in ("trials", "best"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        if self.target is None:
+        result.write(self.folder)
+        if self.place is None:
             return replace(result, keep=self._temporary)
-        return replace(result, folder=move_into_place(self.folder, self.target))
+        return replace(result, folder=self.place.put(self.folder))
 
 
 class TemporaryFolder:

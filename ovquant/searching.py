@@ -43,6 +43,7 @@ class Search:
     _pairs: dict[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
     _promising: dict[str, Trial] = field(default_factory=dict)
+    _handed: str = ""
 
     def run(self) -> Outcome:
         """Search, fix the candidates and their order on the search split, then walk the holdout once."""
@@ -97,6 +98,7 @@ class Search:
             proposal = self.strategy.propose(table)
             if proposal is None:
                 if self._walk(judge).settle():
+                    self._hand_on(judge)
                     continue
                 return
             if isinstance(proposal, Probe):
@@ -147,8 +149,13 @@ class Search:
         self._confirm(judge)
         self.on_trial(self._trials[candidate])
         self._prune(judge)
+        self._hand_on(judge)
+
+    def _hand_on(self, judge: Judge) -> None:
+        """Hand the best plan so far on once it is another one: an earlier one too, when timing again showed that."""
         best = self._best(judge)
-        if best is not None and best.plan.key == self._trials[candidate].plan.key:
+        if best is not None and best.plan.key != self._handed:
+            self._handed = best.plan.key
             self.on_best(best)
 
     def _sketched(self, plan: Plan, parts: PartNames, table: Table, judge: Judge) -> Trial | None:

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from ovquant import replacing
-from ovquant.replacing import exchange, move_into_place
+from ovquant.errors import OutputError
+from ovquant.records import Record
+from ovquant.replacing import exchange, move_into_place, move_up
 
 
 def folder(place: Path, text: str) -> Path:
+    """Write what ovquant knows as its own."""
     place.mkdir()
     (place / "text").write_text(text)
+    Record.of("result", place).write(place)
     return place
 
 
@@ -28,11 +32,51 @@ def test_the_new_folder_replaces_the_old_one_and_nothing_is_left(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_folder_takes_the_place_of_a_file(tmp_path: Path) -> None:
+def test_a_folder_does_not_take_the_place_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("old")
-    move_into_place(folder(tmp_path / "out.partial", "new"), tmp_path / "out")
-    assert (tmp_path / "out" / "text").read_text() == "new"
+    with pytest.raises(OutputError, match="is a file"):
+        move_into_place(folder(tmp_path / "out.partial", "new"), tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "old"
+
+
+@pytest.mark.parametrize("how", ["exchange", "rename", "move up"])
+def test_what_ovquant_did_not_write_is_in_the_new_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(replacing, "exchange", exchange if how == "exchange" else lambda *_: False)
+    target = folder(tmp_path / "out", "old")
+    (target / "notes.txt").write_text("mine")
+    (target / "data" / "deep").mkdir(parents=True)
+    (target / "data" / "deep" / "rows.csv").write_text("1,2")
+    (target / "data" / "link").symlink_to("deep")
+    (target / "empty").mkdir()
+    (target / "text").write_text("old, and a remark of mine")
+    partial = folder((target if how == "move up" else tmp_path) / ".partial", "new")
+    (move_up if how == "move up" else move_into_place)(partial, target)
+    assert (target / "text").read_text() == "new"
+    assert (target / "text.edited").read_text() == "old, and a remark of mine"
+    assert (target / "notes.txt").read_text() == "mine"
+    assert (target / "data" / "link" / "rows.csv").read_text() == "1,2"
+    assert (target / "empty").is_dir()
+    assert {path.name for path in target.iterdir()} == {
+        "text",
+        "text.edited",
+        "notes.txt",
+        "data",
+        "empty",
+        ".ovquant.json",
+    }
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_without_a_record_loses_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    (target / "trials").mkdir(parents=True)
+    (target / "trials" / "thesis.txt").write_text("mine")
+    (target / "text").write_text("mine too")
+    move_into_place(folder(tmp_path / "partial", "new"), target)
+    assert (target / "trials" / "thesis.txt").read_text() == "mine"
+    assert (target / "text.edited").read_text() == "mine too"
 
 
 def test_a_folder_where_there_was_none_is_renamed(tmp_path: Path) -> None:

@@ -235,7 +235,10 @@ AllowFloat = Annotated[
     bool,
     typer.Option("--allow-float", help="Exit with 0 also when the float model is the answer.", rich_help_panel=RESULT),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace what the output already holds.", rich_help_panel=RESULT)]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Replace an earlier output of ovquant's, and nothing else.", rich_help_panel=RESULT),
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Split and draw samples with this seed.", rich_help_panel=SEARCH)]
 Output = Annotated[
     Path | None,

@@ -47,20 +47,44 @@ def plan(
     """Solve a profile again for a budget, running nothing."""
     with guarded(as_json=as_json):
         from ovquant import api
-        from ovquant.errors import OutputError
+        from ovquant.places import new_file
 
-        if output.exists() and not force:
-            raise OutputError(f"'{output}' exists. Give another file with -o, or replace it with --force.")
+        refuse_file(output, force=force)
         budget = api.profile_budget(
             profile, max_drop, floor, max_latency_ms=milliseconds(max_latency), max_size_bytes=size_bytes(max_size)
         )
         found = api.plan(profile, budget, **given(strategy=strategy, optimize=optimize))
-        found.plan.save(output)
+        with new_file(output, is_plan) as made:
+            found.plan.save(made)
     if as_json:
         print_json({"file": str(output), **found.to_json()})
     else:
         show_plan(found, output, str(budget))
     raise typer.Exit(exit_code("float" if found.plan.is_float else "met", allow_float=allow_float))
+
+
+def refuse_file(output: Path, *, force: bool) -> None:
+    """Raise OutputError for a file that is there, unless it is a plan that may be replaced."""
+    from ovquant.errors import OutputError
+
+    if not output.exists():
+        return
+    if not is_plan(output):
+        raise OutputError(f"'{output}' exists and is no plan, which alone --force replaces. Give another file with -o.")
+    if not force:
+        raise OutputError(f"'{output}' exists. Give another file with -o, or replace it with --force.")
+
+
+def is_plan(file: Path) -> bool:
+    """Tell whether a file is a plan."""
+    from ovquant.errors import UsageError
+    from ovquant.plans import Plan
+
+    try:
+        Plan.load(file)
+    except UsageError:
+        return False
+    return True
 
 
 def show_plan(found: "Trial", output: Path, budget: str) -> None:

@@ -6,6 +6,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ovquant.places import new_file
+
 MANIFEST = "manifest.json"
 
 
@@ -24,10 +26,17 @@ class Zip:
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in left_out)
         names = {path: path.relative_to(folder).as_posix() for path in files}
         sums = {names[path]: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.partial")
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        with new_file(target, self.wrote) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(MANIFEST, json.dumps({"sha256": sums}, indent=2) + "\n")
             for path in files:
                 archive.write(path, names[path])
-        partial.replace(target)
+
+    def wrote(self, target: Path) -> bool:
+        """Tell whether a file is such a zip, and nobody has changed it since."""
+        try:
+            with zipfile.ZipFile(target) as archive:
+                sums = json.loads(archive.read(MANIFEST))["sha256"]
+                whole = {*sums, MANIFEST} == set(archive.namelist())
+                return whole and all(hashlib.sha256(archive.read(name)).hexdigest() == sums[name] for name in sums)
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+            return False

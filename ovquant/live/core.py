@@ -1,8 +1,9 @@
 """A drop-in for openvino.Core that serves the quantized model where a store has one."""
 
+import inspect
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
         """Return what to serve in place of a model, at its shapes, or None after a warning."""
         loaded = model if isinstance(model, openvino.Model) else self.read_model(model)
         known_as = structure(loaded)
-        known = [stored for stored in self._stored if stored.structure == known_as]
+        known = [stored for stored in map(Stored.fresh, self._stored) if stored.structure == known_as]
         if not known:
             self._warn(loaded, f"the store '{self._where}' has no result for it{self._namesake(loaded)}")
             return None
@@ -73,14 +74,29 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
             devices = ", ".join(sorted({stored.device for stored in known}))
             self._warn(loaded, f"its results are for {devices} and it is compiled for {device_name or 'AUTO'}")
             return None
-        # Of several the one that was made for these shapes, then the last that was made.
+        whole = self._whole(loaded, here)
+        if not whole:
+            return None
         shapes = [port.get_partial_shape() for port in loaded.inputs]
-        best = max(here, key=lambda stored: (stored.fits(shapes), stored.made))
         try:
+            # Of several the one that was made for these shapes, then the last that was made.
+            best = max(whole, key=lambda stored: (stored.fits(shapes), stored.made))
             return best, best.read(self, shapes)
         except (RuntimeError, ModelError) as error:
-            self._warn(loaded, f"'{best.folder}' cannot be served at its shapes: {first_line(error)}")
+            folders = ", ".join(f"'{stored.folder}'" for stored in whole)
+            self._warn(loaded, f"{folders} cannot be served at its shapes: {first_line(error)}")
             return None
+
+    def _whole(self, model: openvino.Model, here: Sequence[Stored]) -> list[Stored]:
+        """Return the results whose model is the one that was measured, after a warning of each that is not."""
+        found = [stored.checked() for stored in here]
+        whole = [stored for stored, damage in found if not damage]
+        for stored, damage in found:
+            if damage and whole:
+                self._say(f"The result '{stored.folder}' is left out, and '{whole[0].folder}' served: {damage}.")
+            elif damage:
+                self._warn(model, f"the result '{stored.folder}' is damaged: {damage}")
+        return whole
 
     def _device(self, device_name: str | None) -> str:
         """Return the device that is meant; AUTO is the only one there is, or stays AUTO."""
@@ -97,10 +113,16 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
         return f"; '{folders[0]}' was made from one of the same name: if it is this one, it was changed since"
 
     def _warn(self, model: openvino.Model, reason: str) -> None:
-        message = f"The model '{model.get_friendly_name()}' is served in float: {reason}."
+        self._say(f"The model '{model.get_friendly_name()}' is served in float: {reason}.")
+
+    def _say(self, message: str) -> None:
+        """Warn once, in the name of whoever compiles."""
         if message not in self._warned:
             self._warned.add(message)
-            warnings.warn(message, NotServedWarning, stacklevel=4)
+            depth = next(
+                depth for depth, frame in enumerate(inspect.stack(0)) if Path(frame.filename) != Path(__file__)
+            )
+            warnings.warn(message, NotServedWarning, stacklevel=depth + 1)
 
 
 def compile_model(

@@ -1,6 +1,7 @@
 """How far the outputs of two models are apart, request by request."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,25 +9,32 @@ import openvino
 
 from ovquant.datasets import open_dataset
 from ovquant.exact import mean_bound
+from ovquant.live.replica import Replica
 from ovquant.metrics import WholeSetMetric, resolve_metric
 from ovquant.protocols import Array
 from ovquant.repetition import check_repetition
-from ovquant.runtime import Compiled, known, request, run, samples_in, stack, static_batch
+from ovquant.runtime import Compiled, known, request, samples_in, stack, static_batch
 
 
 def disagreement_bound(
-    quantized: openvino.CompiledModel, reference: openvino.CompiledModel, data: Any, *, confidence: float, metric: Any
+    quantized: openvino.CompiledModel | Replica,
+    reference: openvino.CompiledModel | Replica,
+    data: Any,
+    *,
+    confidence: float,
+    metric: Any,
 ) -> float:
     """Return what the disagreement of two models surely does not exceed on data like these, each from a clean state."""
     samples, scorer = open_dataset(data), resolve_metric(metric)
     check_repetition(samples)
-    batch, found = static_batch(quantized.inputs), list[float]()
-    mine, theirs = quantized.create_infer_request(), reference.create_infer_request()
-    truth = reference_of(quantized, reference)
+    mine, theirs = (model if isinstance(model, Replica) else Replica(model) for model in (quantized, reference))
+    truth, ports = reference_of(mine.compiled, theirs.compiled), mine.compiled.inputs
+    batch, found = static_batch(ports), list[float]()
+    asks = [partial(model.infer, model.create_infer_request()) for model in (mine, theirs)]
     for begin in range(0, len(samples), batch):
-        inputs = request(quantized.inputs, samples, begin, batch)
-        outputs, expected = run(mine, inputs), run(theirs, inputs)
-        count = samples_in(truth, theirs, inputs, expected)
+        inputs = request(ports, samples, begin, batch)
+        outputs, expected = (ask(inputs) for ask in asks)
+        count = samples_in(truth, asks[1], inputs, expected)
         found.append(disagreement(scorer, outputs, expected, samples=count, batched=truth.batched))
     return mean_bound(found, confidence=confidence)
 

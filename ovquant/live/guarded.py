@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import openvino
 
-from ovquant.live.requests import PythonModel, arrays_of, port_name
+from ovquant.live.requests import PythonModel, arrays_of, given_inputs, is_dynamic, own_tensor, port_name
 from ovquant.protocols import Array
 from ovquant.runtime import outputs_of
 
@@ -30,11 +30,13 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
         guard = self._model.guard
         guard.check()
         if guard.serves_float:
-            found = self._by_float().infer(self._given(inputs), False, *arguments, **options)
+            found = self._by_float().infer(
+                self._model.guard.replica.tensors(self._arrays(inputs)), *arguments, **options
+            )
             self._take_outputs()
             return found
-        picked = list(arrays_of(self._model.names, inputs, self)) if guard.picks() else None
-        found = super().infer(inputs, share_inputs, *arguments, **options)
+        picked = self._arrays(inputs) if guard.picks() else None
+        found = super().infer(self._safe(inputs, share_inputs), share_inputs, *arguments, **options)
         if picked is not None:
             guard.compare(picked, outputs_of(self))
         return found
@@ -45,10 +47,10 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
         guard.check()
         self._float_runs = guard.serves_float
         if self._float_runs:
-            self._by_float().start_async(self._given(inputs), userdata, False, **options)
+            self._by_float().start_async(guard.replica.tensors(self._arrays(inputs)), userdata, **options)
             return
-        self._picked = list(arrays_of(self._model.names, inputs, self)) if guard.picks() else None
-        super().start_async(inputs, userdata, share_inputs, **options)
+        self._picked = self._arrays(inputs) if guard.picks() else None
+        super().start_async(self._safe(inputs, share_inputs), userdata, share_inputs, **options)
 
     def wait(self) -> None:
         """Wait as openvino does."""
@@ -78,17 +80,23 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
             self._model.guard.compare(self._picked, outputs_of(self))
             self._picked = None
 
-    def _given(self, inputs: Any) -> dict[int, Array]:
-        return dict(enumerate(arrays_of(self._model.names, inputs, self)))
+    def _arrays(self, inputs: Any) -> list[Array]:
+        return list(arrays_of(self._model.names, inputs, self))
+
+    def _safe(self, inputs: Any, share_inputs: bool) -> Any:
+        """Return what openvino is given, and have what is set in the request set anew where nothing is; see Replica."""
+        if share_inputs or not self._model.is_dynamic:
+            return inputs
+        if inputs is not None:
+            return self._model.own_tensors(inputs)
+        for place in range(len(self._model.inputs)):
+            self.set_input_tensor(place, self.get_input_tensor(place))
+        return None
 
     def _by_float(self) -> openvino.InferRequest:
-        """Return the float model's request, which copies its inputs as that of the comparisons does.
-
-        Where one request shares its inputs and another of the same compiled model copies them, at the same time, openvino
-        2026.4.1 writes into memory that was freed.
-        """
+        """Return the float model's request, which is one of the guard's own copy of it."""
         if self._float is None:
-            self._float = self._model.guard.reference.create_infer_request()
+            self._float = self._model.guard.replica.create_infer_request()
             if self._callback is not None:
                 self._float.set_callback(self._call_back, None)
         return self._float
@@ -111,11 +119,18 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
 class GuardedModel(PythonModel):
     """A compiled model that is watched; `guard` tells how it does."""
 
-    def __init__(self, compiled: openvino.CompiledModel, watching: "Guard") -> None:
-        """Wrap a compiled model."""
+    def __init__(self, compiled: openvino.CompiledModel, watching: "Guard", kept: Any = None) -> None:
+        """Wrap a compiled model; `kept` must live as long as it."""
         super().__init__(compiled)
+        self._kept = kept
         self.guard = watching
         self.names = [port_name(port, place) for place, port in enumerate(self.inputs)]
+        self.is_dynamic = is_dynamic(compiled)
+
+    def own_tensors(self, inputs: Any) -> dict[int, openvino.Tensor]:
+        """Return the inputs of a request as tensors that own their memory, so that openvino copies them nowhere else."""
+        ports = self.inputs
+        return {place: own_tensor(ports[place], value) for place, value in given_inputs(self.names, inputs).items()}
 
     def create_infer_request(self) -> GuardedRequest:
         """Return a request that is watched."""

@@ -6,6 +6,7 @@ import random
 import threading
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import openvino
@@ -14,9 +15,10 @@ from ovquant.errors import OvquantError, UsageError
 from ovquant.live.disagreeing import disagreement, disagreement_bound, reference_of
 from ovquant.live.drift import Drift
 from ovquant.live.guarded import GuardedModel
+from ovquant.live.replica import Replica
 from ovquant.metrics import resolve_metric
 from ovquant.protocols import Array
-from ovquant.runtime import Compiled, has_state, known, outputs_of, samples_in
+from ovquant.runtime import Compiled, has_state, known, samples_in
 
 Action = Literal["warn", "raise", "float"] | Callable[["Guard"], None]
 WAITING = 64
@@ -50,15 +52,18 @@ class Guard:
         metric: Any,
         seed: int,
         axes: Compiled | None = None,
+        replica: Replica | None = None,
     ) -> None:
         """Start the thread. Raises UsageError for a limit or a share that is none.
 
-        axes: the reference with what is known of its outputs' first axes, where more is known than it says itself.
+        axes: the reference with what is known of its outputs' first axes, where more is known than it says itself. replica:
+        a copy of the reference that is there already.
         """
         for name, value in (("limit", limit), ("share", share)):
             if not 0 < value <= 1:
                 raise UsageError(f"{name} is {value:g}; give a number above 0 and at most 1.")
         self.reference, self.share, self.action = reference, share, action
+        self.replica = replica or Replica(reference)
         self.drift = Drift(limit, confidence)
         self.requests = self.skipped = 0
         self.problem: Exception | None = None
@@ -130,13 +135,12 @@ class Guard:
         )
 
     def _compare_all(self) -> None:
-        request = self.reference.create_infer_request()
+        ask = partial(self.replica.infer, self.replica.create_infer_request())
         while (item := self._waiting.get()) is not None:
             try:
                 inputs, outputs = item
-                request.infer(dict(enumerate(inputs)))
-                expected = outputs_of(request)
-                count, flags = samples_in(self._axes, request, inputs, expected), self._axes.batched
+                expected = ask(inputs)[: len(outputs)]
+                count, flags = samples_in(self._axes, ask, inputs, expected), self._axes.batched
                 found = disagreement(self._metric, outputs, expected, samples=count, batched=flags)
                 if self.drift.add(found) and not self.fired:
                     self._act()
@@ -172,17 +176,21 @@ def guard(
     model's as targets, and says how close they are, from 0 to 1: "fidelity" by its comparisons, a metric of text with
     what decodes it, or a function. action: "warn" once,
     "raise" DriftError at the next request, serve "float" from then on, or a function that is given the guard. Under no
-    drift it ever acts with a chance of at most 1 - confidence. Raises UsageError for a model that keeps state.
+    drift it ever acts with a chance of at most 1 - confidence. The guard never changes what either model is given, and a
+    reference with dynamic shapes is compiled once more for it. Raises UsageError where that is needed and cannot be done,
+    and for a model that keeps state.
     """
     if has_state(quantized) or has_state(reference):
         raise UsageError(
             "The model keeps state from one request to the next, and the guard compares single requests, for which the float "
             "model would have another state. Guard a model without state, or verify the result with `ovquant check`."
         )
+    replica, mine = Replica(reference), None
     if limit is None:
         if data is None:
             raise UsageError("Give the guard a limit, or data to find one with, such as the holdout.")
-        limit = disagreement_bound(quantized, reference, data, confidence=confidence, metric=metric) + MARGIN
+        mine = Replica(quantized)
+        limit = disagreement_bound(mine, replica, data, confidence=confidence, metric=metric) + MARGIN
     watching = Guard(
         reference,
         limit=limit,
@@ -192,8 +200,9 @@ def guard(
         metric=metric,
         seed=seed,
         axes=reference_of(quantized, reference),
+        replica=replica,
     )
-    return GuardedModel(quantized, watching)
+    return GuardedModel(quantized, watching, mine)
 
 
 def said(message: str) -> None:

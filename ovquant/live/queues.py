@@ -42,16 +42,19 @@ class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvi
         if self._float is not None and callback is not None:
             self._float.set_callback(callback)
 
-    def start_async(self, inputs: Any = None, *arguments: Any, **options: Any) -> None:
+    def start_async(self, inputs: Any = None, userdata: Any = None, share_inputs: bool = False) -> None:
         """Record the inputs, or not, and start as openvino does; by the float model once the guard has fallen back to it."""
         if isinstance(self._model, RecordedModel) and inputs is not None:
             record_from(self._model.recorder, inputs, None)
         if isinstance(self._model, GuardedModel):
             self._model.guard.check()
             if self._model.guard.serves_float:
-                self._float_queue(self._model).start_async(inputs, *arguments, **options)
+                given = inputs if inputs is None else self._model.own_tensors(inputs)
+                self._float_queue(self._model).start_async(given, userdata)
                 return
-        super().start_async(inputs, *arguments, **options)
+            if self._model.is_dynamic and inputs is not None and not share_inputs:
+                inputs = self._model.own_tensors(inputs)
+        super().start_async(inputs, userdata, share_inputs)
 
     def wait_all(self) -> None:
         """Wait until every request is done."""
@@ -65,7 +68,7 @@ class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvi
 
     def _float_queue(self, model: GuardedModel) -> openvino.AsyncInferQueue:
         if self._float is None:
-            self._float = openvino.AsyncInferQueue(model.guard.reference, self._jobs)
+            self._float = openvino.AsyncInferQueue(model.guard.replica.compiled, self._jobs)
             if self._callback is not None:
                 self._float.set_callback(self._callback)
         return self._float

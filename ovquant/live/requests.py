@@ -51,19 +51,42 @@ def arrays_of(names: Sequence[str], inputs: Any, request: openvino.InferRequest 
 
     Those of bfloat16 are as openvino takes and shows them: float16 of the same bits.
     """
-    given: dict[int, Any] = {}
-    if isinstance(inputs, Mapping):
-        for key, value in inputs.items():
-            given[_place(names, key)] = value
-    elif isinstance(inputs, list | tuple):
-        given = dict(enumerate(inputs))
-    elif inputs is not None:
-        given = {0: inputs}
+    given = given_inputs(names, inputs)
     for place in range(len(names)):
         value = given.get(place)
         if value is None and request is not None:
             value = request.get_input_tensor(place)
         yield np.array(value.data if isinstance(value, openvino.Tensor) else value)
+
+
+def given_inputs(names: Sequence[str], inputs: Any) -> dict[int, Any]:
+    """Return what a request is given by its place among the model's inputs."""
+    if isinstance(inputs, Mapping):
+        return {_place(names, key): value for key, value in inputs.items()}
+    if isinstance(inputs, list | tuple):
+        return dict(enumerate(inputs))
+    return {} if inputs is None else {0: inputs}
+
+
+def is_dynamic(model: openvino.CompiledModel) -> bool:
+    """Tell whether a model has an input whose shape is not fixed."""
+    return any(port.get_partial_shape().is_dynamic for port in model.inputs)
+
+
+def own_tensor(port: Any, value: Any) -> openvino.Tensor:
+    """Return an input as a tensor that owns its memory, converted to the type of the port; tensors stay as they are."""
+    if isinstance(value, openvino.Tensor):
+        return value
+    array, kind = np.asarray(value), port.get_element_type()
+    if kind == openvino.Type.bf16:
+        tensor = openvino.Tensor(kind, array.shape)
+        tensor.data[:] = array.view(kind.to_dtype())
+        return tensor
+    if kind != openvino.Type.string and array.dtype != kind.to_dtype():
+        array = array.astype(kind.to_dtype())
+    if array.ndim == 0 and port.get_partial_shape().is_static:
+        array = array.reshape(tuple(port.shape))
+    return openvino.Tensor(array, shared_memory=False)
 
 
 def _place(names: Sequence[str], key: Any) -> int:

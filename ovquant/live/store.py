@@ -9,6 +9,7 @@ from typing import Any
 import openvino
 
 from ovquant.errors import UsageError
+from ovquant.wholeness import damage
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,28 @@ class Stored:
     device: str
     properties: Mapping[str, str]
     made: float
+    digest: str = ""
+
+    def fresh(self) -> "Stored":
+        """Return the result as it is on disk now, for another may have taken its place; itself where there is none."""
+        file = self.folder / "result.json"
+        try:
+            changed = file.stat().st_mtime != self.made
+        except OSError:
+            return self
+        return (_stored(file) or self) if changed else self
+
+    def checked(self) -> tuple["Stored", str]:
+        """Return the result, or the one that takes its place just now, and what is wrong with its model."""
+        found, now = self.damage(), self.fresh()
+        return (self, found) if not found or now == self else (now, now.damage())
+
+    def damage(self) -> str:
+        """Say what is wrong with the saved model; "" where it is the one that was measured."""
+        try:
+            return damage(self.folder, self.digest)
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
 
     def fits(self, shapes: Sequence[Any]) -> bool:
         """Tell whether the saved model has these input shapes."""
@@ -64,6 +87,7 @@ def _stored(file: Path) -> Stored | None:
             str(values["device"]["device"]),
             dict(values["trial"]["plan"]["properties"]),
             file.stat().st_mtime,
+            values.get("model_digest", ""),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,6 +1,6 @@
 """Which rows of a model's outputs belong to which sample; known of the model, never guessed from rows that happen to fit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from openvino import layout_helpers
 from ovquant.errors import ModelError
 from ovquant.protocols import Array
 from ovquant.runtime.fitting import names_of, static_batch
-from ovquant.runtime.states import run
 
+Ask = Callable[[Sequence[Array]], list[Array]]
+"""Runs a model on the inputs of one request, from a clean state, and returns its outputs."""
 SAME, NOISE = 0.05, 1e-4
 """How far what must be the same may differ: of an output's spread, and of its size, by column."""
 
@@ -95,15 +96,15 @@ def known(compiled: openvino.CompiledModel) -> Compiled:
     return Compiled(compiled, [bool(_by_port(port)) for port in compiled.outputs])
 
 
-def samples_in(compiled: Compiled, request: Any, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
+def samples_in(compiled: Compiled, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
     """Return how many samples a request holds that its outputs are known to be cut into; 1 where that is not known.
 
-    request: an idle one of the model. inputs, outputs: those of the request that is asked about.
+    ask: runs the model. inputs, outputs: those of the request that is asked about.
     """
     lengths = {array.shape[0] if array.ndim else 1 for array in inputs}
     count = int(lengths.pop()) if len(lengths) == 1 else 1
     if count > 1 and static_batch(compiled.inputs) == count:
-        return count if compiled.cuts.holds(request, inputs, outputs, count) else 1
+        return count if compiled.cuts.holds(ask, inputs, outputs, count) else 1
     each = all(batched and len(array) == count for batched, array in zip(compiled.batched, outputs, strict=True))
     return count if count > 1 and each else 1
 
@@ -128,29 +129,29 @@ class Cuts:
             if length is None or length % batch:
                 raise self._refusal(place, batch)
 
-    def cut(self, request: Any, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> list[list[Array]]:
+    def cut(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> list[list[Array]]:
         """Return the outputs of each sample of a request; raises ModelError where its parts are not the samples'.
 
-        request: an idle one, to run the samples again with. inputs, outputs: those of the request that is cut.
+        ask: runs the model, for the samples are run again. inputs, outputs: those of the request that is cut.
         """
         self.check(batch)
         if self._unproven and self._wrong is None:
-            self._prove(request, inputs, outputs, batch)
+            self._prove(ask, inputs, outputs, batch)
         if self._wrong is not None:
             raise self._refusal(self._wrong, batch)
         parts = [np.split(array, batch) for array in outputs]
         return [[part[sample] for part in parts] for sample in range(batch)]
 
-    def holds(self, request: Any, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> bool:
+    def holds(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> bool:
         """Tell whether a request can be cut; see `cut`."""
         try:
-            self.cut(request, inputs, outputs, batch)
+            self.cut(ask, inputs, outputs, batch)
         except ModelError:
             return False
         return True
 
-    def _prove(self, request: Any, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> None:
-        moved = run(request, [np.roll(array, 1, axis=0) for array in inputs])
+    def _prove(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> None:
+        moved = ask([np.roll(array, 1, axis=0) for array in inputs])
         for place in sorted(self._unproven):
             before, after = outputs[place], moved[place]
             expected = np.roll(before, len(before) // batch, axis=0)

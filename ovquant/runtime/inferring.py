@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ovquant.protocols import Array, Dataset, Outputs
 from ovquant.runtime.batches import Cuts, batched_of, known
 from ovquant.runtime.causes import first_line
 from ovquant.runtime.fitting import fit, join, names_of, static_batch
-from ovquant.runtime.states import clean
+from ovquant.runtime.states import clean, run
 from ovquant.runtime.values import outputs_of
 
 BLOCK_SIZE = 32
@@ -97,7 +98,8 @@ def _run(requests: Sequence[Any], fitted: list[list[Array]], cuts: Cuts, batch: 
             return _outputs(requests, inputs)
         cuts.check(group)
         results = zip(inputs, _outputs(requests, inputs), strict=True)
-        found = [part for given, arrays in results for part in cuts.cut(requests[0], given, arrays, group)]
+        ask = partial(run, requests[0])
+        found = [part for given, arrays in results for part in cuts.cut(ask, given, arrays, group)]
     except RuntimeError as error:
         raise DataError(
             f"The model fails on the data: {first_line(error)} Check the shapes and the preprocessing of the data."

@@ -95,6 +95,7 @@ def test_an_optimum_folder_has_the_model_under_its_name_and_no_weights(
         "tokenizer.json",
         "vocab.txt",
         "ov_config.json",
+        ".ovquant.json",
     }
     assert names == expected
     assert np.array_equal(outputs(tmp_path / "hub" / "openvino_model.xml"), outputs(saved / "model.xml"))

@@ -1,6 +1,7 @@
 """PyTorch in and out: a result as a module, and torch.compile with a stored result."""
 
 import copy
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,3 +178,14 @@ def test_what_is_not_the_model_of_the_result_runs_in_float(store: Path, other: t
     with pytest.warns(NotServedWarning, match=reason):
         found = run(compiled, ROWS[:5], ROWS[5:10])
     torch.testing.assert_close(found["scores"], module(ROWS[:5], ROWS[5:10])["scores"])
+
+
+def test_a_damaged_result_is_not_served(store: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(store, tmp_path / "store") / "net"
+    whole = (folder / "model.bin").read_bytes()
+    (folder / "model.bin").write_bytes(whole[:-100] + bytes(100))
+    module = Net().eval()
+    compiled = torch.compile(module, backend="ovquant", options={"store": str(folder.parent)})
+    with torch.no_grad(), pytest.warns(NotServedWarning, match="net' is damaged: model.bin is not the one"):
+        found = compiled(ROWS[:1], ROWS[:1])["scores"]
+    assert torch.equal(found, module(ROWS[:1], ROWS[:1])["scores"])

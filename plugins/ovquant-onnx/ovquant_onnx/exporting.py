@@ -1,9 +1,18 @@
 """Export a result as ONNX with QuantizeLinear and DequantizeLinear."""
 
+import tempfile
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ovquant.errors import ModelError, UsageError
+from ovquant.errors import ModelError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    import onnx
+
+SUM = "ovquant.sha256"
+"""The metadata that holds the checksum of all else in the file."""
 
 LARGEST_BYTES = 2**31 - 1
 """What one ONNX file can hold."""
@@ -43,7 +52,34 @@ class Onnx:
             raise ModelError(f"TensorRT would not take the model: {'; '.join(problems)}.")
         if sum(len(tensor.raw_data) for tensor in made.graph.initializer) > LARGEST_BYTES:
             raise ModelError(f"The model has more than {LARGEST_BYTES} bytes, which one ONNX file cannot hold.")
+        if target.exists() and not self.wrote(target):
+            raise OutputError(
+                f"'{target}' was not written by ovquant, which replaces nothing else. Give another with -o."
+            )
+        onnx.helper.set_model_props(made, {SUM: checksum(made)})
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.partial")
-        onnx.save(made, partial)
-        partial.replace(target)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
+            onnx.save(made, Path(scratch) / target.name)
+            (Path(scratch) / target.name).replace(target)
+
+    def wrote(self, target: Path) -> bool:
+        """Tell whether a file is such an export, and nobody has changed it since."""
+        import onnx
+
+        try:
+            made = onnx.load(target)
+        except Exception:  # what is no ONNX fails in ways of protobuf's
+            return False
+        known = {item.key: item.value for item in made.metadata_props}
+        # Files of earlier versions have no checksum.
+        return bool(made.producer_name == "ovquant") and known.get(SUM, checksum(made)) == checksum(made)
+
+
+def checksum(made: "onnx.ModelProto") -> str:
+    """Return a checksum of a model, its own entry in the metadata left out."""
+    bare = type(made)()
+    bare.CopyFrom(made)
+    kept = [item for item in bare.metadata_props if item.key != SUM]
+    del bare.metadata_props[:]
+    bare.metadata_props.extend(kept)
+    return sha256(bare.SerializeToString(deterministic=True)).hexdigest()

@@ -1,5 +1,6 @@
 """Quantizers and integer weights: what ONNX Runtime computes with them, and what TensorRT asks for."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ovquant_onnx.rules import tensorrt_problems
 from ovquant_onnx.translating import translate
 
 import ovquant
-from ovquant.errors import ModelError, UsageError
+from ovquant.errors import ModelError, OutputError, UsageError
 from ovquant.protocols import Exporter, Sample
 from ovquant.testing import ExporterContract
 
@@ -254,3 +255,30 @@ def test_an_operation_without_counterpart_leaves_no_file(saved: Path, tmp_path: 
     with pytest.raises(ModelError, match="cannot be written as ONNX: Roll"):
         Onnx().export(folder, tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
+
+
+def test_force_replaces_an_export_alone(saved: Path, tmp_path: Path) -> None:
+    target, mine = tmp_path / "model.onnx", tmp_path / "model.onnx.partial"
+    mine.write_text("mine")
+    for force in (False, True):
+        ovquant.export(saved, to="onnx", output=target, force=force)
+    assert mine.read_text() == "mine"
+    edited = onnx.load(target)
+    edited.doc_string = "with a remark of mine"
+    onnx.save(edited, target)
+    (tmp_path / "other.onnx").write_text("mine")
+    for file in (target, tmp_path / "other.onnx", mine):
+        before = file.read_bytes()
+        with pytest.raises(OutputError, match="is no export that ovquant wrote"):
+            ovquant.export(saved, to="onnx", output=file, force=True)
+        assert file.read_bytes() == before
+        with pytest.raises(OutputError):
+            Onnx().export(saved, file)
+        assert file.read_bytes() == before
+
+
+def test_a_damaged_result_is_not_exported(saved: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(saved, tmp_path / "saved")
+    (folder / "model.bin").write_bytes((folder / "model.bin").read_bytes()[:-100] + bytes(100))
+    with pytest.raises(ModelError, match="model.bin is not the one that was measured"):
+        ovquant.export(folder, to="onnx", output=tmp_path / "model.onnx")
