@@ -11,6 +11,7 @@ import openvino
 from ovquant import runtime
 from ovquant.budgets import Budget
 from ovquant.building import Progress, told
+from ovquant.checks import measured_with, record_check
 from ovquant.comparing import Comparing, resampler
 from ovquant.datasets import open_dataset
 from ovquant.errors import ModelError, UsageError
@@ -76,9 +77,11 @@ class Checking:
         score = replace(comparing.score(mine, theirs, "holdout", self.budget), look=number)
         timing, notes = self._timing(served), worn(number)
         notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
+        # What was measured of another model says nothing of this one, however well it does.
+        verdict: Verdict = "missed" if self._damage else verdict_of(score)
+        self._record(verdict)
         return Checked(
-            # What was measured of another model says nothing of this one, however well it does.
-            verdict="missed" if self._damage else verdict_of(score),
+            verdict=verdict,
             plan=self.result.plan.name,
             score=score,
             timing=timing,
@@ -88,6 +91,12 @@ class Checking:
             versions=versions(),
             notes=(*self.remarks, *self._overlaps(), *self._changes(), *notes),
         )
+
+    def _record(self, verdict: Verdict) -> None:
+        """Record what was found with this machine's int8 arithmetic: where it is another, a result is served once it passed."""
+        if self.result.plan.runs_int8 and self.settings.device == self.result.device["device"]:
+            int8 = runtime.int8_arithmetic(self.settings.device)
+            record_check(self.result.folder, int8=int8, digest=self.result.model_digest, verdict=verdict)
 
     def _plain(self) -> Deployment:
         """Return how float is served: with the hint of the plan, and none of what only the plan needs."""
@@ -144,9 +153,12 @@ class Checking:
         found += [f"{self._damage}. {REMEDY}"] if self._damage else []
         changed = [name for name, value in self.result.versions.items() if now.get(name) != value]
         found += [f"{name} was {self.result.versions[name]} and is {now.get(name, 'not there')}." for name in changed]
-        device = runtime.capabilities(self.settings.device).full_name
-        before = self.result.device.get("full_name", device)
-        found += [f"The device was {before} and is {device}."] if before != device else []
+        here = runtime.capabilities(self.settings.device)
+        before = self.result.device.get("full_name", here.full_name)
+        found += [f"The device was {before} and is {here.full_name}."] if before != here.full_name else []
+        measured = measured_with(self.result.device)
+        if self.result.plan.runs_int8 and measured != here.int8:
+            found.append(f"Sums of int8 products are {here.int8} here, and were {measured} where the result was made.")
         return found
 
     @cached_property

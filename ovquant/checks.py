@@ -48,3 +48,16 @@ def passed_on(folder: Path, digest: str) -> frozenset[str]:
         except (ValueError, KeyError, TypeError):  # a line that is torn, or not ours, proves nothing
             continue
     return frozenset(int8 for int8, verdict in verdicts.items() if verdict == "met")
+
+
+def doubt(folder: Path, digest: str, *, measured: str, here: str) -> str:
+    """Say why a model's accuracy is not known here; "" where it was measured, or checked, with the arithmetic of this machine.
+
+    digest: the model's. measured and here: how int8 products were added where it was measured, and are here.
+    """
+    if measured == here or here in passed_on(folder, digest):
+        return ""
+    return (
+        f"was measured where sums of int8 products are {measured}, and here they are {here}: its answers are others, and its "
+        f"accuracy here is not known. Run `ovquant check {folder} --data DATA` here; once it has passed, the result is served"
+    )

@@ -3,6 +3,7 @@
 They did not look into the bodies of If, Loop and TensorIterator: of a model that has some they prove nothing.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Literal
 
@@ -16,17 +17,29 @@ Likeness = Literal["same", "alike", ""]
 
 def likeness(model: openvino.Model, recorded: str, *, shapes: bool = True) -> Likeness:
     """Tell whether a fingerprint, or without `shapes` a structure, that was recorded by either scheme is a model's."""
-    if recorded.startswith(f"{SCHEME}:"):
+    if _is_of_now(recorded):
         return "same" if recorded == (fingerprint(model) if shapes else structure(model)) else ""
-    if recorded != _fingerprint(model if shapes else shapeless(model), shapes=shapes):
+    if recorded != first_fingerprint(model, shapes=shapes):
         return ""
     return "alike" if any(bodies_of(operation) for operation in model.get_ops()) else "same"
 
 
-def _fingerprint(model: openvino.Model, *, shapes: bool) -> str:
+def likenesses(model: openvino.Model, recorded: Iterable[str]) -> dict[str, Likeness]:
+    """Tell of each recorded structure whether it is a model's, reading the model once for all of the present scheme."""
+    own, different = structure(model), set(recorded)
+    of_now: dict[str, Likeness] = {item: "same" if item == own else "" for item in different if _is_of_now(item)}
+    return of_now | {item: likeness(model, item, shapes=False) for item in different - of_now.keys()}
+
+
+def _is_of_now(recorded: str) -> bool:
+    return recorded.startswith(f"{SCHEME}:")
+
+
+def first_fingerprint(model: openvino.Model, *, shapes: bool) -> str:
+    """Return a model's fingerprint by the first scheme, or without `shapes` its structure."""
     hasher = sha256()
     numbers: dict[str, int] = {}
-    for position, operation in enumerate(model.get_ordered_ops()):
+    for position, operation in enumerate((model if shapes else shapeless(model)).get_ordered_ops()):
         numbers[operation.get_name()] = position
         kind = operation.get_type_name()
         sources = [

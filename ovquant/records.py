@@ -13,12 +13,14 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Literal
 
+from ovquant.checks import CHECKS
+
 RECORD = ".ovquant.json"
 """The name of the record in its folder."""
-GROWING = "profile.jsonl"
-"""The one file that ovquant appends to after it has written it."""
+GROWING = ("profile.jsonl", CHECKS)
+"""The files that ovquant appends to after it has written a result."""
 MODEL_FILES = ("model.xml", "model.bin", "plan.json")
-_EARLIER = {*MODEL_FILES, "result.json", "compile.json", "profile.jsonl", "report.html", "report.md"}
+_EARLIER = {*MODEL_FILES, "result.json", "compile.json", "profile.jsonl", CHECKS, "report.html", "report.md"}
 _EARLIER_FRONT = re.compile(rf"pareto/\d+/({'|'.join(map(re.escape, MODEL_FILES))})")
 
 Kind = Literal["run", "result", "export"]
@@ -118,7 +120,9 @@ def own(folder: Path) -> set[str]:
     """Return which entries of a folder ovquant wrote and nobody has changed since."""
     record = Record.read(folder)
     if record is not None:
-        return {name for name, facts in record.files.items() if name == GROWING or facts.fit(folder / name)}
+        kept = {name for name, facts in record.files.items() if name in GROWING or facts.fit(folder / name)}
+        # It is begun by the first check, after the record was written.
+        return kept | ({CHECKS} if (folder / CHECKS).is_file() else set())
     found = set(entries(folder))
     if is_result(folder):
         return {name for name in found if name in _EARLIER or _EARLIER_FRONT.fullmatch(name)}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ovquant.budgets import Budget
+from ovquant.checks import doubt, measured_with
 from ovquant.errors import UsageError
 from ovquant.places import find_place
 from ovquant.plans import Plan
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ovquant.runtime.modules import QuantizedModule
 
 RESULT_SCHEMA = 2
+CANDIDATE = "candidate"
+"""The folder of the plan that may well be what was asked for, where the verdict is inconclusive."""
 PACKAGES = ("ovquant", "openvino", "nncf", "numpy", "scipy")
 
 
@@ -45,8 +48,9 @@ class Result:
     measured on, as the compiled model reports it; `model_source` the path of the float model, if it was one, and
     `model_digest` that of the returned model's files. `model_structure` is the float model's fingerprint whatever its
     shapes, `friendly_name` what it calls itself, and `torch_weights` the digest of the weights that it uses, where it was a
-    PyTorch model. `plain` is how the returned model does where it is compiled with no
-    properties, None where these change nothing.
+    PyTorch model. `plain` is how the returned model does where it is compiled with no properties, None where these change
+    nothing. `candidate` is, where the verdict is inconclusive, the plan that may well be what was asked for, which is saved
+    in the folder candidate.
     """
 
     verdict: Verdict
@@ -70,6 +74,7 @@ class Result:
     command: str = ""
     front: tuple[Trial, ...] = ()
     plain: Trial | None = None
+    candidate: Trial | None = None
     metrics: tuple[str, ...] = ()
     slice_by: str = ""
     group_by: str = ""
@@ -106,13 +111,25 @@ class Result:
 
         self.require_whole()
         deployment = Deployment(device or str(self.device["device"]), dict(self.plan.properties), self.batch)
-        return compile_model(self.folder / "model.xml", deployment)
+        compiled = compile_model(self.folder / "model.xml", deployment)
+        compiled.doubt = self.doubt(deployment.device)
+        return compiled
 
     def module(self, device: str | None = None) -> "QuantizedModule":
         """Compile the returned model as `compile` does, and return it as a torch.nn.Module that is called with tensors."""
         from ovquant.runtime.modules import QuantizedModule
 
         return QuantizedModule(self.compile(device))
+
+    def doubt(self, device: str | None = None) -> str:
+        """Say why the accuracy of the returned model is not known on this machine; "" where it was measured or checked."""
+        from ovquant.runtime import int8_arithmetic
+
+        if not self.plan.runs_int8:
+            return ""
+        here = int8_arithmetic(device or str(self.device["device"]))
+        found = doubt(self.folder, self.model_digest, measured=measured_with(self.device), here=here)
+        return f"the result '{self.folder}' {found}" if found else ""
 
     def require_whole(self) -> None:
         """Raise ModelError when model.xml or model.bin is missing, cut, or not the one that was measured."""
@@ -130,7 +147,7 @@ class Result:
             for name in ("model.xml", "model.bin", "profile.jsonl"):
                 if (self.folder / name).exists():
                     shutil.copy2(self.folder / name, made / name)
-            for name in self._front_files(self.folder):
+            for name in self._plan_files(self.folder):
                 (made / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(self.folder / name, made / name)
             self.write(made)
@@ -142,18 +159,21 @@ class Result:
 
         budget = {"metric": self.metric, **self.budget.to_json()}
         replace(self.plan, budget=budget).save(folder / "plan.json")
-        serving = {"device": self.device.get("device", "CPU"), "config": dict(self.plan.properties)}
+        serving: dict[str, Any] = {"device": self.device.get("device", "CPU"), "config": dict(self.plan.properties)}
+        serving |= {"int8": measured_with(self.device)} if self.plan.runs_int8 else {}
         (folder / "compile.json").write_text(json.dumps(serving, indent=2) + "\n", encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
         reports = render_reports(self)
         for name, text in reports.items():
             (folder / name).write_text(text, encoding="utf-8")
-        names = [*MODEL_FILES, "compile.json", "result.json", "profile.jsonl", *reports, *self._front_files(folder)]
+        names = [*MODEL_FILES, "compile.json", "result.json", "profile.jsonl", *reports, *self._plan_files(folder)]
         Record.of("result", folder, names).write(folder)
 
-    def _front_files(self, folder: Path) -> list[str]:
-        """Return which files of the plans on the front lie in a folder."""
-        names = [f"pareto/{number:02}/{name}" for number in range(1, len(self.front) + 1) for name in MODEL_FILES]
+    def _plan_files(self, folder: Path) -> list[str]:
+        """Return which files of the plans on the front, and of the candidate, lie in a folder."""
+        places = [f"pareto/{number:02}" for number in range(1, len(self.front) + 1)]
+        places += [] if self.candidate is None else [CANDIDATE]
+        names = [f"{place}/{name}" for place in places for name in MODEL_FILES]
         return [name for name in names if (folder / name).is_file()]
 
     def to_json(self) -> dict[str, Any]:
@@ -165,6 +185,7 @@ class Result:
             "walked": [trial.to_json() for trial in self.walked],
             "front": [trial.to_json() for trial in self.front],
             "plain": None if self.plain is None else self.plain.to_json(),
+            "candidate": None if self.candidate is None else self.candidate.to_json(),
         }
         plain = {name: getattr(self, name) for name in _PLAIN}
         data = {role: asdict(item) for role, item in self.data.items()}
@@ -182,7 +203,9 @@ class Result:
             made |= {
                 name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked", "front")
             }
-            made["plain"] = None if values["plain"] is None else Trial.from_json(values["plain"])
+            for name in ("plain", "candidate"):
+                # Results of before have no candidate.
+                made[name] = None if values.get(name) is None else Trial.from_json(values[name])
             plain: dict[str, Any] = {name: values[name] for name in _PLAIN if name in values}
             plain |= {name: tuple(plain[name]) for name in ("notes", "metrics")}
             data = {role: Data(**item) for role, item in values["data"].items()}

@@ -28,7 +28,7 @@ from ovquant.profiles import Profile
 from ovquant.quantization import MadeUp, is_quantized, with_unique_names
 from ovquant.records import Record, edited
 from ovquant.replacing import EDITED, clear, move_into_place
-from ovquant.results import Data, Result
+from ovquant.results import CANDIDATE, Data, Result
 from ovquant.runtime import Deployment
 from ovquant.splits import By, Splits, split_data
 from ovquant.trials import Trial
@@ -246,6 +246,8 @@ def finish(
         shutil.copy2(built.with_name(name), work.folder / name)
     for number, trial in enumerate(outcome.front, start=1):
         save_plan(bench, trial, work.folder / "pareto" / f"{number:02}")
+    if outcome.candidate is not None:
+        save_plan(bench, outcome.candidate, work.folder / CANDIDATE)
     plain = plainly(bench, outcome.chosen, budget)
     roles = {"search": bench.splits.search, "holdout": bench.splits.holdout, "calibration": bench.splits.calibration}
     return Result(
@@ -280,6 +282,7 @@ def finish(
         plain=plain,
         command=command,
         front=outcome.front,
+        candidate=outcome.candidate,
     )
 
 
@@ -332,7 +335,7 @@ WORK_FILES = (
     "report.md",
 )
 """What a run leaves in its folder, beside the folders of its trials."""
-WORK_FOLDERS = ("trials", "best", "pareto")
+WORK_FOLDERS = ("trials", "best", "pareto", CANDIDATE)
 
 
 class Work:
@@ -363,8 +366,9 @@ class Work:
                 self._resumed = self.folder.exists()
                 self.folder.mkdir(exist_ok=True)
                 Record("run").write(self.folder)
-            # The front of a run that was killed while it wrote it is written anew.
-            shutil.rmtree(self.folder / "pareto", ignore_errors=True)
+            # The plans of a run that was killed while it wrote them are written anew.
+            for name in ("pareto", CANDIDATE):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:

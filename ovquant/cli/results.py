@@ -68,6 +68,7 @@ def result_facts(result: "Result") -> Table:
         "device": f"{result.device['device']}: {result.device['full_name']}",
         "took": seconds_text(result.seconds),
         "model (IR)": str(result.folder / FILES["model"]),
+        "candidate": str(result.folder / "candidate") if result.candidate is not None else "",
         "front": f"{result.folder / 'pareto'}: {len(result.front)} plans" if result.front else "",
         "report": str(report) if report.exists() else "",
     }

@@ -11,7 +11,7 @@ from typing import Any
 import openvino
 
 from ovquant.errors import ModelError, UsageError
-from ovquant.graph import structure
+from ovquant.first_scheme import likenesses
 from ovquant.live.store import Stored, read_store
 from ovquant.runtime import Compiled, batched_outputs, first_line
 
@@ -63,8 +63,7 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
     def _served(self, model: Any, device_name: str | None) -> tuple[Stored, openvino.Model] | None:
         """Return what to serve in place of a model, at its shapes, or None after a warning."""
         loaded = model if isinstance(model, openvino.Model) else self.read_model(model)
-        known_as = structure(loaded)
-        known = [stored for stored in map(Stored.fresh, self._stored) if stored.structure == known_as]
+        known = self._known(loaded)
         if not known:
             self._warn(loaded, f"the store '{self._where}' has no result for it{self._namesake(loaded)}")
             return None
@@ -81,21 +80,34 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
         try:
             # Of several the one that was made for these shapes, then the last that was made.
             best = max(whole, key=lambda stored: (stored.fits(shapes), stored.made))
-            return best, best.read(self, shapes)
+            return best, best.read(self, loaded)
         except (RuntimeError, ModelError) as error:
             folders = ", ".join(f"'{stored.folder}'" for stored in whole)
             self._warn(loaded, f"{folders} cannot be served at its shapes: {first_line(error)}")
             return None
 
+    def _known(self, model: openvino.Model) -> list[Stored]:
+        """Return the results that were made from a model, after a warning of those that cannot tell it from others."""
+        stored = [item.fresh() for item in self._stored]
+        alike = likenesses(model, (item.structure for item in stored))
+        for item in stored:
+            if alike[item.structure] == "alike":
+                self._say(
+                    f"The result '{item.folder}' is left out: the version that wrote it did not look into If, Loop and "
+                    "TensorIterator, so it cannot be told whether it was made from this model. Make it again with `ovquant "
+                    f"apply {item.folder / 'plan.json'} MODEL --data DATA --metric METRIC --max-drop DROP`."
+                )
+        return [item for item in stored if alike[item.structure] == "same"]
+
     def _whole(self, model: openvino.Model, here: Sequence[Stored]) -> list[Stored]:
-        """Return the results whose model is the one that was measured, after a warning of each that is not."""
+        """Return the results whose model is to be served here, after a warning of each that is not, and why."""
         found = [stored.checked() for stored in here]
-        whole = [stored for stored, damage in found if not damage]
-        for stored, damage in found:
-            if damage and whole:
-                self._say(f"The result '{stored.folder}' is left out, and '{whole[0].folder}' served: {damage}.")
-            elif damage:
-                self._warn(model, f"the result '{stored.folder}' is damaged: {damage}")
+        whole = [stored for stored, fault in found if not fault]
+        for stored, fault in found:
+            if fault and whole:
+                self._say(f"'{whole[0].folder}' is served, and not the result '{stored.folder}', which {fault}.")
+            elif fault:
+                self._warn(model, f"the result '{stored.folder}' {fault}")
         return whole
 
     def _device(self, device_name: str | None) -> str:

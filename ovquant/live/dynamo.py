@@ -67,9 +67,9 @@ class Served:
 
     def _try(self, arguments: Sequence[Any], expected: Sequence[Any]) -> str:
         """Compile the model for these arguments; return why it cannot be served, or ""."""
-        self._stored, damage = self._stored.fresh().checked()
-        if damage:
-            return f"is damaged: {damage}"
+        self._stored, fault = self._stored.fresh().checked()
+        if fault:
+            return fault
         core = openvino.Core()
         model = core.read_model(self._stored.folder / "model.xml")
         names = names_of(model.inputs)

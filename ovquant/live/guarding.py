@@ -7,17 +7,20 @@ import threading
 import warnings
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import openvino
 
 from ovquant.errors import OvquantError, UsageError
+from ovquant.live.core import NotServedWarning
 from ovquant.live.disagreeing import disagreement, disagreement_bound, reference_of
 from ovquant.live.drift import Drift
 from ovquant.live.guarded import GuardedModel
 from ovquant.live.replica import Replica
 from ovquant.metrics import resolve_metric
 from ovquant.protocols import Array
+from ovquant.results import Result
 from ovquant.runtime import Compiled, has_state, known, samples_in
 
 Action = Literal["warn", "raise", "float"] | Callable[["Guard"], None]
@@ -53,11 +56,12 @@ class Guard:
         seed: int,
         axes: Compiled | None = None,
         replica: Replica | None = None,
+        doubt: str = "",
     ) -> None:
         """Start the thread. Raises UsageError for a limit or a share that is none.
 
         axes: the reference with what is known of its outputs' first axes, where more is known than it says itself. replica:
-        a copy of the reference that is there already.
+        a copy of the reference that is there already. doubt: why the quantized model is not to be served at all.
         """
         for name, value in (("limit", limit), ("share", share)):
             if not 0 < value <= 1:
@@ -67,7 +71,7 @@ class Guard:
         self.drift = Drift(limit, confidence)
         self.requests = self.skipped = 0
         self.problem: Exception | None = None
-        self.fired = False
+        self.fired, self.doubt = False, doubt
         self._metric, self._axes = resolve_metric(metric), axes or known(reference)
         self._random, self._lock = random.Random(seed), threading.Lock()
         self._waiting: queue.Queue[tuple[list[Array], list[Array]] | None] = queue.Queue(WAITING)
@@ -101,7 +105,7 @@ class Guard:
     @property
     def serves_float(self) -> bool:
         """Tell whether the float model is to answer from now on."""
-        return self.fired and self.action == "float"
+        return bool(self.doubt) or (self.fired and self.action == "float")
 
     @property
     def message(self) -> str:
@@ -167,6 +171,7 @@ def guard(
     action: Action = "warn",
     metric: Any = "fidelity",
     seed: int = 0,
+    result: str | Path | None = None,
 ) -> GuardedModel:
     """Return a compiled model that runs a share of its requests through the float model too, in the background.
 
@@ -176,7 +181,9 @@ def guard(
     model's as targets, and says how close they are, from 0 to 1: "fidelity" by its comparisons, a metric of text with
     what decodes it, or a function. action: "warn" once,
     "raise" DriftError at the next request, serve "float" from then on, or a function that is given the guard. Under no
-    drift it ever acts with a chance of at most 1 - confidence. The guard never changes what either model is given, and a
+    drift it ever acts with a chance of at most 1 - confidence. result: the folder that the quantized model comes from, where
+    it was compiled by openvino itself: if it was measured where int8 products are added otherwise than here, float is served
+    and a NotServedWarning says what to run, as for a model from `ovquant.Core` or `Result.compile`. The guard never changes what either model is given, and a
     reference with dynamic shapes is compiled once more for it. Raises UsageError where that is needed and cannot be done,
     and for a model that keeps state.
     """
@@ -185,6 +192,9 @@ def guard(
             "The model keeps state from one request to the next, and the guard compares single requests, for which the float "
             "model would have another state. Guard a model without state, or verify the result with `ovquant check`."
         )
+    doubt = getattr(quantized, "doubt", "") or ("" if result is None else Result.load(result).doubt())
+    if doubt:
+        warnings.warn(f"The guard serves float: {doubt}.", NotServedWarning, stacklevel=2)
     replica, mine = Replica(reference), None
     if limit is None:
         if data is None:
@@ -201,6 +211,7 @@ def guard(
         seed=seed,
         axes=reference_of(quantized, reference),
         replica=replica,
+        doubt=doubt,
     )
     return GuardedModel(quantized, watching, mine)
 

@@ -8,13 +8,19 @@ from typing import Any
 
 import openvino
 
+from ovquant.checks import doubt, measured_with
 from ovquant.errors import UsageError
+from ovquant.plans import Plan
+from ovquant.runtime import int8_arithmetic
 from ovquant.wholeness import damage
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One result of a store: the model it was made from, the device, the properties, and when it was made."""
+    """One result of a store: the model it was made from, the device, the properties, and when it was made.
+
+    `int8` is how int8 products were added where it was measured, "" where that changes none of its answers.
+    """
 
     folder: Path
     structure: str
@@ -24,6 +30,7 @@ class Stored:
     properties: Mapping[str, str]
     made: float
     digest: str = ""
+    int8: str = ""
 
     def fresh(self) -> "Stored":
         """Return the result as it is on disk now, for another may have taken its place; itself where there is none."""
@@ -35,27 +42,40 @@ class Stored:
         return (_stored(file) or self) if changed else self
 
     def checked(self) -> tuple["Stored", str]:
-        """Return the result, or the one that takes its place just now, and what is wrong with its model."""
-        found, now = self.damage(), self.fresh()
-        return (self, found) if not found or now == self else (now, now.damage())
+        """Return the result, or the one that takes its place just now, and why it is not to be served."""
+        found, now = self.fault(), self.fresh()
+        return (self, found) if not found or now == self else (now, now.fault())
 
-    def damage(self) -> str:
-        """Say what is wrong with the saved model; "" where it is the one that was measured."""
+    def fault(self) -> str:
+        """Say why the saved model is not to be served here; "" where it is the one that was measured, as it was measured."""
         try:
-            return damage(self.folder, self.digest)
+            damaged = damage(self.folder, self.digest)
         except OSError as error:
-            return f"it cannot be read: {error.strerror}"
+            return f"cannot be read: {error.strerror}"
+        if damaged:
+            return f"is damaged: {damaged}"
+        if not self.int8:
+            return ""
+        return doubt(self.folder, self.digest, measured=self.int8, here=int8_arithmetic(self.device))
 
     def fits(self, shapes: Sequence[Any]) -> bool:
         """Tell whether the saved model has these input shapes."""
         saved = openvino.Core().read_model(self.folder / "model.xml")
         return [port.get_partial_shape() for port in saved.inputs] == list(shapes)
 
-    def read(self, core: openvino.Core, shapes: Sequence[Any]) -> openvino.Model:
-        """Return the saved model, at these input shapes."""
+    def read(self, core: openvino.Core, model: openvino.Model) -> openvino.Model:
+        """Return the saved model, with the input shapes and the names of inputs and outputs of the model that it is for.
+
+        A model is known by what it computes, whatever its inputs are called: an application may ask by its own names.
+        """
         saved = core.read_model(self.folder / "model.xml")
-        if [port.get_partial_shape() for port in saved.inputs] != list(shapes):
+        shapes = [port.get_partial_shape() for port in model.inputs]
+        if [port.get_partial_shape() for port in saved.inputs] != shapes:
             saved.reshape(dict(zip(saved.inputs, shapes, strict=True)))
+        given, kept = [*model.inputs, *model.outputs], [*saved.inputs, *saved.outputs]
+        for port, other in zip(given, kept, strict=True):
+            if port.get_names():
+                other.get_tensor().set_names(port.get_names())
         return saved
 
 
@@ -88,6 +108,7 @@ def _stored(file: Path) -> Stored | None:
             dict(values["trial"]["plan"]["properties"]),
             file.stat().st_mtime,
             values.get("model_digest", ""),
+            measured_with(values["device"]) if Plan.from_json(values["trial"]["plan"]).runs_int8 else "",
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, UsageError):
         return None

@@ -44,6 +44,8 @@ def verdict_sentence(result: "Result") -> str:
             return f"No faster plan holds {budget} so the float model is what was saved."
         case "inconclusive":
             saved = "the float model was saved" if result.plan.is_float else f"{result.plan.name} was built"
+            if result.candidate is not None and result.candidate.holdout is not None and result.candidate.holdout.holds:
+                return f"{result.candidate.plan.name} holds {budget} and is not shown to be faster than float; {saved}."
             return f"A faster plan may well be inside {budget} but that is not proven; {saved}."
         case "infeasible":
             return f"Even the float model is outside {budget} and no plan holds it; the float model was saved."

@@ -72,11 +72,15 @@ def _first(port: Any) -> int | None:
 
 
 class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
-    """A compiled model of which is known what its outputs' first axes are."""
+    """A compiled model of which is known what its outputs' first axes are.
+
+    `doubt` says why its accuracy is not known on this machine, where it is a result's that was measured on another.
+    """
 
     def __init__(self, compiled: openvino.CompiledModel, batched: Sequence[bool]) -> None:
         """Wrap a compiled model; batched: of each output, whether axis 0 is the batch, where that is not fixed."""
         super().__init__(compiled)
+        self.doubt = ""
         self.batched = tuple(batched)
         self.cuts = Cuts(compiled)
 

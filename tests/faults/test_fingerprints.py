@@ -1,8 +1,10 @@
 """A model is known by all that it computes, the bodies of If, Loop and TensorIterator included (fault 1)."""
 
+import json
 import subprocess
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from openvino import opset13 as ops
 from openvino.op.util import Variable, VariableInfo
 
 import ovquant
+from ovquant.first_scheme import first_fingerprint
 from ovquant.graph import fingerprint, structure
 from ovquant.protocols import Sample
 
@@ -258,3 +261,46 @@ def test_applied_to_another_model_a_plan_is_measured_anew() -> None:
     assert found.trial.holdout is not None
     assert found.verdict == "missed"
     assert found.trial.holdout.value == pytest.approx(accuracy(found.model, others), abs=0.1)
+
+
+def served(store: Path, model: openvino.Model, samples: list[Sample]) -> tuple[float, list[str]]:
+    """Return the accuracy of what ovquant.Core serves for a model, and what it warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        compiled = ovquant.Core(store=store).compile_model(model, "CPU", F32)
+    right = [compiled(sample.inputs[None])[0].argmax() == sample.target for sample in samples]  # type: ignore[call-overload]
+    return float(np.mean(right)), [str(item.message) for item in caught]
+
+
+def test_a_retrained_model_is_not_served_last_months(tmp_path: Path) -> None:
+    model, data = routed(0)
+    how = {"strategy": "first", "recipes": ["default"], "optimize": "size", "properties": F32}
+    ovquant.quantize(model, data=data, metric="accuracy", max_drop="90%", output=tmp_path / "store" / "old", **how)
+    retrained, others = routed(5)
+    score, warned = served(tmp_path / "store", retrained, others)
+    assert score > 0.98
+    assert len(warned) == 1
+    assert "served in float" in warned[0]
+    # The model that it was made from is known, also where its inputs are called otherwise.
+    again, _ = routed(0)
+    again.inputs[0].get_tensor().set_names({"tokens"})
+    compiled = ovquant.Core(store=tmp_path / "store").compile_model(again, "CPU")
+    assert compiled.inputs[0].get_names() == {"tokens"}
+    kinds = {node.get_rt_info()["runtimePrecision"].astype(str) for node in compiled.get_runtime_model().get_ops()}
+    assert kinds
+
+
+def test_a_result_of_before_that_did_not_look_inside_is_not_served(tmp_path: Path) -> None:
+    model, data = routed(0)
+    how = {"strategy": "first", "recipes": ["default"], "optimize": "size", "properties": F32}
+    made = ovquant.quantize(
+        model, data=data, metric="accuracy", max_drop="90%", output=tmp_path / "store" / "old", **how
+    )
+    file = made.folder / "result.json"
+    values = json.loads(file.read_text())
+    for name, shapes in (("model_structure", False), ("model_fingerprint", True)):
+        values[name] = first_fingerprint(model, shapes=shapes)
+    file.write_text(json.dumps(values))
+    score, warned = served(tmp_path / "store", routed(0)[0], data)
+    assert score > 0.98
+    assert any("did not look into If" in text and "ovquant apply" in text for text in warned)

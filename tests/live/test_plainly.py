@@ -41,7 +41,7 @@ def test_properties_that_change_something_are(tmp_path: Path) -> None:
     assert made.plain.timing is not None
     assert made.plain.holdout.samples == made.data["holdout"].samples
     assert ovquant.Result.load(made.folder).plain == made.plain
-    assert any("Compiled with no properties the drop is" in note and "compile.json" in note for note in made.notes)
+    assert any("Compiled with no properties it loses" in note and "compile.json" in note for note in made.notes)
 
 
 @pytest.mark.parametrize(
