@@ -102,9 +102,7 @@ class Builder:
         """Return a plan's model as it is saved: with what travels in it."""
         model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
         model = with_runtime_options(model, plan.properties)
-        if plan.runs_int8:
-            model.set_rt_info(runtime.int8_arithmetic(self.device), runtime.ARITHMETIC)
-        return model
+        return runtime.mark(model, runtime.int8_arithmetic(self.device)) if plan.runs_int8 else model
 
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running."""

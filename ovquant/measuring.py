@@ -380,9 +380,10 @@ class Workbench:
         scores = self.evaluation(self.reference_plan, split)
         for place, (metric, found) in enumerate(zip(self.metrics, scores, strict=True)):
             binary = found.items is not None and set(found.items) <= {0.0, 1.0}
+            limits = getattr(metric, "bounds", None) or getattr(metric, "useful", None)
             how: dict[str, Any] = {
                 "higher_is_better": bool(metric.higher_is_better),
-                "bounds": getattr(metric, "bounds", None) or ((0.0, 1.0) if binary else None),
+                "bounds": limits or ((0.0, 1.0) if binary else None),
                 "metric": self.names[place],
             }
             refuse_all_scores(budget.of(place).max_drop, found.score, **how)

@@ -82,7 +82,8 @@ class Metric(Protocol):
     targets are the float model's outputs for the same samples, one array (or mapping by output name)
     per sample with the batch axis, and labels are not needed; "targets" asks for labels. A metric may also have `bounds`,
     the least and the largest score there can be, of a sample where it is a mean: only with them, or with items of 0 and 1
-    alone, can a mean's drop be certified, and a drop that allows every score is refused.
+    alone, can a mean's drop be certified, and a drop that allows every score is refused. Where scores can lie beyond what is
+    of any use, as error rates above 1 do, `useful` says what they lie between.
     """
 
     @property

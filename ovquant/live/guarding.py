@@ -21,7 +21,7 @@ from ovquant.live.replica import Replica
 from ovquant.metrics import resolve_metric
 from ovquant.protocols import Array
 from ovquant.results import Result
-from ovquant.runtime import Compiled, has_state, known, samples_in
+from ovquant.runtime import Compiled, has_state, int8_arithmetic, known, marked, samples_in
 
 Action = Literal["warn", "raise", "float"] | Callable[["Guard"], None]
 WAITING = 64
@@ -181,9 +181,9 @@ def guard(
     model's as targets, and says how close they are, from 0 to 1: "fidelity" by its comparisons, a metric of text with
     what decodes it, or a function. action: "warn" once,
     "raise" DriftError at the next request, serve "float" from then on, or a function that is given the guard. Under no
-    drift it ever acts with a chance of at most 1 - confidence. result: the folder that the quantized model comes from, where
-    it was compiled by openvino itself: if it was measured where int8 products are added otherwise than here, float is served
-    and a NotServedWarning says what to run, as for a model from `ovquant.Core` or `Result.compile`. The guard never changes what either model is given, and a
+    drift it ever acts with a chance of at most 1 - confidence. Where the model was measured with another int8 arithmetic than
+    this machine's, float is served, and a NotServedWarning says what to run; result: the folder that it comes from, where it
+    was compiled by openvino itself and `ovquant check` has passed there. The guard never changes what either model is given, and a
     reference with dynamic shapes is compiled once more for it. Raises UsageError where that is needed and cannot be done,
     and for a model that keeps state.
     """
@@ -192,7 +192,7 @@ def guard(
             "The model keeps state from one request to the next, and the guard compares single requests, for which the float "
             "model would have another state. Guard a model without state, or verify the result with `ovquant check`."
         )
-    doubt = getattr(quantized, "doubt", "") or ("" if result is None else Result.load(result).doubt())
+    doubt = _doubt(quantized, result)
     if doubt:
         warnings.warn(f"The guard serves float: {doubt}.", NotServedWarning, stacklevel=2)
     replica, mine = Replica(reference), None
@@ -214,6 +214,21 @@ def guard(
         doubt=doubt,
     )
     return GuardedModel(quantized, watching, mine)
+
+
+def _doubt(quantized: openvino.CompiledModel, result: str | Path | None) -> str:
+    """Say why the accuracy of a model is not known on this machine; "" where it is, or where nothing says how it was measured."""
+    if result is not None:
+        return Result.load(result).doubt()
+    if isinstance(quantized, Compiled):
+        return quantized.doubt
+    measured, here = marked(quantized), int8_arithmetic("CPU")
+    if not measured or measured == here or "CPU" not in quantized.get_property("EXECUTION_DEVICES"):
+        return ""
+    return (
+        f"the model was measured where sums of int8 products are {measured}, and here they are {here}: its answers are others, "
+        "and its accuracy here is not known. Run `ovquant check DIR --data DATA` here, and give the guard result=DIR"
+    )
 
 
 def said(message: str) -> None:

@@ -65,6 +65,7 @@ class Cer:
 
     higher_is_better: ClassVar[bool] = False
     is_mean: ClassVar[bool] = False
+    useful: ClassVar[tuple[float, float]] = (0.0, 1.0)
     against: ClassVar[str] = "targets"
 
     def __post_init__(self) -> None:
@@ -97,6 +98,7 @@ class Wer:
 
     higher_is_better: ClassVar[bool] = False
     is_mean: ClassVar[bool] = False
+    useful: ClassVar[tuple[float, float]] = (0.0, 1.0)
     against: ClassVar[str] = "targets"
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """Compile, infer and time; the only room that talks to a device."""
 
-from ovquant.runtime.arithmetic import ARITHMETIC, Arithmetic, int8_arithmetic
+from ovquant.runtime.arithmetic import ARITHMETIC, Arithmetic, int8_arithmetic, mark, marked
 from ovquant.runtime.batches import Compiled, batched_of, batched_outputs, known, samples_in
 from ovquant.runtime.causes import first_line
 from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core
@@ -47,6 +47,8 @@ __all__ = [
     "interleave",
     "interleave_throughput",
     "known",
+    "mark",
+    "marked",
     "names_of",
     "outputs_of",
     "properties_of",

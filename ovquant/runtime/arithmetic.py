@@ -1,5 +1,6 @@
 """How a device adds products of int8: exactly, or in sixteen bits that saturate, as processors without VNNI do."""
 
+import re
 from functools import cache
 from typing import Literal
 
@@ -13,6 +14,8 @@ Arithmetic = Literal["exact", "saturating"]
 """Models of int8 activations answer one thing where sums are exact, and another where they saturate."""
 ARITHMETIC = ["ovquant", "int8"]
 """Where a saved model says in its rt_info which of the two it was measured with."""
+_TAG = re.compile(r" \[int8: (exact|saturating)\]")
+"""How its name says the same: the name is all that a compiled model still knows of it."""
 WIDTH = 64
 """Channels of the model that is tried: enough for the kernels that real models run."""
 
@@ -29,6 +32,20 @@ def int8_arithmetic(device: str) -> Arithmetic:
     expected = 255.0 * 127.0 * WIDTH
     exact = all(np.allclose(outputs[place], expected, rtol=1e-3) for place in range(2))
     return "exact" if exact else "saturating"
+
+
+def mark(model: openvino.Model, arithmetic: Arithmetic) -> openvino.Model:
+    """Have a model say, in its rt_info and its name, which arithmetic it was measured with; return it."""
+    model.set_rt_info(arithmetic, ARITHMETIC)
+    name = _TAG.sub("", model.get_friendly_name())
+    model.set_friendly_name(f"{name} [int8: {arithmetic}]")
+    return model
+
+
+def marked(compiled: openvino.CompiledModel) -> str:
+    """Return which arithmetic a compiled model was measured with, by its name; "" where that does not say."""
+    found = _TAG.search(str(compiled.get_property("NETWORK_NAME")))
+    return "" if found is None else found[1]
 
 
 def _extreme_model() -> openvino.Model:

@@ -107,11 +107,24 @@ def test_a_guard_serves_float_where_the_arithmetic_is_another(store: Path, net: 
     float_model = openvino.Core().compile_model(str(net.model), "CPU")
     image = net.arrays["image"][:1]
     plainly = openvino.Core().compile_model(str(store / "net" / "model.xml"), "CPU")
-    for quantized, how in ((ovquant.Result.load(store / "net").compile(), {}), (plainly, {"result": store / "net"})):
+    marked = openvino.Core().read_model(store / "net" / "model.xml")
+    marked.set_friendly_name(marked.get_friendly_name().replace(HERE, ELSEWHERE))
+    foreign = openvino.Core().compile_model(marked, "CPU")
+    for quantized, how in (
+        (ovquant.Result.load(store / "net").compile(), {}),
+        (plainly, {"result": store / "net"}),
+        (foreign, {}),
+    ):
         with pytest.warns(NotServedWarning, match="ovquant check"):
             guarded = ovquant.guard(quantized, float_model, limit=0.5, **how)
         assert np.array_equal(guarded(image)[0], float_model(image)[0])
         guarded.guard.close()
+    # Where it was measured like here the guard watches the quantized model.
+    mark(store / "net", HERE)
+    for quantized in (ovquant.Result.load(store / "net").compile(), plainly):
+        watched = ovquant.guard(quantized, float_model, limit=0.5)
+        assert np.array_equal(watched(image)[0], plainly(image)[0])
+        watched.guard.close()
 
 
 def test_torch_compile_runs_the_graph_where_the_arithmetic_is_another(tmp_path: Path) -> None:
