@@ -82,6 +82,13 @@ def test_a_check_names_the_file(run: Run, damaged: tuple[Path, str], net: Case) 
         assert damaged[1] in ran.err
 
 
+def test_a_cut_model_xml_is_named(finished: tuple[Path, Ran], tmp_path: Path) -> None:
+    folder = shutil.copytree(finished[0], tmp_path / "out")
+    (folder / "model.xml").write_bytes((folder / "model.xml").read_bytes()[:-100])
+    with pytest.raises(ModelError, match="model.xml is cut"):
+        ovquant.Result.load(folder).compile()
+
+
 def test_a_damaged_plan_of_the_front_is_not_packed(finished: tuple[Path, Ran], tmp_path: Path) -> None:
     folder = shutil.copytree(finished[0], tmp_path / "out")
     result = ovquant.Result.load(folder)
