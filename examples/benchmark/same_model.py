@@ -50,7 +50,9 @@ def main() -> None:
     decided = sum(item["decided"] for item in found)
     widths = np.array([item["high"] - item["low"] for item in found])
     low, high = np.percentile(speedups, [2.5, 97.5])
-    print(f"{decided} of {len(found)} comparisons of {Path(model).name} with its copy exclude 1 ({ALLOWED} of 100 allowed)")
+    print(
+        f"{decided} of {len(found)} comparisons of {Path(model).name} with its copy exclude 1 ({ALLOWED} of 100 allowed)"
+    )
     print(f"speed-up of the copy: median {np.median(speedups):.4f}, 95 % of them {low:.3f} to {high:.3f}")
     print(f"width of the interval: median {np.median(widths):.3f}")
     print(f"other work had {np.mean([item['others'] for item in found]):.0%} of the processors")
