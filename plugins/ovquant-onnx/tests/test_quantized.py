@@ -91,7 +91,9 @@ def stored(made: onnx.ModelProto) -> Counter[int]:
 
 @pytest.mark.parametrize("preset", [nncf.QuantizationPreset.PERFORMANCE, nncf.QuantizationPreset.MIXED])
 def test_a_quantized_net_answers_as_it_does_in_openvino(preset: Any) -> None:
-    model = quantized(convolutional(), preset=preset)
+    # Weights of seven bits: with eight, openvino's sums saturate on processors without VNNI, and there is no one answer.
+    fix = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE)
+    model = quantized(convolutional(), preset=preset, advanced_parameters=fix)
     made = translate(model)
     onnx.checker.check_model(made, full_check=True)
     truth, noise = expected(model, IMAGES), error(expected(convolutional(), IMAGES), expected(model, IMAGES))
