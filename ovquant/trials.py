@@ -14,6 +14,8 @@ from ovquant.statistics import paired_ratio, ratio_interval
 
 NORMAL = 1.96
 """Standard deviations that a 95 % interval reaches to either side, nearly."""
+BUSY = 0.05
+"""The share of the processors that other work may have before it is spoken of."""
 NO_LIMIT = 1e6
 """What stands for no upper limit of a ratio, since JSON has no infinity."""
 Verdict = Literal["met", "float", "inconclusive", "infeasible", "missed"]
@@ -206,6 +208,11 @@ class Timing:
             heats=len(heats),
             others=float(np.mean([heat.others for heat in heats])),
         )
+
+    @property
+    def company(self) -> str:
+        """Say how much of the processors other work had meanwhile, where that was more than a little."""
+        return f", while other work had {self.others:.0%} of the processors" if self.others >= BUSY else ""
 
     @property
     def speedup(self) -> float:

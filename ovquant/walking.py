@@ -14,8 +14,6 @@ from ovquant.trials import Score, Timing, Trial, Verdict
 T = TypeVar("T")
 MOST_FINALISTS, MOST_OPEN, MOST_SHOWN = 4, 2, 8
 """Plans that are raced for the holdout, those raced beside them that may be no faster than float, and on a whole front."""
-BUSY = 0.05
-"""The share of the processors that other work may have before it is spoken of."""
 
 
 @dataclass(frozen=True)
@@ -306,8 +304,7 @@ def why_not(before: Trial, now: Trial, row: TrialRow) -> str:
 def _share(timing: Timing) -> str:
     """Return how long a plan takes relative to float, with its interval, and what else the processors did."""
     shown = f"{timing.ratio:.3f} ({timing.ratio_low:.3f} to {timing.ratio_high:.3f}) of float's time over {timing.heats} compilations"
-    busy = f", while other work had {timing.others:.0%} of the processors" if timing.others >= BUSY else ""
-    return shown + busy
+    return shown + timing.company
 
 
 def lost(score: Score) -> str:

@@ -41,7 +41,7 @@ def speedup_text(timing: "Timing | None") -> str:
     """Return the speed-up with its interval, and say when noise hides it."""
     if timing is None:
         return ""
-    noise = "" if timing.decided else "; not decided: the noise exceeds the difference"
+    noise = "" if timing.decided else f"; not decided: the noise exceeds the difference{timing.company}"
     return f"{speedup(timing.ratio)} (95 % interval {speedup_interval(timing)}{noise})"
 
 
