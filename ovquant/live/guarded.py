@@ -1,5 +1,6 @@
 """The compiled model and the requests that a guard watches."""
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +99,12 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
         if self._float is None:
             self._float = self._model.guard.replica.create_infer_request()
             if self._callback is not None:
-                self._float.set_callback(self._call_back, None)
+                # Weakly, since this holds that request: neither would ever be destroyed.
+                known = weakref.ref(self)
+                self._float.set_callback(lambda given: _called_back(known(), given), None)
         return self._float
 
-    def _call_back(self, given: Any) -> None:
+    def call_back(self, given: Any) -> None:
         """Call what was set, with the user data of the start where it had some."""
         self._take_outputs()
         if self._callback is not None:
@@ -114,6 +117,11 @@ class GuardedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino h
             copy = openvino.Tensor(found.get_element_type(), found.get_shape())
             copy.data[...] = found.data
             self.set_output_tensor(place, copy)
+
+
+def _called_back(request: GuardedRequest | None, given: Any) -> None:
+    if request is not None:
+        request.call_back(given)
 
 
 class GuardedModel(PythonModel):

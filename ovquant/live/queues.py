@@ -1,5 +1,6 @@
 """The drop-in for openvino's AsyncInferQueue, which bypasses the Python model that it is made for."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -32,9 +33,14 @@ class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvi
             super().set_callback(callback)
             return
 
+        # A request that is destroyed destroys its callback: were that the last to know the model, openvino would wait, in the
+        # model's own thread, for that thread to end.
+        known = weakref.ref(model)
+
         def watched(request: Any, userdata: Any) -> None:
-            if model.guard.picks():
-                model.guard.compare(list(arrays_of(model.names, None, request)), outputs_of(request))
+            alive = known()
+            if alive is not None and alive.guard.picks():
+                alive.guard.compare(list(arrays_of(alive.names, None, request)), outputs_of(request))
             if callback is not None:
                 callback(request, userdata)
 
