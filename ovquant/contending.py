@@ -63,7 +63,7 @@ def evaluate(
     return Comparison(name, scorer.higher_is_better, mine, theirs, score.drop, score.low, score.high, score.method)
 
 
-HEATS, MOST_ROUNDS, TIMED_REQUESTS = 12, 400, 16
+HEATS, MOST_ROUNDS, TIMED_REQUESTS = 8, 400, 16
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,6 @@ class Plan:
                     f"The plan asks for {precision!r} in the layer '{layer}', which cannot be built: a layer has the precision "
                     f"that the recipe gives it, or {', '.join(BUILDABLE)}. Take it out of the plan's layers."
                 )
-        if self.layers and self.recipe is None:
-            raise UsageError("The plan names layers and has no recipe: the whole model is float. Take the layers out.")
 
     @property
     def is_float(self) -> bool:

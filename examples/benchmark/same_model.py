@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", nargs="?", type=Path)
     parser.add_argument("--comparisons", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--input-shape", default=None)
     given = parser.parse_args()
     model, shape = given.model or recogniser(), given.input_shape or (None if given.model else SHAPE)
