@@ -205,6 +205,8 @@ def refuse_all_scores(
     if everything:
         asked = f"{drop.value:g}% (of float's score) or {drop.value:g}pt ({drop.value / 100:g})"
         question = "Give less than 100%." if drop.relative else f"Did you mean {asked}?"
+        if bounds is not None and float_score in bounds:
+            question = "That is the worst that there is: check the data and the metric."
         raise UsageError(
             f"{option} {drop} allows every score that {metric} can have: float scores {float_score:.4g}, so the budget holds "
             f"whatever the model answers. {question}"

@@ -98,9 +98,11 @@ def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
         return "weights" if _is_constant(node.input_value(0).get_node()) else "activations"
     if kind == "Constant":
         return "weights" if node.get_element_type().get_type_name() in _WEIGHT_TYPES else ""
+    if depth and kind in ("Multiply", "Subtract"):
+        # Weights are scaled behind their quantizer; of activations these are operations of their own.
+        found = _through_quantizer(node.input_value(0), depth - 1)
+        return found if found == "weights" else ""
     if depth and kind in (
-        "Multiply",
-        "Subtract",
         "Convert",
         "Reshape",
         "Transpose",
