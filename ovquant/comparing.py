@@ -134,7 +134,8 @@ class Comparing:
         low, high = bootstrap_interval(drops)
         score = replace(score, low=low, high=high, method="bootstrap")
         if self.level is None:
-            return replace(score, needed=needed_by_width(score)) if score.open else score
+            unsure = budget.max_drop is not None and score.open
+            return replace(score, needed=needed_by_width(score)) if unsure else score
         excesses = np.array(
             [
                 budget.excess(my, float_score=their, higher_is_better=higher)

@@ -37,7 +37,7 @@ def verdict_sentence(result: "Result") -> str:
     budget = f"the budget, {result.budget},"
     match result.verdict:
         case "met":
-            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result.trial.holdout, result.budget)}{_doubt(result.trial.holdout)}."
+            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result.trial.holdout, result.budget)}{_doubt(result.trial.holdout, result.budget)}."
         case "float":
             if result.budget.max_drop is None:
                 return f"The float model itself holds {budget} so it is what was saved."
@@ -118,7 +118,7 @@ def checked_sentence(found: "Checked") -> str:
     drop = f"with a drop of {decimal(main.drop)} in {main.metric} on {main.samples:,} samples"
     match found.verdict:
         case "met":
-            return f"{found.plan} holds {budget} {drop}{_surety(score, found.budget)}{_doubt(score)}."
+            return f"{found.plan} holds {budget} {drop}{_surety(score, found.budget)}{_doubt(score, found.budget)}."
         case "inconclusive":
             more = "" if score.needed is None else f"; about {score.needed:,} samples would decide"
             return f"{found.plan} may well hold {budget} {drop}, but that is not proven{more}."
@@ -244,9 +244,11 @@ def _surety(score: "Score | None", budget: "Budget") -> str:
     return f", {how} with {budget.confidence:.4g} confidence ({look}tested at level {score.level:.4g})"
 
 
-def _doubt(score: "Score | None") -> str:
+def _doubt(score: "Score | None", budget: "Budget") -> str:
     """Say that a point estimate decides nothing where its interval reaches outside the budget, and what would."""
-    part = None if score is None else next((part for part in score.all if part.level is None and part.open), None)
+    if score is None or budget.max_drop is None:
+        return ""
+    part = next((part for part in score.all if part.level is None and part.open), None)
     if part is None:
         return ""
     of = f" in {part.metric}{f' of slice {part.slice}' if part.slice else ''}"
