@@ -109,10 +109,10 @@ class Comparing:
         score = replace(score, low=low, high=high, method=paired.method)
         if self.level is None:
             undecided = either and score.excess > 0 and low <= score.allowed
+            if budget.max_drop is None or not (undecided or score.open):
+                return score
             level = UNDECIDED if undecided else UNDECIDED / 2
-            return (
-                replace(score, needed=paired.needed(budget, level, either=True)) if undecided or score.open else score
-            )
+            return replace(score, needed=paired.needed(budget, level, either=True))
         spread = self.spread.get(self.names[place]) if paired.groups is None else None
         return replace(
             score,
