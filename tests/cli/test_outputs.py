@@ -283,7 +283,7 @@ def test_a_second_run_is_told_who_holds_the_place(net: Case, tmp_path: Path, run
         first.wait()
     # What a killed run leaves does not hinder.
     ran = run("quantize", net.model, *how, *QUICK)
-    assert ran.code in (0, 3), ran.err
+    assert ran.code in (0, 3, 4), ran.err
     assert not list(tmp_path.glob("out.partial*"))
 
 

@@ -99,7 +99,7 @@ def test_labels_put_right_are_scored_again(run: Run, net: Case, tmp_path: Path) 
     killed(tmp_path, tmp_path / "model.xml", *asked, "--optimize", "throughput")
     np.savez(tmp_path / "val.npz", **arrays, targets=np.eye(models.CLASSES)[labels])
     ran = run("quantize", "model.xml", *asked, "--optimize", "throughput", "--json")
-    assert ran.code in (0, 3), ran.err
+    assert ran.code in (0, 3, 4), ran.err
     scores = [trial["search"] for trial in (ran.json["baseline"], *ran.json["trials"]) if trial["search"]]
     assert scores
     assert all(score["float_value"] == 1.0 for score in scores)
@@ -132,7 +132,7 @@ def test_a_helper_of_the_metric_that_was_changed_scores_again(run: Run, net: Cas
     killed(tmp_path, tmp_path / "model.xml", *asked, "--optimize", "throughput")
     (tmp_path / "helper.py").write_text(BEST)
     ran = run("quantize", "model.xml", *asked, "--optimize", "throughput", "--json")
-    assert ran.code in (0, 3), ran.err
+    assert ran.code in (0, 3, 4), ran.err
     assert ran.json["baseline"]["search"]["float_value"] == 1.0
 
 

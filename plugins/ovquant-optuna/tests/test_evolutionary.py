@@ -144,5 +144,5 @@ def test_a_real_search(tmp_path: Path) -> None:
     assert {"default", "mixed"} <= set(names)
     assert sum(bool(trial.plan.layers) for trial in result.trials) == 2
     assert all(trial.timing for trial in result.trials), "every plan was built and timed"
-    assert result.verdict in ("met", "float")
+    assert result.verdict in ("met", "float", "inconclusive")
     assert (tmp_path / "out" / "model.xml").exists()

@@ -402,5 +402,5 @@ def test_a_real_search(tmp_path: Path) -> None:
     )
     assert 1 <= len(result.trials) <= 4
     assert not any(trial.problem for trial in result.trials)
-    assert result.verdict in ("met", "float")
+    assert result.verdict in ("met", "float", "inconclusive")
     assert '"pairs"' in (tmp_path / "out" / "profile.jsonl").read_text()
