@@ -40,7 +40,7 @@ Objective = Literal["latency", "throughput", "size"]
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
 TIMING_REQUESTS = 16
-TRIAL_HEATS, FINAL_HEATS, MOST_HEATS = 4, 8, 32
+TRIAL_HEATS, FINAL_HEATS, MOST_HEATS = 3, 8, 32
 """Heats, with both sides compiled anew in each, of a trial, of the last race, and of a race that the noise prolongs."""
 LEAST_HEATS, HEATS_SECONDS = 3, 60.0
 """Heats that are run however long they take, and the time after which no other is begun: compiling can take minutes."""

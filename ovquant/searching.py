@@ -17,7 +17,7 @@ from ovquant.tables import COMFORT, SAVING, Candidate, LayerRow, PairRow, PartNa
 from ovquant.trials import Score, Trial
 from ovquant.walking import Outcome, Walk, rescored, rows_of, update
 
-CONFIRMED_HEATS = 8
+CONFIRMED_HEATS = 6
 """Compilations over which the best plan so far is timed."""
 
 
