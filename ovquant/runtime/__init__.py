@@ -1,6 +1,6 @@
 """Compile, infer and time; the only room that talks to a device."""
 
-from ovquant.runtime.arithmetic import ARITHMETIC, Arithmetic, int8_arithmetic, mark, marked
+from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic, mark, marked
 from ovquant.runtime.batches import Compiled, batched_of, batched_outputs, known, samples_in
 from ovquant.runtime.causes import first_line
 from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core
@@ -14,7 +14,6 @@ from ovquant.runtime.timing import Fitted, Maker, heat, interleave, interleave_t
 from ovquant.runtime.values import cast, outputs_of, values_of
 
 __all__ = [
-    "ARITHMETIC",
     "REFERENCE",
     "SERVED",
     "Arithmetic",
