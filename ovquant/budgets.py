@@ -198,14 +198,15 @@ def refuse_all_scores(
     if drop is None:
         return
     reached = float_score - drop.allowed(float_score) if higher_is_better else float_score + drop.allowed(float_score)
-    if bounds is not None:
-        everything = reached <= bounds[0] if higher_is_better else reached >= bounds[1]
+    worst = None if bounds is None else bounds[0] if higher_is_better else bounds[1]
+    if worst is not None:
+        everything = reached <= worst if higher_is_better else reached >= worst
     else:
         everything = higher_is_better and not drop.relative and float_score > 0 >= reached
     if everything:
         asked = f"{drop.value:g}% (of float's score) or {drop.value:g}pt ({drop.value / 100:g})"
         question = "Give less than 100%." if drop.relative else f"Did you mean {asked}?"
-        if bounds is not None and float_score in bounds:
+        if float_score == worst:
             question = "That is the worst that there is: check the data and the metric."
         raise UsageError(
             f"{option} {drop} allows every score that {metric} can have: float scores {float_score:.4g}, so the budget holds "
