@@ -23,8 +23,9 @@ demo: $(VENV)/demo.stamp
 test check: export CI := true
 test check: export NNCF_CI := 1
 
+# Most of a test that runs a command is spent on imports, which use one core.
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest tests $(wildcard plugins/*/tests)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(wildcard plugins/*/tests)
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check ovquant tests plugins examples
