@@ -19,6 +19,8 @@ from ovquant.walking import Outcome, Walk, rescored, rows_of, update
 
 CONFIRMED_HEATS = 6
 """Compilations over which the best plan so far is timed."""
+RACE_SECONDS, MOST_KEPT = 60.0, 0.25
+"""Time that is kept for the last race beside that of the holdout, and the share of a time budget that is kept at most."""
 
 
 @dataclass
@@ -90,7 +92,8 @@ class Search:
 
     def explore(self, judge: Judge) -> None:
         """Do what the strategy proposes until it ends or time or trials are used up."""
-        while time.monotonic() < self.until:
+        end = self.until - self._kept(judge)
+        while time.monotonic() < end:
             if self.most_trials is not None and len(self._trials) >= self.most_trials:
                 self._notes.append(f"The search ended after {self.most_trials} trials; more may find a faster plan.")
                 return
@@ -102,18 +105,24 @@ class Search:
                     continue
                 return
             if isinstance(proposal, Probe):
-                self._probe(proposal, judge)
+                self._probe(proposal, judge, end)
             else:
                 self._try(proposal, table, judge)
         self._notes.append("The time budget ended the search; more time may find a faster plan.")
 
-    def _probe(self, wish: Probe, judge: Judge) -> None:
+    def _kept(self, judge: Judge) -> float:
+        """Return the seconds that are kept for what follows the search: the last race, and float and a plan on the holdout."""
+        assert judge.baseline.timing is not None
+        scoring = 2 * len(self.bench.splits.holdout) * judge.baseline.timing.float_p50_ms / 1000
+        return max(0.0, min(RACE_SECONDS + scoring, MOST_KEPT * (self.until - time.monotonic())))
+
+    def _probe(self, wish: Probe, judge: Judge, until: float) -> None:
         plan = self.plan_of(Candidate(wish.parts))
         trial = self._trials.get(Candidate(wish.parts)) or self.bench.trial(plan, self.budget)
         if plan.recipe is None or trial.timing is None:
             self._layers[wish.parts], self._pairs[wish.parts] = (), ()
             return
-        probing = Probing(self.bench, plan, self.bench.builder.quantized(plan.recipe), self.until)
+        probing = Probing(self.bench, plan, self.bench.builder.quantized(plan.recipe), until)
         cost, key = judge.cost(trial)[0], {**self.bench.key(plan), "parts": list(wish.parts)}
         if wish.pairs:
             self._pairs[wish.parts] = probing.pairs(wish.pairs, self._layers[wish.parts], cost)
