@@ -7,7 +7,7 @@ OvquantError                 anything below; the command line prints its message
 ├── ModelError               a model that cannot be read, used or built
 │   └── CompileError         a model that the device cannot compile
 ├── DataError                data that cannot be read, split or fed to the model
-├── MetricError              a metric that fails or gives something that is no score
+├── MetricError              a metric that fails or gives something that is not a score
 ├── DeviceError              a device that is missing or refuses the model
 └── OutputError              a folder or file that cannot be written as asked
 """
@@ -42,7 +42,7 @@ class DataError(OvquantError):
 
 
 class MetricError(OvquantError):
-    """A metric that fails or gives something that is no score."""
+    """A metric that fails or gives something that is not a score."""
 
 
 class DeviceError(OvquantError):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ovquant import protocols, testing
-from ovquant.registry import KINDS
+from ovquant.plugins.registry import KINDS
 
 PAGE = Path(__file__).parent.parent / "docs" / "plugins.md"
 
@@ -51,7 +51,7 @@ def test_the_tutorial_s_tests_pass(package: Path) -> None:
 
 
 def test_the_tutorial_s_metric_is_found_by_name_and_by_file(package: Path) -> None:
-    code = "from ovquant.metrics import resolve_metric as r; print(r('within:tolerance=0.2'), r('{}:Within'))"
+    code = "from ovquant.plugins.metrics import resolve_metric as r; print(r('within:tolerance=0.2'), r('{}:Within'))"
     done = run(package, "-c", code.format("ovquant_within.py"))
     assert done.stdout.split() == ["Within(tolerance=0.2)", "Within(tolerance=0.1)"], done.stderr
 

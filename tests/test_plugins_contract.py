@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from ovquant import testing
-from ovquant.registry import KINDS, Registry, import_object
+from ovquant.plugins.registry import KINDS, Registry
+from ovquant.plugins.spec import import_object
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "plugins"
 COVERED = {
     "loaders": ("loaders/test_loader_contracts.py", "SOURCES", testing.LoaderContract),
     "datasets": ("datasets/test_dataset_contracts.py", "KINDS", testing.DatasetReaderContract),

@@ -53,7 +53,7 @@ class Task:
 
 def load(case: Case) -> openvino.Model:
     """Return the float model as ovquant reads it."""
-    from ovquant.loaders import load_model
+    from ovquant.plugins.loaders import load_model
 
     return load_model(case.model())
 
@@ -96,10 +96,10 @@ def make_accuracy_control(task: Task) -> dict[str, Any]:
     """Quantize with NNCF's accuracy control; the search data validate, at the same budget."""
     import nncf
 
-    from ovquant.evaluating import evaluate
-    from ovquant.metrics import resolve_metric
+    from ovquant.measure.evaluate import evaluate
+    from ovquant.plugins.metrics import resolve_metrics
 
-    model, data, metric = load(task.case), task.search, resolve_metric(task.case.metric)
+    model, data, metric = load(task.case), task.search, resolve_metrics(task.case.metric)[0]
     drop = ovquant.Drop.parse(task.case.max_drop)
 
     def validate(compiled: openvino.CompiledModel, picks: Iterable[int]) -> tuple[float, list[float]]:

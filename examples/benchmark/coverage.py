@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,20 +27,23 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 import ovquant
-from ovquant.budgets import Budget, Drop
-from ovquant.comparing import Comparing
-from ovquant.evaluating import Evaluation
-from ovquant.exact import paired_p_value
-from ovquant.judging import Judge
-from ovquant.measuring import Workbench
-from ovquant.plans import Plan, Recipe
-from ovquant.profiles import Profile
-from ovquant.recipes import read_recipe, split_parts
-from ovquant.runs import Options, open_splits, prepare, workbench_in
-from ovquant.statistics import mean_interval
-from ovquant.tables import Candidate
-from ovquant.trials import Score, Timing, Trial
-from ovquant.walking import Walk
+from ovquant.api.options import Options
+from ovquant.api.prepare import open_splits, prepare, workbench_in
+from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.plan import Plan
+from ovquant.domain.profile import Profile
+from ovquant.domain.trial import Score, Scores, Timing, Trial
+from ovquant.measure.evaluate import Evaluation
+from ovquant.measure.paired import Pairing
+from ovquant.measure.workbench import Workbench
+from ovquant.plugins.metrics import resolve_metrics
+from ovquant.plugins.recipes import read_recipe, split_parts
+from ovquant.protocols import Candidate, Recipe
+from ovquant.search.holdout import Walk
+from ovquant.search.judge import Judge
+from ovquant.search.standings import Offer, Standings
+from ovquant.stats.exact import paired_p_value
+from ovquant.stats.intervals import mean_interval
 
 CASE = ALL["recogniser-2pt"]
 POOLED, SEARCHED, HELD_OUT, CONFIDENCE = 4000, 1000, (1000, 4000), 0.95
@@ -74,10 +77,10 @@ def plans(bench: Workbench) -> list[Plan]:
     found, generator = [], np.random.default_rng(0)
     for place, text in enumerate(RECIPES):
         recipe = read_recipe(split_parts(text))
-        plan = Plan(text, recipe, properties=dict(bench.deployment.properties))
+        plan = Plan(text, recipe, properties=dict(bench.models.deployment.properties))
         found.append(plan)
         if place >= len(RECIPES) - 3:
-            layers = [layer.name for layer in bench.builder.quantized(recipe).layers]
+            layers = [layer.name for layer in bench.models.quantized(recipe).layers]
             for number in range(SETS):
                 chosen = generator.choice(layers, size=int(generator.integers(1, 12)), replace=False)
                 found.append(plan.with_float(map(str, chosen)).renamed(f"{text}, set {number}"))
@@ -94,12 +97,12 @@ def measured(out: Path) -> tuple[list[str], Outcomes, Floats, Floats]:
         quiet = lambda what, done, total: None  # noqa: E731
         bench = workbench_in(out / "trials", prepared, splits, OPTIONS, Profile(out / "profile.jsonl"), quiet)
         found: dict[str, list[Any]] = {"names": [], "items": [], "divergences": [], "ratios": []}
-        for plan in [bench.reference_plan, *plans(bench)]:
-            found["items"].append(np.array(bench.evaluation(plan, "holdout")[0].items, np.int8))
+        for plan in [bench.models.reference_plan, *plans(bench)]:
+            found["items"].append(np.array(bench.scorer.evaluation(plan, "holdout")[0].items, np.int8))
             found["names"].append(plan.name)
-            found["divergences"].append(bench.facts(plan)["divergence"])
-            found["ratios"].append(1.0 if plan.is_float else bench.timing(plan).ratio)
-            bench.discard(plan)
+            found["divergences"].append(bench.traits(plan)["divergence"])
+            found["ratios"].append(1.0 if plan.is_float else bench.stopwatch.timing(plan).ratio)
+            bench.models.discard(plan)
             print(f"\r{len(found['names'])} plans", end="", flush=True)
         print()
         np.savez(file, **{name: np.array(values) for name, values in found.items()})
@@ -122,36 +125,36 @@ def most_worse(better: int, samples: int, allowed: float, level: float) -> int:
 
 @dataclass
 class Drawn:
-    """What a walk asks of a workbench, answered from drawn outcomes."""
+    """What a walk asks of a workbench, its scorer and its stopwatch, answered from drawn outcomes."""
 
     drops: dict[str, Outcomes]
     timings: dict[str, Timing]
     allowed: float
-    profile: Profile = field(default_factory=Profile)
-    objective: str = "latency"
 
     def __post_init__(self) -> None:
-        self.splits = SimpleNamespace(holdout=SimpleNamespace(fingerprint="drawn", content=b""))
-        self.reference_plan = self.float_plan = Plan()
+        splits = SimpleNamespace(holdout=SimpleNamespace(fingerprint="drawn", content=b""))
+        self.models = SimpleNamespace(profile=Profile(), splits=splits, reference_plan=Plan(), float_plan=Plan())
+        self.scorer = self.stopwatch = self
 
     def final_race(self, plans: Sequence[Plan], *_: object) -> list[Timing]:
         """Return the known timings."""
         return [self.timings[plan.name] for plan in plans]
 
-    def score(self, plan: Plan, split: str, budget: Budget, *, level: float | None = None, **_: Any) -> Score:
+    def score(self, plan: Plan, split: str, budget: Budget, *, level: float | None = None, **_: Any) -> Scores:
         """Return the score of a plan on what was drawn for a split; for a proof, only whether there is one."""
         values = self.drops[split][NAMES.index(plan.name)] if not plan.is_float else np.zeros(1, np.int8)
         drop, count = float(values.mean()), values.size
         low, high = mean_interval(values) if split == "search" else (None, None)
         score = Score(split, 1 - drop, 1.0, drop, drop - self.allowed, count, low, high, "exact")  # type: ignore[arg-type]
         if level is None or plan.is_float:
-            return score
+            return Scores((score,))
         worse, better = int((values > 0).sum()), int((values < 0).sum())
         proven = worse <= most_worse(better, count, self.allowed, level)
-        return Score(**{**vars(score), "level": level, "p_value": 0.0 if proven else 1.0})
+        return Scores((replace(score, level=level, p_value=0.0 if proven else 1.0),))
 
-    def record(self, trial: Trial) -> None:
-        """Keep nothing."""
+    def rescored(self, trial: Trial, budget: Budget) -> Trial:
+        """Return the trial, which was scored on all that was drawn."""
+        return trial
 
 
 NAMES: list[str] = []
@@ -173,8 +176,8 @@ def returned(drawn: Drawn, divergences: Floats, confidence: float | None) -> str
         )
         for name, divergence in zip(NAMES, divergences, strict=True)
     }
-    _, chosen, _ = Walk(drawn, judge, trials, []).fastest()  # type: ignore[arg-type]
-    return chosen.plan.name
+    standings = Standings(judge, Offer(tuple(NAMES)), trials)
+    return Walk(drawn, standings, []).fastest().chosen.plan.name  # type: ignore[arg-type]
 
 
 @cache
@@ -231,8 +234,11 @@ def agree(drops: Outcomes, allowed: float, held: int) -> None:
         values = drops[generator.integers(len(drops)), generator.integers(drops.shape[1], size=held)]
         truth = (values >= 0).astype(float)
         mine, theirs = (Evaluation(float(items.mean()), held, tuple(items)) for items in (truth - values, truth))
-        score = Comparing([SimpleNamespace(higher_is_better=True, against="targets")], ["accuracy"], level=0.025)
-        holds = score.score([mine], [theirs], "holdout", Budget(Drop(allowed))).holds
+        holds = (
+            Pairing(resolve_metrics("accuracy"), level=0.025)
+            .scores([mine], [theirs], "holdout", Budget(Drop(allowed)))
+            .holds
+        )
         worse, better = int((values > 0).sum()), int((values < 0).sum())
         assert holds == (worse <= most_worse(better, held, allowed, 0.025)), (worse, better)
 

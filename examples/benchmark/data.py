@@ -39,7 +39,7 @@ def images(start: int = 0, count: int = 10_000, channels_last: bool = False) -> 
 
 def opened(text: str, limit: int | None = None) -> Any:
     """Return the dataset of a text as ovquant reads it, or only its first samples."""
-    from ovquant.datasets import open_dataset
+    from ovquant.plugins.datasets import open_dataset
 
     dataset = open_dataset(text)
     return dataset if limit is None else Slice(dataset, 0, limit)

@@ -22,11 +22,12 @@ from data import opened
 
 import ovquant
 from ovquant import runtime
-from ovquant.measuring import Workbench
-from ovquant.profiles import Profile
-from ovquant.registry import Registry
-from ovquant.runs import open_splits, prepare, read_options, workbench_in
-from ovquant.statistics import ratio_of_medians
+from ovquant.api.options import QuantizeOptions, read_options
+from ovquant.api.prepare import open_splits, prepare, workbench_in
+from ovquant.domain.profile import Profile
+from ovquant.measure.workbench import Workbench
+from ovquant.plugins.registry import Registry
+from ovquant.stats.intervals import ratio_of_medians
 
 MOST_LAYERS, BEST, SHOWN = 8, 12, 5
 RACE_ROUNDS = 2000
@@ -59,7 +60,7 @@ class Setting:
 
 def workbench(setting: Setting, out: Path) -> Workbench:
     """Return the workbench that builds and measures in a folder."""
-    settings = read_options(setting.options())
+    settings = read_options(setting.options(), QuantizeOptions)
     prepared = prepare(setting.model, setting.case.metric, settings)
     data = setting.data()
     splits = open_splits(data["data"], settings, holdout=data["holdout"])
@@ -70,10 +71,10 @@ def workbench(setting: Setting, out: Path) -> Workbench:
 
 def plans(bench: Workbench) -> Iterator[ovquant.Plan]:
     """Yield the plan of every set of float layers, fewest first."""
-    names = [layer.name for layer in bench.builder.quantized(RECIPE).layers]
+    names = [layer.name for layer in bench.models.quantized(RECIPE).layers]
     if len(names) > MOST_LAYERS:
         raise SystemExit(f"The model has {len(names)} layers, so {2 ** len(names)} sets; {MOST_LAYERS} are the most.")
-    whole = ovquant.Plan("default", RECIPE, properties=dict(bench.deployment.properties))
+    whole = ovquant.Plan("default", RECIPE, properties=dict(bench.models.deployment.properties))
     for size in range(len(names) + 1):
         for chosen in itertools.combinations(names, size):
             yield whole.with_float(chosen)
@@ -81,11 +82,11 @@ def plans(bench: Workbench) -> Iterator[ovquant.Plan]:
 
 def everything(bench: Workbench, budget: ovquant.Budget) -> list[ovquant.Trial]:
     """Measure every plan as a search does."""
-    bench.trial(bench.float_plan, budget)
+    bench.trial(bench.models.float_plan, budget)
     trials = []
     for number, plan in enumerate(plans(bench), start=1):
         trials.append(bench.trial(plan, budget))
-        bench.discard(trials[-1].plan)
+        bench.models.discard(trials[-1].plan)
         print(f"\r{number} sets", end="", flush=True)
     print()
     return trials
@@ -102,23 +103,23 @@ def strategies(setting: Setting) -> dict[str, ovquant.Result]:
 
 def race(bench: Workbench, chosen: list[ovquant.Plan], seconds: float) -> np.ndarray:
     """Time plans in turn; milliseconds, shape [rounds, plans]."""
-    device, batch = bench.deployment.device, bench.deployment.batch
+    device, batch = bench.models.deployment.device, bench.models.deployment.batch
     compiled = [
-        runtime.compile_model(bench.builder.build(plan), runtime.Deployment(device, plan.properties, batch))
+        runtime.compile_model(bench.models.build(plan), runtime.Deployment(device, plan.properties, batch))
         for plan in chosen
     ]
-    return bench.times(compiled, seconds=seconds, most=RACE_ROUNDS)
+    return bench.stopwatch.times(compiled, seconds=seconds, most=RACE_ROUNDS)
 
 
 def whole_score(bench: Workbench, plan: ovquant.Plan, budget: ovquant.Budget) -> float:
     """Return the excess over the budget on all of the search data, none left out early."""
-    mine, truth = (bench.evaluation(item, "search")[0].score for item in (plan, bench.reference_plan))
-    return budget.excess(mine, float_score=truth, higher_is_better=bench.metric.higher_is_better)
+    mine, truth = (bench.scorer.evaluation(item, "search")[0].score for item in (plan, bench.models.reference_plan))
+    return budget.main.excess(mine, float_score=truth, higher_is_better=bench.models.metric.higher_is_better)
 
 
 def fastest(bench: Workbench, trials: list[ovquant.Trial], budget: ovquant.Budget) -> list[ovquant.Plan]:
     """Return the fastest plans whose score on all of the search data is inside the budget."""
-    inside = [trial for trial in trials if trial.timing and trial.search and trial.search.excess <= 0]
+    inside = [trial for trial in trials if trial.timing and trial.search and trial.search.inside]
     order = sorted(inside, key=lambda trial: trial.timing.ratio if trial.timing else 0.0)
     held = (trial.plan for trial in order if whole_score(bench, trial.plan, budget) <= 0)
     return list(itertools.islice(held, BEST))
@@ -132,14 +133,14 @@ def main() -> None:
     trials = everything(bench, budget)
     best = fastest(bench, trials, budget)
     results = strategies(setting)
-    found = {plan.key: plan for plan in [bench.float_plan, *best, *(result.plan for result in results.values())]}
+    found = {plan.key: plan for plan in [bench.models.float_plan, *best, *(result.plan for result in results.values())]}
     times = race(bench, list(found.values()), setting.seconds)
     rows = [{"by": f"exhaustive, place {place}", **row(bench, plan, budget)} for place, plan in enumerate(best, 1)]
     rows += [
         {"by": name, "trials": len(result.trials), **row(bench, result.plan, budget)}
         for name, result in results.items()
     ]
-    inside = {bench.float_plan.key, *(item["key"] for item in rows if item["excess"] <= 0)}
+    inside = {bench.models.float_plan.key, *(item["key"] for item in rows if item["excess"] <= 0)}
     report(rows, compared(rows, list(found), times, inside), found, len(trials), out)
 
 

@@ -41,7 +41,7 @@ def first(model: openvino.Model) -> float:
     begin = time.perf_counter()
 
     def note(trial: ovquant.Trial) -> None:
-        inside = trial.search is not None and trial.search.excess <= 0
+        inside = trial.search is not None and trial.search.inside
         if inside and not trial.plan.is_float and not found:
             found.append(time.perf_counter() - begin)
 

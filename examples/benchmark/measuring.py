@@ -20,8 +20,8 @@ from onnx_models import OnnxModel, score
 
 import ovquant
 from ovquant import runtime
-from ovquant.metrics import resolve_metric
-from ovquant.statistics import mean_interval, ratio_of_medians
+from ovquant.plugins.metrics import resolve_metric
+from ovquant.stats.intervals import mean_interval, ratio_of_medians
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 REQUESTS, MOST_ROUNDS, HEATS = 16, 4000, 4

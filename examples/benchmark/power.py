@@ -13,7 +13,7 @@ import numpy as np
 import scipy.special
 import scipy.stats
 
-from ovquant.exact import paired_p_value
+from ovquant.stats.exact import paired_p_value
 
 MARGIN = 0.01
 DISAGREEMENTS, DROPS = (0.01, 0.02, 0.03, 0.05), (0.0, 0.0025, 0.005)

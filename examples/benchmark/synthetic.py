@@ -11,8 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ovquant.registry import Registry
-from ovquant.tables import Candidate
+from ovquant.plugins.registry import Registry
+from ovquant.protocols import Candidate
 from ovquant.testing import HiddenTruth
 
 INTERACTING = 0.4

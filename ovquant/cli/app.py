@@ -1,4 +1,4 @@
-"""Put the commands together into one application."""
+"""The application: all commands, and how they are grouped."""
 
 import sys
 from typing import Annotated
@@ -10,9 +10,9 @@ from ovquant.cli.benchmark import benchmark
 from ovquant.cli.check import check
 from ovquant.cli.demo import demo
 from ovquant.cli.devices import devices
+from ovquant.cli.errors import fault, tracebacks_wanted
 from ovquant.cli.evaluate import evaluate
 from ovquant.cli.export import export
-from ovquant.cli.failing import fault, tracebacks_wanted
 from ovquant.cli.inspect import inspect
 from ovquant.cli.plan import plan
 from ovquant.cli.plugins import plugins
@@ -23,7 +23,6 @@ from ovquant.cli.refresh import refresh
 START = "Start here"
 STAGES = "One stage at a time"
 LOOK = "Look at what there is"
-
 app = typer.Typer(
     name="ovquant",
     help="Turn a trained model into the fastest OpenVINO IR that stays inside your accuracy budget on this device.",

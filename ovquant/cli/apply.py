@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.commands import typed
-from ovquant.cli.failing import guarded
-from ovquant.cli.parsing import default_output, given, properties
+from ovquant.cli.errors import guarded
+from ovquant.cli.parsing import default_output, given, properties, typed
 from ovquant.cli.progress import Display
-from ovquant.cli.results import show_result
-from ovquant.cli.wording import exit_code
+from ovquant.cli.show_result import show_result
+from ovquant.cli.text import exit_code
 
 
 def apply(
@@ -31,7 +30,7 @@ def apply(
         list[str] | None,
         typer.Option(
             metavar="DROP",
-            help="Verify this drop: 1%, 1pt or 0.01; METRIC=DROP for one of several. The plan's own unless given.",
+            help="Verify this drop: 1%, 1pt or 0.01; METRIC=DROP for one of several. By default, the budget of the plan.",
             rich_help_panel=options.BUDGET,
             show_default=False,
         ),
@@ -63,9 +62,9 @@ def apply(
 ) -> None:
     """Build a plan on a model, measure it, and verify the budget."""
     with guarded(as_json=as_json, resumable=True), Display() as display:
-        from ovquant import api
+        import ovquant
 
-        result = api.apply(
+        result = ovquant.apply(
             plan,
             model,
             data=data,

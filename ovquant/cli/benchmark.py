@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import print_json, show, table_of
+from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
-from ovquant.cli.wording import speedup_interval
-from ovquant.reports.figures import speedup
+from ovquant.cli.text import print_json, show, speedup_interval, table_of
+from ovquant.plugins.reports.figures import speedup
 
 if TYPE_CHECKING:
-    from ovquant.contending import Contender
+    from ovquant.api.benchmark import Contender
 
 
 def benchmark(
@@ -37,10 +36,10 @@ def benchmark(
 ) -> None:
     """Time several models in turn, and tell their ratios with intervals."""
     with guarded(as_json=as_json), Display() as display:
-        from ovquant import contending
+        import ovquant
 
         display.step(f"timing {len(models)} models in turn for {seconds:g} s", 0, 0)
-        found = contending.benchmark(
+        found = ovquant.benchmark(
             models,
             data=data,
             seconds=seconds,

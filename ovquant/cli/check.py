@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import facts, print_json, show
+from ovquant.cli.errors import guarded
 from ovquant.cli.progress import Display
-from ovquant.cli.results import requirement_table
-from ovquant.cli.wording import exit_code, speedup_text, times_text
-from ovquant.reports.facts import checked_sentence
+from ovquant.cli.show_result import requirement_table
+from ovquant.cli.text import exit_code, facts, print_json, show, speedup_text, times_text
+from ovquant.plugins.reports.facts import checked_sentence
 
 if TYPE_CHECKING:
-    from ovquant.checking import Checked
+    from ovquant.domain.result import Checked
 
 
 def check(
@@ -32,7 +31,7 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="METRIC",
-            help="Score with this metric; that of the result unless given.",
+            help="Score with this metric. By default, with that of the result.",
             rich_help_panel=options.BUDGET,
             show_default=False,
         ),
@@ -42,7 +41,7 @@ def check(
         str | None,
         typer.Option(
             metavar="DEVICE",
-            help="Serve on this device; that of the result unless given.",
+            help="Serve on this device. By default, on that of the result.",
             rich_help_panel=options.SERVING,
             show_default=False,
         ),
@@ -52,9 +51,9 @@ def check(
 ) -> None:
     """Verify a saved result again: on new data, another device or a new OpenVINO."""
     with guarded(as_json=as_json), Display() as display:
-        from ovquant import api
+        import ovquant
 
-        found = api.check(
+        found = ovquant.check(
             folder,
             data=data,
             metric=metric or None,

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import show
+from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import duration
 from ovquant.cli.progress import Display
-from ovquant.cli.results import show_result
-from ovquant.cli.wording import exit_code
+from ovquant.cli.show_result import show_result
+from ovquant.cli.text import exit_code, show
 
 METRIC = "ovquant.demo.words:exact"
 MAX_DROP = "2pt"
@@ -37,14 +36,14 @@ def demo(
 ) -> None:
     """Quantize a real text recogniser within 2 points of accuracy, and show the table."""
     with guarded(as_json=as_json, resumable=True), Display() as display:
-        from ovquant import api
+        import ovquant
         from ovquant.demo.fetch import recogniser
 
         display.step("fetching the recogniser (PP-OCRv4, 11 MB) into the cache", 0, 0)
         model = recogniser()
         data, holdout = words(samples, seed=0), words(HOLDOUT_SHARE * samples, seed=1)
         command = same_command(model, data, holdout, time_budget, output)
-        result = api.quantize(
+        result = ovquant.quantize(
             model,
             data=data,
             holdout=holdout,

@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import facts, print_json, show
+from ovquant.cli.errors import guarded
+from ovquant.cli.text import facts, print_json, show
 
 if TYPE_CHECKING:
     from ovquant.runtime import Capabilities

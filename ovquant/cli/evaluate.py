@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import facts, print_json, show
+from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
-from ovquant.cli.wording import drop_text
-from ovquant.reports.figures import decimal
+from ovquant.cli.text import drop_text, facts, print_json, show
+from ovquant.plugins.reports.figures import decimal
 
 if TYPE_CHECKING:
-    from ovquant.contending import Comparison
+    from ovquant.api.evaluate import Comparison
 
 
 def evaluate(
@@ -32,9 +31,9 @@ def evaluate(
 ) -> None:
     """Score a model on data, and tell the drop against a reference."""
     with guarded(as_json=as_json), Display() as display:
-        from ovquant import contending
+        import ovquant
 
-        found = contending.evaluate(
+        found = ovquant.evaluate(
             model,
             data=data,
             metric=metric,

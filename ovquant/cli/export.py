@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import print_json, show
+from ovquant.cli.errors import guarded
+from ovquant.cli.text import print_json, show
 
 
 def export(
@@ -30,9 +30,9 @@ def export(
 ) -> None:
     """Write a saved result in the shape that another program reads."""
     with guarded(as_json=as_json):
-        from ovquant import api
+        import ovquant
 
-        written = api.export(folder, to=to, output=output, force=force)
+        written = ovquant.export(folder, to=to, output=output, force=force)
     if as_json:
         print_json({"exported": str(written)})
         return

@@ -4,13 +4,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import facts, print_json, show, table_of
+from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
-from ovquant.reports.figures import decimal
+from ovquant.cli.text import facts, print_json, show, table_of
+from ovquant.plugins.reports.figures import decimal
 
 if TYPE_CHECKING:
-    from ovquant.inspecting import Inspection, Operation, Quantizer
+    from ovquant.api.inspect import Inspection, Operation
+    from ovquant.graph.precision import Quantizer
+
 
 COLUMNS = {
     "operation": False,
@@ -32,10 +34,10 @@ def inspect(
 ) -> None:
     """Show each layer's precision, planned and really executed, with scales and zero points."""
     with guarded(as_json=as_json):
-        from ovquant import inspecting
+        import ovquant
 
         chosen = given(batch=batch, properties=properties(property_ or ()), input_shape=input_shape)
-        found = inspecting.inspect(model, device=device, **chosen)
+        found = ovquant.inspect(model, device=device, **chosen)
     if as_json:
         print_json(asdict(found))
         return

@@ -10,7 +10,6 @@ DATA = "Data"
 SEARCH = "Search"
 SERVING = "Where it will serve"
 RESULT = "Result"
-
 Model = Annotated[
     str,
     typer.Argument(
@@ -60,7 +59,7 @@ Confidence = Annotated[
     float | None,
     typer.Option(
         metavar="C",
-        help="Return only what is proven on held-out data to hold the budget with this confidence, such as 0.95.",
+        help="Return only a model that is proven, on held-out data, to hold the budget with this confidence, such as 0.95.",
         rich_help_panel=BUDGET,
         show_default=False,
     ),
@@ -79,7 +78,7 @@ MadeFrom = Annotated[
     typer.Option(
         "--reference",
         metavar="MODEL",
-        help="The float model that the result was made from; found where it was, unless given.",
+        help="The float model that the result was made from. By default it is read from where it was.",
         show_default=False,
     ),
 ]
@@ -96,7 +95,7 @@ GroupBy = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="Keep together what has the same value here: one patient, speaker or document.",
+        help="Keep samples with the same value in this column together: one patient, speaker or document.",
         rich_help_panel=DATA,
         show_default=False,
     ),
@@ -105,7 +104,7 @@ MaxLatency = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Take no longer than this (median), such as 5ms; alone: with the best accuracy that fits.",
+        help="Limit the median latency, such as 5ms. Without --max-drop, return the most accurate model within this limit.",
         rich_help_panel=BUDGET,
         show_default=False,
     ),
@@ -114,7 +113,7 @@ MaxSize = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="Be no larger than this, such as 10MB; alone: with the best accuracy that fits.",
+        help="Limit the size, such as 10MB. Without --max-drop, return the most accurate model within this limit.",
         rich_help_panel=BUDGET,
         show_default=False,
     ),
@@ -144,7 +143,7 @@ Holdout = Annotated[
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="Serve on this device.", rich_help_panel=SERVING)]
 Optimize = Annotated[
     Literal["latency", "throughput", "size"],
-    typer.Option(help="Make this as small, or as high, as it gets.", rich_help_panel=SERVING),
+    typer.Option(help="What to optimise.", rich_help_panel=SERVING),
 ]
 TimedFor = Annotated[
     Literal["latency", "throughput"],
@@ -233,11 +232,11 @@ InputShape = Annotated[
 ]
 AllowFloat = Annotated[
     bool,
-    typer.Option("--allow-float", help="Exit with 0 also when the float model is the answer.", rich_help_panel=RESULT),
+    typer.Option("--allow-float", help="Exit with 0 when the float model is the answer, too.", rich_help_panel=RESULT),
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Replace an earlier output of ovquant's, and nothing else.", rich_help_panel=RESULT),
+    typer.Option("--force", help="Replace an earlier output of ovquant, and nothing else.", rich_help_panel=RESULT),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Split and draw samples with this seed.", rich_help_panel=SEARCH)]
 Output = Annotated[

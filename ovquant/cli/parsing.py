@@ -1,6 +1,8 @@
-"""Read the small grammars of the command line: durations, properties and default names."""
+"""The command line as it was typed, so that a result can be made again."""
 
 import re
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,3 +65,8 @@ def default_output(model: str) -> Path:
 def given(**values: Any) -> dict[str, Any]:
     """Return the options that were given: those left out keep the default of the Python function."""
     return {name: value for name, value in values.items() if value is not None and value != [] and value != {}}
+
+
+def typed() -> str:
+    """Return this run's command line."""
+    return shlex.join(["ovquant", *sys.argv[1:]])

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import facts, print_json, show
+from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, milliseconds, size_bytes
-from ovquant.cli.wording import drop_text, exit_code, score_change, speedup_text, times_text
-from ovquant.reports.figures import speedup
+from ovquant.cli.text import drop_text, exit_code, facts, print_json, score_change, show, speedup_text, times_text
+from ovquant.plugins.reports.figures import speedup
 
 if TYPE_CHECKING:
-    from ovquant.trials import Trial
+    from ovquant.domain.trial import Trial
 
 
 def plan(
@@ -28,7 +27,7 @@ def plan(
     optimize: Annotated[
         Literal["latency", "throughput", "size"] | None,
         typer.Option(
-            help="Make this small; what the profile was measured for, unless given.",
+            help="What to optimise. By default, what the profile was measured for.",
             rich_help_panel=options.SERVING,
             show_default=False,
         ),
@@ -46,14 +45,15 @@ def plan(
 ) -> None:
     """Solve a profile again for a budget, running nothing."""
     with guarded(as_json=as_json):
-        from ovquant import api
-        from ovquant.places import new_file
+        import ovquant
+        from ovquant.api.plan import profile_budget
+        from ovquant.domain.place import new_file
 
         refuse_file(output, force=force)
-        budget = api.profile_budget(
+        budget = profile_budget(
             profile, max_drop, floor, max_latency_ms=milliseconds(max_latency), max_size_bytes=size_bytes(max_size)
         )
-        found = api.plan(profile, budget, **given(strategy=strategy, optimize=optimize))
+        found = ovquant.plan(profile, budget, **given(strategy=strategy, optimize=optimize))
         with new_file(output, is_plan) as made:
             found.plan.save(made)
     if as_json:
@@ -70,15 +70,17 @@ def refuse_file(output: Path, *, force: bool) -> None:
     if not output.exists():
         return
     if not is_plan(output):
-        raise OutputError(f"'{output}' exists and is no plan, which alone --force replaces. Give another file with -o.")
+        raise OutputError(
+            f"'{output}' exists and is not a plan, and --force replaces nothing else. Give another file with -o."
+        )
     if not force:
         raise OutputError(f"'{output}' exists. Give another file with -o, or replace it with --force.")
 
 
 def is_plan(file: Path) -> bool:
     """Tell whether a file is a plan."""
+    from ovquant.domain.plan import Plan
     from ovquant.errors import UsageError
-    from ovquant.plans import Plan
 
     try:
         Plan.load(file)

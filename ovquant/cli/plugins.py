@@ -4,17 +4,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import print_json, show, table_of
+from ovquant.cli.errors import guarded
+from ovquant.cli.text import print_json, show, table_of
 
 if TYPE_CHECKING:
-    from ovquant.registry import Listing
+    from ovquant.plugins.registry import Listing
 
 
 def plugins(as_json: options.AsJson = False) -> None:
     """List every plugin of every kind, its options and where it comes from."""
     with guarded(as_json=as_json):
-        from ovquant.registry import KINDS, Registry
+        from ovquant.plugins.registry import KINDS, Registry
 
         found = {kind: Registry(kind).listings() for kind in KINDS}
     if as_json:

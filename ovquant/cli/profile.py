@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.failing import guarded
-from ovquant.cli.output import print_json, show
+from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import duration, given, properties
 from ovquant.cli.progress import Display
+from ovquant.cli.text import print_json, show
 
 
 def profile(
@@ -20,7 +20,7 @@ def profile(
         list[str] | None,
         typer.Option(
             metavar="DROP",
-            help="Look closest around this drop; any other can be solved for later.",
+            help="Measure most closely around this drop. A plan for any other can be solved later.",
             rich_help_panel=options.BUDGET,
             show_default="1%",
         ),
@@ -48,9 +48,9 @@ def profile(
 ) -> None:
     """Measure recipes and layers into a profile, without touching the holdout."""
     with guarded(as_json=as_json, resumable=True), Display() as display:
-        from ovquant import api
+        import ovquant
 
-        path = api.profile(
+        path = ovquant.profile(
             model,
             data=data,
             metric=metric,

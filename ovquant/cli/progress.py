@@ -16,10 +16,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ovquant.cli.wording import trial_line
+from ovquant.cli.text import trial_line
 
 if TYPE_CHECKING:
-    from ovquant.trials import Trial
+    from ovquant.domain.trial import Trial
 
 
 class Display:

@@ -3,12 +3,11 @@
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.commands import typed
-from ovquant.cli.failing import guarded
-from ovquant.cli.parsing import default_output, duration, given, milliseconds, properties, size_bytes
+from ovquant.cli.errors import guarded
+from ovquant.cli.parsing import default_output, duration, given, milliseconds, properties, size_bytes, typed
 from ovquant.cli.progress import Display
-from ovquant.cli.results import show_result
-from ovquant.cli.wording import exit_code
+from ovquant.cli.show_result import show_result
+from ovquant.cli.text import exit_code
 
 
 def quantize(
@@ -45,9 +44,9 @@ def quantize(
 ) -> None:
     """Find the fastest model inside an accuracy budget, and prove it on held-out data."""
     with guarded(as_json=as_json, resumable=True), Display() as display:
-        from ovquant import api
+        import ovquant
 
-        result = api.quantize(
+        result = ovquant.quantize(
             model,
             data=data,
             metric=metric,

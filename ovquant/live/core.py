@@ -11,9 +11,10 @@ from typing import Any
 import openvino
 
 from ovquant.errors import ModelError, UsageError
-from ovquant.first_scheme import likenesses
+from ovquant.graph.causes import first_line
+from ovquant.graph.first_scheme import likenesses
 from ovquant.live.store import Stored, read_store
-from ovquant.runtime import Compiled, batched_outputs, first_line
+from ovquant.runtime import Compiled, batched_outputs
 
 VARIABLE = "OVQUANT_STORE"
 """The environment variable that names the store."""
@@ -111,7 +112,7 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
         return whole
 
     def _device(self, device_name: str | None) -> str:
-        """Return the device that is meant; AUTO is the only one there is, or stays AUTO."""
+        """Return the device that is meant: for AUTO the only device there is, else AUTO itself."""
         if device_name is not None and device_name != "AUTO":
             return device_name
         devices = self.available_devices

@@ -6,10 +6,11 @@ from typing import Any
 
 import openvino
 
+from ovquant.domain.sample import Array
 from ovquant.errors import UsageError
+from ovquant.graph.causes import first_line
 from ovquant.live.requests import is_dynamic, own_tensor
-from ovquant.protocols import Array
-from ovquant.runtime import Compiled, core, first_line, outputs_of
+from ovquant.runtime import Compiled, core, outputs_of
 
 PROPERTIES = (
     "INFERENCE_PRECISION_HINT",

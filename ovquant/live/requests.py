@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import openvino
 
-from ovquant.protocols import Array
+from ovquant.domain.sample import Array
+from ovquant.graph.names import port_name
 
 
 class PythonModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
@@ -39,11 +40,6 @@ class PythonModel(openvino.CompiledModel):  # type: ignore[misc]  # openvino has
         if not hasattr(self._own, "request"):
             self._own.request = self.create_infer_request()
         return self._own.request
-
-
-def port_name(port: Any, place: int) -> str:
-    """Return an input's name, or its place where it has none."""
-    return str(port.get_any_name()) if port.get_names() else f"input{place}"
 
 
 def arrays_of(names: Sequence[str], inputs: Any, request: openvino.InferRequest | None) -> Iterator[Array]:

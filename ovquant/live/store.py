@@ -8,11 +8,11 @@ from typing import Any
 
 import openvino
 
-from ovquant.checks import doubt, measured_with
+from ovquant.domain.checks import doubt, measured_with
+from ovquant.domain.digest import damage
+from ovquant.domain.plan import Plan
 from ovquant.errors import UsageError
-from ovquant.plans import Plan
 from ovquant.runtime import int8_arithmetic
-from ovquant.wholeness import damage
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def read_store(folder: Path) -> list[Stored]:
 
 
 def _stored(file: Path) -> Stored | None:
-    """Return a result, or None for a file that is none or was not written by this version."""
+    """Return a result, or None for a file that is not one, or that another version wrote."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         return Stored(

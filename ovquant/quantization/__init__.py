@@ -2,11 +2,12 @@
 
 import openvino
 
-from ovquant.plans import Recipe
-from ovquant.quantization.naming import MadeUp, with_unique_names
-from ovquant.quantization.quantized import is_quantized, layer_precisions, precisions
-from ovquant.quantization.revert import Layer, revert
-from ovquant.quantization.switching import Calibration, Quantized, Validation
+from ovquant.domain.layer import Layer
+from ovquant.domain.plan import Recipe
+from ovquant.graph.names import MadeUp, with_unique_names
+from ovquant.graph.precision import is_quantized, layer_precisions, precisions
+from ovquant.quantization.quantized import Calibration, Quantized, Validation
+from ovquant.quantization.revert import revert
 
 __all__ = [
     "Layer",

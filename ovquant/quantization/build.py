@@ -10,14 +10,13 @@ import nncf
 import openvino
 from nncf.common.logging import nncf_logger
 
+from ovquant.domain.plan import Recipe
 from ovquant.errors import ModelError, UsageError
-from ovquant.plans import Recipe
-from ovquant.quantization.compress import compress_weights
+from ovquant.graph.names import with_unique_names
 from ovquant.quantization.float32 import holds_bfloats, in_float32, widened_requests
-from ovquant.quantization.groups import layers_of
-from ovquant.quantization.naming import with_unique_names
-from ovquant.quantization.settings import quantize_arguments
-from ovquant.quantization.switching import Calibration, Quantized, Validation
+from ovquant.quantization.layers import layers_of
+from ovquant.quantization.quantized import Calibration, Quantized, Validation
+from ovquant.quantization.settings import ignored_scope, quantize_arguments
 
 
 def quantize(
@@ -120,3 +119,9 @@ def _quiet_nncf() -> Iterator[None]:
             yield
     finally:
         nncf_logger.setLevel(level)
+
+
+def compress_weights(model: openvino.Model, recipe: Recipe) -> openvino.Model:
+    """Return a copy with int8 weights and float activations; no data are needed."""
+    mode = nncf.CompressWeightsMode.INT8_ASYM
+    return nncf.compress_weights(model.clone(), mode=mode, ignored_scope=ignored_scope(model, recipe))

@@ -4,9 +4,9 @@ import openvino
 from openvino import opset13 as ops
 from openvino.preprocess import PrePostProcessor
 
-from ovquant.bfloats import widened
+from ovquant.domain.bfloats import widened
+from ovquant.domain.sample import Array
 from ovquant.errors import ModelError
-from ovquant.protocols import Array
 
 BF16, F32 = openvino.Type.bf16, openvino.Type.f32
 
@@ -34,7 +34,7 @@ def in_float32(model: openvino.Model) -> openvino.Model:
         copy.validate_nodes_and_infer_types()
     except RuntimeError as error:
         raise _refusal("an operation of two types") from error
-    for operation in copy.get_ops():
+    for operation in copy.get_ordered_ops():
         if any(output.get_element_type() == BF16 for output in operation.outputs()):
             raise _refusal(f"the operation '{operation.get_friendly_name()}' ({operation.get_type_name()})")
     return copy

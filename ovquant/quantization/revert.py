@@ -1,22 +1,12 @@
 """Put layers of a quantized model back to float."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import openvino
 
+from ovquant.domain.layer import Layer
 from ovquant.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Operations that share quantizers and so must share a precision, by name."""
-
-    name: str
-    operations: tuple[str, ...]
-    quantizers: tuple[str, ...]
-    kinds: tuple[str, ...]
 
 
 def revert(model: openvino.Model, layers: Iterable[Layer], *, original: openvino.Model) -> openvino.Model:

@@ -11,7 +11,7 @@ from nncf.quantization.advanced_parameters import (
 )
 from nncf.quantization.range_estimator import RangeEstimatorParameters, RangeEstimatorParametersSet
 
-from ovquant.plans import Recipe
+from ovquant.domain.plan import Recipe
 
 _RANGES = {
     "minmax": RangeEstimatorParametersSet.MINMAX,

@@ -1,14 +1,15 @@
 """Compile, infer and time; the only room that talks to a device."""
 
+from ovquant.graph.causes import first_line
+from ovquant.graph.names import names_of
+from ovquant.graph.shapes import static_batch, with_batch
 from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic, mark, marked
 from ovquant.runtime.batches import Compiled, batched_of, batched_outputs, known, samples_in
-from ovquant.runtime.causes import first_line
-from ovquant.runtime.compiling import REFERENCE, Deployment, check_device, compile_model, core
+from ovquant.runtime.compile import REFERENCE, Deployment, check_device, compile_model, core
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
-from ovquant.runtime.fitting import fit, names_of, random_samples, request, requests_of, static_batch, with_batch
-from ovquant.runtime.inferring import Block, batched_names, infer, stack, stackable
+from ovquant.runtime.fit import Requests, fit, random_samples, request, requests_of
+from ovquant.runtime.infer import Block, batched_names, infer, stack, stackable
 from ovquant.runtime.load import Load
-from ovquant.runtime.requests import Requests
 from ovquant.runtime.states import clean, has_state, run
 from ovquant.runtime.timing import Fitted, Maker, heat, interleave, interleave_throughput
 from ovquant.runtime.values import cast, outputs_of, values_of

@@ -8,7 +8,7 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from ovquant.runtime.compiling import REFERENCE, core
+from ovquant.runtime.compile import REFERENCE, core
 
 Arithmetic = Literal["exact", "saturating"]
 """Models of int8 activations answer one thing where sums are exact, and another where they saturate."""

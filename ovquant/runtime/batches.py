@@ -7,9 +7,10 @@ import numpy as np
 import openvino
 from openvino import layout_helpers
 
+from ovquant.domain.sample import Array
 from ovquant.errors import ModelError
-from ovquant.protocols import Array
-from ovquant.runtime.fitting import names_of, static_batch
+from ovquant.graph.names import names_of
+from ovquant.graph.shapes import static_batch
 
 Ask = Callable[[Sequence[Array]], list[Array]]
 """Runs a model on the inputs of one request, from a clean state, and returns its outputs."""

@@ -8,7 +8,7 @@ from typing import Any
 import openvino
 
 from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic
-from ovquant.runtime.compiling import check_device, core
+from ovquant.runtime.compile import check_device, core
 
 SERVED = ("INFERENCE_PRECISION_HINT", "PERFORMANCE_HINT", "EXECUTION_MODE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
 """Properties that a model's outputs depend on."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import openvino
 
-from ovquant.protocols import Array
+from ovquant.domain.sample import Array
 from ovquant.runtime.values import outputs_of
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from ovquant.protocols import Array
+from ovquant.domain.sample import Array
 from ovquant.runtime.states import clean, has_state
 
 Maker = Callable[[], openvino.CompiledModel]

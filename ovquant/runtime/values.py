@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import openvino
 
-from ovquant.bfloats import LARGEST, narrowed, widened
+from ovquant.domain.bfloats import LARGEST, narrowed, widened
+from ovquant.domain.sample import Array
 from ovquant.errors import DataError, ModelError
-from ovquant.protocols import Array
 
 READABLE = {"boolean", "bf16", "f16", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"}
 """The types of inputs and outputs that can be given and read, by openvino's names."""

@@ -14,12 +14,11 @@
 Each suite says in its docstring which fixtures to give. Needs pytest.
 """
 
-from ovquant.testing.comparing import same
 from ovquant.testing.datasets import DatasetContract, DatasetReaderContract
 from ovquant.testing.exporters import ExporterContract
 from ovquant.testing.loaders import LoaderContract
 from ovquant.testing.metrics import MetricCase, MetricContract
-from ovquant.testing.plugins import HEAVY, PluginContract, option_values
+from ovquant.testing.plugins import HEAVY, PluginContract, option_values, same
 from ovquant.testing.recipes import RecipePartContract
 from ovquant.testing.reports import ReportContract
 from ovquant.testing.strategies import HIDDEN_TRUTHS, HiddenTruth, StrategyContract

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ovquant.protocols import Dataset, DatasetReader, Sample
-from ovquant.testing.comparing import arrays_of, same
-from ovquant.testing.plugins import PluginContract
+from ovquant.domain.sample import Dataset, Sample
+from ovquant.plugins.protocols import DatasetReader
+from ovquant.testing.plugins import PluginContract, arrays_of, same
 
 
 class DatasetContract:

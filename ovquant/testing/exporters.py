@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ovquant.protocols import Exporter
+from ovquant.plugins.protocols import Exporter
 from ovquant.testing.plugins import PluginContract
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ovquant.protocols import Loader
+from ovquant.plugins.protocols import Loader
 from ovquant.testing.plugins import PluginContract
 
 if TYPE_CHECKING:

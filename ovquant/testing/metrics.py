@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from ovquant.metrics import checked
-from ovquant.protocols import Metric, Outputs
-from ovquant.testing.comparing import same
-from ovquant.testing.plugins import PluginContract
+from ovquant.domain.sample import Outputs
+from ovquant.plugins.metrics import checked
+from ovquant.plugins.protocols import Metric
+from ovquant.testing.plugins import PluginContract, same
 
 
 class MetricCase(NamedTuple):

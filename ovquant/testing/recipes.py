@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ovquant.plans import Recipe
-from ovquant.protocols import RecipePart
-from ovquant.registry import create, parse_options
+from ovquant.domain.plan import Recipe
+from ovquant.plugins.protocols import RecipePart
+from ovquant.plugins.spec import create, parse_options
 from ovquant.testing.plugins import PluginContract
 
 

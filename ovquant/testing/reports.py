@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ovquant.protocols import Report
+from ovquant.plugins.protocols import Report
 from ovquant.testing.plugins import PluginContract
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ovquant.protocols import Strategy
-from ovquant.tables import Candidate, LayerRow, PairRow, PartNames, Probe, Proposal, Table, TrialRow
+from ovquant.domain.table import Candidate, LayerRow, PairRow, PartNames, Probe, Proposal, Table, TrialRow
+from ovquant.plugins.protocols import Strategy
 from ovquant.testing.plugins import PluginContract
 
 
@@ -199,7 +199,7 @@ def _check_proposal(table: Table, proposal: Proposal) -> None:
     assert isinstance(proposal, (Candidate, Probe)), f"{proposal!r} is neither a Candidate nor a Probe"
     assert proposal.parts, "float is not proposed: it is measured anyway"
     unknown = set(proposal.parts) - set(table.parts)
-    assert not unknown, f"{unknown} are no parts on offer"
+    assert not unknown, f"{unknown} are not among the parts on offer"
     assert len(set(proposal.parts)) == len(proposal.parts), f"{proposal} names a part twice"
     if isinstance(proposal, Probe) and not proposal.pairs:
         assert proposal.parts not in table.layers, f"the layers of {proposal.parts} are measured already"
@@ -216,4 +216,4 @@ def _check_proposal(table: Table, proposal: Proposal) -> None:
 def _check_layers(table: Table, parts: PartNames, names: frozenset[str]) -> None:
     assert parts in table.layers, f"the layers of {parts} are not known before a Probe"
     known = {row.name for row in table.layers[parts]}
-    assert names <= known, f"{set(names) - known} are no layers of that recipe"
+    assert names <= known, f"{set(names) - known} are not layers of that recipe"

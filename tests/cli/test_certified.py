@@ -31,7 +31,7 @@ def certified(net: Case, halves: tuple[Path, Path], tmp_path_factory: pytest.Tem
     asked = ("--data", halves[0], "--metric", "accuracy", "--max-drop", "20pt", "--confidence", "0.9", *QUICK)
     ran = ovquant("quantize", net.model, *asked, "-o", folder / "out", folder=folder)
     assert ran.code == 0, ran.err
-    assert "certified with 0.9 confidence (look 1 at these samples, tested at level 0.05)" in " ".join(ran.out.split())
+    assert "certified with 0.9 confidence (use 1 of these samples, tested at level 0.05)" in " ".join(ran.out.split())
     assert "What had to hold" in ran.out
     return folder / "out"
 
@@ -115,7 +115,7 @@ def test_check_verifies_a_result_on_new_data(
     assert run("check", folder, "--data", halves[1], "--json").json["score"]["level"] == pytest.approx(0.05)
     again = run("check", folder, "--data", halves[1], "--confidence", "0.8", "--json").json
     assert again["score"]["level"] == pytest.approx(0.05)
-    assert any("look 2" in note for note in again["notes"])
+    assert any("use 2 of" in note for note in again["notes"])
 
 
 def test_check_warns_of_data_that_the_run_has_seen(run: Run, certified: Path, net: Case) -> None:
@@ -162,7 +162,7 @@ def test_agreement_with_float_is_certified_without_labels(run: Run, net: Case, t
     assert holdout["p_value"] <= 0.05
 
 
-def looks(folder: Path) -> int:
+def uses(folder: Path) -> int:
     lines = (folder / "profile.jsonl").read_text().splitlines()
     return sum(json.loads(line)["kind"] == "look" for line in lines)
 
@@ -188,4 +188,4 @@ def test_refresh_replaces_a_result_only_by_one_that_holds(
     assert {path.name for path in tmp_path.iterdir()} >= {"out"}
     assert not (tmp_path / "out.refreshed").exists()
     # Looks at other data are not forgotten.
-    assert looks(folder) == looks(certified) + 1
+    assert uses(folder) == uses(certified) + 1

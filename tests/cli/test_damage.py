@@ -121,7 +121,7 @@ def test_a_result_that_was_replaced_since_is_served(finished: tuple[Path, Ran], 
     openvino.save_model(openvino.Core().read_model(net.model), tmp_path / "other.xml")
     for suffix in (".xml", ".bin"):
         shutil.copy(tmp_path / f"other{suffix}", folder / f"model{suffix}")
-    from ovquant.wholeness import model_digest
+    from ovquant.domain.digest import model_digest
 
     (folder / ".ovquant.json").unlink()
     (folder / "result.json").write_text(json.dumps({**values, "model_digest": model_digest(folder)}))

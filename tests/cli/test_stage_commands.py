@@ -71,7 +71,7 @@ def test_apply_refuses_what_is_no_plan(run: Run, net: Case, tmp_path: Path) -> N
     (tmp_path / "bad.json").write_text('{"schema": 1}')
     ran = run("apply", "bad.json", net.model, "--data", net.data, "--metric", "accuracy")
     assert ran.code == 1
-    assert "'bad.json' is no plan file" in ran.err
+    assert "'bad.json' is not a valid plan file" in ran.err
 
 
 def test_evaluate_against_a_reference(run: Run, net: Case, finished: tuple[Path, Ran]) -> None:

@@ -4,9 +4,8 @@ import math
 
 import pytest
 
-from ovquant.cli.output import plain
 from ovquant.cli.parsing import default_output, duration, properties
-from ovquant.cli.wording import exit_code, seconds_text
+from ovquant.cli.text import exit_code, plain, seconds_text
 from ovquant.errors import UsageError
 
 

@@ -16,7 +16,7 @@ import pytest
 import ovquant
 from ovquant.demo.fetch import recogniser
 from ovquant.demo.words import Words, exact, read
-from ovquant.quantization import is_quantized
+from ovquant.graph.precision import is_quantized
 
 RECIPE = "transformer+mixed+keep-float:types=GroupConvolution+calibration:size=50"
 

@@ -9,12 +9,12 @@ import pytest
 from openvino import opset13 as ops
 
 import ovquant
+from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.sample import Sample
+from ovquant.domain.trial import Score, Scores
 from ovquant.errors import UsageError
-from ovquant.plans import Plan, Recipe
-from ovquant.protocols import Sample
-from ovquant.searching import below_f32
-from ovquant.trials import Score, nearest_to_limit
-from ovquant.walking import lost
+from ovquant.search.holdout import lost
+from ovquant.search.loop import below_f32
 from tests.cli.conftest import QUICK, Case, Run
 
 WIDTH, CLASSES = 1024, 6
@@ -64,7 +64,7 @@ def test_apply_asks_where_the_plan_has_no_budget_or_one_for_another_metric(run: 
     assert ran.code == 1
     assert "carries no budget" in ran.err
     assert "--max-drop" in ran.err
-    values = {**plan.to_json(), "budget": {"metric": "Accuracy", **ovquant.Budget(ovquant.Drop(0.01)).to_json()}}
+    values = {**plan.to_json(), "budget": ovquant.Budget(ovquant.Drop(0.01), metric="Accuracy").to_json()}
     (tmp_path / "other.json").write_text(json.dumps(values))
     ran = run("apply", "other.json", net.model, "--data", net.data, "--metric", "fidelity", "-o", "applied")
     assert ran.code == 1
@@ -73,8 +73,8 @@ def test_apply_asks_where_the_plan_has_no_budget_or_one_for_another_metric(run: 
 
 def test_apply_holds_the_limits_of_the_plan_too() -> None:
     found = ovquant.quantize(linear(), data=samples(200), metric="accuracy", max_drop="5%", **HOW)
-    tight = ovquant.Budget(ovquant.Drop(0.05), max_size_bytes=found.trial.size_bytes - 1)
-    plan = Plan.from_json({**found.plan.to_json(), "budget": {"metric": "Accuracy", **tight.to_json()}})
+    tight = ovquant.Budget(ovquant.Drop(0.05), max_size_bytes=found.trial.size_bytes // 2, metric="Accuracy")
+    plan = Plan.from_json({**found.plan.to_json(), "budget": tight.to_json()})
     applied = ovquant.apply(plan, linear(), data=samples(200), metric="accuracy")
     assert applied.verdict == "missed"
     assert any("over a limit" in note for note in applied.notes)
@@ -223,6 +223,6 @@ def test_notes_give_the_score_of_the_model_and_of_each_metric() -> None:
 def test_the_note_about_float_gives_the_score_of_the_whole_model() -> None:
     whole = Score("search", 0.9, 0.91, 0.01, -0.02, 100, metric="Accuracy")
     worst = Score("search", 0.2, 0.3, 0.1, 0.05, 10, metric="Accuracy", slice="7")
-    note = below_f32(nearest_to_limit([whole, worst]).main, "CPU")
+    note = below_f32(Scores((whole, worst)).main, "CPU")
     assert "its Accuracy on the search split is 0.9, and 0.91 in f32" in note
-    assert lost(nearest_to_limit([whole, worst])) == "0.01 in Accuracy and 0.1 in Accuracy of slice 7"
+    assert lost(Scores((whole, worst))) == "0.01 in Accuracy and 0.1 in Accuracy of slice 7"

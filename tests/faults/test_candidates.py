@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 import ovquant
-from ovquant import measuring
 from ovquant.cli import app as commands
-from ovquant.plans import Plan
-from ovquant.trials import Timing
+from ovquant.domain.plan import Plan
+from ovquant.domain.trial import Timing
+from ovquant.measure import stopwatch as watch
 from tests.cli.conftest import Case
 
 ASKED = ("--metric", "accuracy", "--max-drop", "2%", "--strategy", "first", "--recipe", "default")
@@ -43,7 +43,7 @@ def quantized(case: Case, folder: Path) -> ovquant.Result:
 def test_a_speed_that_is_not_shown_is_inconclusive_and_the_plan_is_kept(
     net: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "race", stopwatch(0.9, 1.05, others=0.4))
+    monkeypatch.setattr(watch, "race", stopwatch(0.9, 1.05, others=0.4))
     asked = ["quantize", str(net.model), "--data", str(net.data), *ASKED, "-o", str(tmp_path / "out"), "--json"]
     ran = CliRunner().invoke(commands.app, asked)
     assert ran.exit_code == 4, ran.output
@@ -52,7 +52,7 @@ def test_a_speed_that_is_not_shown_is_inconclusive_and_the_plan_is_kept(
     assert values["trial"]["plan"]["recipe"] is None
     assert values["candidate"]["holdout"]["excess"] <= 0
     # It was timed for as long as it is allowed to take.
-    assert values["candidate"]["timing"]["heats"] == measuring.MOST_HEATS
+    assert values["candidate"]["timing"]["heats"] == watch.MOST_HEATS
     (note,) = [note for note in values["notes"] if "idle machine" in note]
     assert "other work had 40% of the processors" in note
     kept = tmp_path / "out" / "candidate"
@@ -68,11 +68,11 @@ def test_a_speed_that_is_not_shown_is_inconclusive_and_the_plan_is_kept(
 def test_a_speed_that_is_shown_is_met_and_nothing_is_kept(
     net: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "race", stopwatch(0.72, 0.71, 0.73))
+    monkeypatch.setattr(watch, "race", stopwatch(0.72, 0.71, 0.73))
     found = quantized(net, tmp_path)
     assert (found.verdict, found.candidate) == ("met", None)
     assert found.trial.timing is not None
-    assert found.trial.timing.heats == measuring.FINAL_HEATS
+    assert found.trial.timing.heats == watch.FINAL_HEATS
     assert not (tmp_path / "out" / "candidate").exists()
 
 
@@ -80,8 +80,8 @@ def test_a_plan_that_is_surely_slower_is_float_and_the_reason_is_said(
     net: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When it is tried it looks faster; in the last race it is not."""
-    ratios = [0.86] * measuring.TRIAL_HEATS * 3 + [1.2] * 100
-    monkeypatch.setattr(measuring, "race", stopwatch(*ratios))
+    ratios = [0.86] * watch.TRIAL_HEATS * 3 + [1.2] * 100
+    monkeypatch.setattr(watch, "race", stopwatch(*ratios))
     found = quantized(net, tmp_path)
     assert found.verdict == "float"
     assert any("default" in note and "of float's time over" in note for note in found.notes)

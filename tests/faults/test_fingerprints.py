@@ -15,9 +15,9 @@ from openvino import opset13 as ops
 from openvino.op.util import Variable, VariableInfo
 
 import ovquant
-from ovquant.first_scheme import first_fingerprint
-from ovquant.graph import fingerprint, structure
-from ovquant.protocols import Sample
+from ovquant.domain.sample import Sample
+from ovquant.graph.fingerprint import fingerprint, structure
+from ovquant.graph.first_scheme import first_fingerprint
 
 Body = Callable[[openvino.Node], openvino.Node]
 
@@ -181,7 +181,7 @@ def test_one_file_has_one_fingerprint_however_and_whenever_it_is_read(tmp_path: 
     assert found == again
     program = """
         import sys, openvino
-        from ovquant.graph import fingerprint
+        from ovquant.graph.fingerprint import fingerprint
         for path in sys.argv[1:]:
             print(fingerprint(openvino.Core().read_model(path)))
     """

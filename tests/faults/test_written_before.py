@@ -9,8 +9,8 @@ import openvino
 import pytest
 
 import ovquant
-from ovquant.first_scheme import likeness
-from ovquant.plans import Plan
+from ovquant.domain.plan import Plan
+from ovquant.graph.first_scheme import likeness
 from tests.cli import models
 from tests.cli.conftest import QUICK, Run
 
@@ -34,10 +34,10 @@ def test_a_result_loads_and_its_float_model_is_known(place: Path, name: str) -> 
     assert found.verdict == "met"
     assert found.trial.holdout is not None
     model = openvino.Core().read_model(place / "net.xml")
-    assert likeness(model, found.model_fingerprint) == "same"
-    assert likeness(model, found.model_structure, shapes=False) == "same"
+    assert likeness(model, found.provenance.model_fingerprint) == "same"
+    assert likeness(model, found.provenance.model_structure, shapes=False) == "same"
     other = openvino.Core().read_model(place / name / "model.xml")
-    assert likeness(other, found.model_fingerprint) == ""
+    assert likeness(other, found.provenance.model_fingerprint) == ""
 
 
 @pytest.mark.parametrize("name", ["result", "sliced"])

@@ -1,4 +1,4 @@
-"""Models of bfloat16, which numpy lacks, in an application: recorded, guarded, in a queue and as a module."""
+"""Models of bfloat16, which numpy lacks, in an application: recorded, guarded and in a queue."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,8 @@ import torch
 from openvino import opset13 as ops
 
 import ovquant
-from ovquant.datasets import open_dataset
-from ovquant.errors import DataError
-from ovquant.live.disagreeing import disagreement_bound
-from ovquant.runtime.modules import QuantizedModule
+from ovquant.live.disagreement import disagreement_bound
+from ovquant.plugins.datasets import open_dataset
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 VALUES = np.random.default_rng(0).standard_normal((20, 1, 4)).astype(np.float32) * 100
@@ -87,19 +85,3 @@ def test_the_float_model_answers_in_its_own_type() -> None:
     request.infer([tensor(VALUES[0])])
     assert request.get_output_tensor().get_element_type() == openvino.Type.bf16
     assert np.allclose(widened(request.get_output_tensor().data), VALUES[0], rtol=1e-2)
-
-
-@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32, torch.float16])
-def test_a_module_takes_and_returns_numbers(kind: torch.dtype) -> None:
-    values = torch.from_numpy(VALUES[0])
-    found = QuantizedModule(scaled(2))(values.to(kind))
-    assert found.dtype == torch.bfloat16
-    assert torch.allclose(found.float(), 2 * values, rtol=1e-2)
-
-
-def test_a_module_refuses_what_its_input_cannot_hold() -> None:
-    port = ops.parameter([1, 2], np.int32)
-    port.output(0).get_tensor().set_names({"ids"})
-    compiled = openvino.Core().compile_model(openvino.Model([ops.add(port, port)], [port], "ids"), "CPU")
-    with pytest.raises(DataError, match="'ids' takes i32 values.*3000000000"):
-        QuantizedModule(compiled)(torch.tensor([[3_000_000_000, 1]]))

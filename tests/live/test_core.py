@@ -15,8 +15,8 @@ from openvino.preprocess import PrePostProcessor
 
 import ovquant
 from ovquant import Core, NotServedWarning
+from ovquant.domain.sample import Sample
 from ovquant.errors import UsageError
-from ovquant.protocols import Sample
 
 WIDTH = 512
 

@@ -32,7 +32,7 @@ def _problems(
     scale = known.get(node.input[1])
     zero = known.get(node.input[2]) if len(node.input) > 2 else None
     if scale is None or (len(node.input) > 2 and zero is None):
-        yield "its scale or zero point is no constant"
+        yield "its scale or zero point is not constant"
         return
     scales = numpy_helper.to_array(scale)
     if not (np.isfinite(scales).all() and (scales > 0).all()):

@@ -271,7 +271,7 @@ def test_force_replaces_an_export_alone(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "other.onnx").write_text("mine")
     for file in (target, tmp_path / "other.onnx", mine):
         before = file.read_bytes()
-        with pytest.raises(OutputError, match="is no export that ovquant wrote"):
+        with pytest.raises(OutputError, match="is not an export that ovquant wrote"):
             ovquant.export(saved, to="onnx", output=file, force=True)
         assert file.read_bytes() == before
         with pytest.raises(OutputError):

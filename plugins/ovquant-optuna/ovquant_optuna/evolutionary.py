@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ovquant.tables import Candidate, Probe, Proposal, Table, TrialRow
+from ovquant.protocols import Candidate, Probe, Proposal, Table, TrialRow
 from ovquant_optuna.genes import Space, layer_space, recipe_space
 
 if TYPE_CHECKING:

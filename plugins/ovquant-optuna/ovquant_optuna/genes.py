@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from ovquant.tables import Candidate, LayerRow, PartNames
+from ovquant.protocols import Candidate, LayerRow, PartNames
 
 PLAIN = "default"
 """The part that changes nothing: no gene of its own, but what all genes off stand for."""

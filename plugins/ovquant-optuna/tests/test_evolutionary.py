@@ -9,11 +9,10 @@ import pytest
 from openvino import opset13 as ops
 from ovquant_optuna.evolutionary import Evolutionary, best_recipe
 
-from ovquant.api import quantize
+from ovquant.api.quantize import quantize
 from ovquant.errors import UsageError
-from ovquant.protocols import Sample, Strategy
-from ovquant.registry import Registry
-from ovquant.tables import Candidate, Probe
+from ovquant.plugins.registry import Registry
+from ovquant.protocols import Candidate, Probe, Sample, Strategy
 from ovquant.testing import HEAVY, HIDDEN_TRUTHS, HiddenTruth, StrategyContract
 
 SMALL = Evolutionary(trials=12, population=4)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
-from ovquant.tables import LayerRow, PairRow, TrialRow
+from ovquant.protocols import LayerRow, PairRow, TrialRow
 
 WILD = 100.0
 """A layer that costs this many times float, or does this many times the harm of its recipe, did not run at all."""

@@ -6,8 +6,7 @@ A strategy keeps nothing between calls. What takes time, the annealing, is cache
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ovquant.strategies.coarse import best_recipes, next_recipe
-from ovquant.tables import LayerRow, Probe, Proposal, Table, TrialRow
+from ovquant.protocols import LayerRow, Probe, Proposal, Table, TrialRow, best_recipes, next_recipe
 from ovquant_qubo.annealing import solutions
 from ovquant_qubo.interactions import quadratic, ran
 from ovquant_qubo.refining import next_change, next_on_path

@@ -3,24 +3,15 @@
 import math
 from collections.abc import Sequence
 
-from ovquant.predicting import nearest
-from ovquant.tables import Candidate, PartNames, Table, TrialRow
+from ovquant.protocols import Candidate, PartNames, Table, TrialRow, bisect_path, nearest
 from ovquant_qubo.interactions import Quadratic
 
 
 def next_on_path(table: Table, parts: PartNames, model: Quadratic, path: Sequence[frozenset[str]]) -> Candidate | None:
     """Bisect the path for the first plan inside the budget; None when it is found or no cheaper plan is left."""
-    plans = [Candidate(parts, floats) for floats in path]
-    rows = [table.row(plan) for plan in plans]
-    high = next((place for place, row in enumerate(rows) if row is not None and _holds(row)), len(plans))
-    low = max((place for place, row in enumerate(rows[:high]) if row is not None), default=-1)
     worth = min((row.cost for row in table.trials if row.inside), default=1.0)
-    while high - low > 1 and predicted_cost(table, model, plans[high - 1]) >= worth:
-        high -= 1
-    if high - low <= 1:
-        return None
-    # The first plans put few layers back, and mostly that is enough: so the middle is geometric.
-    return plans[max(low + 1, min(high - 1, round(math.sqrt((low + 2) * (high + 1))) - 2))]
+    plans = [Candidate(parts, floats) for floats in path]
+    return bisect_path(table, plans, cost=lambda plan: predicted_cost(table, model, plan), worth=worth)
 
 
 def next_change(table: Table, parts: PartNames, model: Quadratic, *, steps: int) -> Candidate | None:
@@ -41,7 +32,7 @@ def next_change(table: Table, parts: PartNames, model: Quadratic, *, steps: int)
 def predicted_cost(table: Table, model: Quadratic, candidate: Candidate) -> float:
     """Return the cost to expect of a candidate: that of the nearest plan measured, and what the layers change.
 
-    It differs from `ovquant.predicting.predicted_cost` in that pairs count.
+    Unlike the core's prediction it counts pairs.
     """
     near = nearest(table, candidate)
     if near is None:
@@ -68,7 +59,3 @@ def _edge(table: Table, best: TrialRow) -> float:
     return min(
         (row.divergence for row in rows if row.excess > 0 and row.divergence > best.divergence), default=math.inf
     )
-
-
-def _holds(row: TrialRow) -> bool:
-    return not row.failed and row.excess <= 0

@@ -14,11 +14,21 @@ from ovquant_qubo.annealing import solutions
 from ovquant_qubo.interactions import Coupling, Quadratic, quadratic
 from ovquant_qubo.qubo import Qubo, strongest
 
-from ovquant.api import quantize
+from ovquant.api.quantize import quantize
 from ovquant.errors import UsageError
-from ovquant.protocols import Sample, Strategy
-from ovquant.registry import Registry
-from ovquant.tables import Candidate, LayerRow, PairRow, Probe, Proposal, Table, TrialRow, failed_row
+from ovquant.plugins.registry import Registry
+from ovquant.protocols import (
+    Candidate,
+    LayerRow,
+    PairRow,
+    Probe,
+    Proposal,
+    Sample,
+    Strategy,
+    Table,
+    TrialRow,
+    failed_row,
+)
 from ovquant.testing import HEAVY, HIDDEN_TRUTHS, HiddenTruth, StrategyContract
 
 QUBO = Qubo()

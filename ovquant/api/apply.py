@@ -1,0 +1,169 @@
+"""Build a given plan on a model and verify it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+from ovquant.api.check import metrics_of, served_like, source_of
+from ovquant.api.options import ApplyOptions, check_slices, read_options
+from ovquant.api.prepare import check_data, prepare, verification_splits, workbench
+from ovquant.api.result import Result
+from ovquant.api.run import Run
+from ovquant.api.workspace import Work
+from ovquant.domain.budget import Budget, Drop, Drops, Floors, read_budget
+from ovquant.domain.holdout_log import carry, level_of, log_use, worn
+from ovquant.domain.place import find_place
+from ovquant.domain.plan import Plan
+from ovquant.domain.profile import Profile
+from ovquant.domain.progress import Progress, silent
+from ovquant.domain.trial import Trial, Verdict, verdict_of
+from ovquant.errors import UsageError
+from ovquant.measure.workbench import Workbench
+from ovquant.plugins.datasets import open_dataset
+from ovquant.search.holdout import Outcome
+
+
+def apply(
+    plan: Plan | str | Path,
+    model: Any,
+    *,
+    data: Any,
+    metric: Any,
+    max_drop: Drops = None,
+    floor: Floors = None,
+    worst_slice: str | float | Drop | None = None,
+    confidence: float | None = None,
+    budget: Budget | None = None,
+    calibration: Any = None,
+    output: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+    command: str = "",
+    **options: Unpack[ApplyOptions],
+) -> Result:
+    """Build a plan on a model of the same architecture, measure it and verify the budget; nothing is searched.
+
+    Costs one calibration and one evaluation of the plan and of float. Half of the data calibrates and the other half
+    verifies, unless `calibration` is given: then all of the data verify. max_drop: the budget that the plan carries unless
+    given, here or as a `budget`; UsageError is raised where it carries none, or one for other metrics. The verdict is `met` or `missed`, or with
+    a confidence `inconclusive` where the point estimate alone is inside.
+    """
+    begin = time.monotonic()
+    settings = read_options(options, ApplyOptions)
+    wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
+    work = Work(output, force=force, inputs=(model, data, calibration))
+    prepared = prepare(model, metric, settings)
+    limit = None if worst_slice is None else Drop.parse(worst_slice)
+    if max_drop is None and floor is None and budget is None:
+        asked = carried_budget(wanted, prepared.names, limit, confidence)
+    else:
+        asked = read_budget(
+            max_drop, floor, metrics=prepared.names, worst_slice=limit, confidence=confidence, budget=budget
+        )
+    check_slices(asked, settings)
+    splits = verification_splits(data, calibration, settings, progress)
+    check_data(prepared, splits)
+    with work:
+        bench = workbench(prepared, splits, settings, work, progress)
+        allowed = bench.check_budget(asked, "holdout")
+        served = replace(
+            wanted.allowing(allowed),
+            properties={**settings.deployment().properties, **wanted.properties, **settings.own_properties()},
+        )
+        number = log_use(
+            bench.models.profile, bench.models.splits.holdout, {"plans": [served.key], "budget": asked.to_json()}
+        )
+        baseline, trial = (
+            verified(bench, bench.models.float_plan, asked, None),
+            verified(bench, served, asked, number),
+        )
+        outcome = Outcome(
+            *judged(trial, asked, worn(number)), chosen=trial, baseline=baseline, trials=(trial,), walked=(trial,)
+        )
+        return Run(prepared, settings, asked, bench, begin, command).finish(outcome, work)
+
+
+def carried_budget(plan: Plan, metrics: Sequence[str], worst_slice: Drop | None, confidence: float | None) -> Budget:
+    """Return the budget that a plan carries; raises UsageError where it has none, or one for other metrics."""
+    if plan.budget is None:
+        raise UsageError("The plan carries no budget. Say what it must hold, such as --max-drop 1%.")
+    budget = Budget.from_json(plan.budget)
+    names = [limit.metric for limit in budget.limits]
+    if names != list(metrics):
+        raise UsageError(
+            f"The plan's budget is for {', '.join(names)}, and the metric here is {', '.join(metrics)}. Give the budget with "
+            "--max-drop."
+        )
+    if worst_slice is not None:
+        budget = replace(budget, worst_slice=worst_slice)
+    return budget if confidence is None else replace(budget, confidence=confidence)
+
+
+def judged(trial: Trial, budget: Budget, notes: Sequence[str]) -> tuple[Verdict, tuple[str, ...]]:
+    """Return the verdict about a plan that was given, and remarks: it must hold the limits of latency and size too."""
+    assert trial.holdout is not None
+    assert trial.timing is not None
+    verdict = verdict_of(trial.holdout)
+    if budget.over(latency_ms=trial.timing.p50_ms, size_bytes=trial.size_bytes) <= 0:
+        return verdict, tuple(notes)
+    over = f"It takes {trial.timing.p50_ms:.4g} ms and {trial.size_bytes / 1e6:.4g} MB, which is over a limit of the budget."
+    return "missed", (*notes, over)
+
+
+def verified(bench: Workbench, wanted: Plan, budget: Budget, number: int | None) -> Trial:
+    """Build and measure a plan on the holdout alone; number: the number of times that the holdout has decided something, if it does here."""
+    level = None if number is None else level_of(budget.confidence, number)
+    scores = bench.scorer.score(wanted, "holdout", budget, level=level).at_use(number)
+    return Trial(wanted, holdout=scores, timing=bench.stopwatch.timing(wanted), **bench.traits(wanted))
+
+
+def refresh(
+    folder: str | Path,
+    *,
+    data: Any,
+    metric: Any = None,
+    max_drop: Drops = None,
+    confidence: float | None = None,
+    reference: Any = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    command: str = "",
+) -> Result:
+    """Calibrate a saved result's plan again on new data, such as a recording, and replace the result if that holds.
+
+    Half of the data calibrates, the other half verifies. metric and max_drop are the result's own unless given; data
+    without targets are verified by `fidelity`, and need a max_drop. reference: the float model, by default the one that the
+    result was made from. Only a verdict of `met` replaces the folder, by renaming; else all stays as it was. Raises
+    UsageError for a result that quantizes nothing, or what is missing.
+    """
+    before = Result.load(folder)
+    before.require_whole()
+    if before.plan.is_float:
+        raise UsageError(f"'{folder}' holds the float model: there is nothing to calibrate again.")
+    labelled = open_dataset(data)[0].target is not None
+    own = before.budget
+    if max_drop is None and (metric is not None or not labelled or own.max_drop is None):
+        raise UsageError("Give --max-drop: the budget of the result is in its own metric, which needs labels.")
+    place = find_place(folder, force=True)
+    with place.locked(), place.scratch() as scratch:
+        made = apply(
+            replace(before.plan, budget=replace(own, metric=before.metric).to_json()),
+            source_of(before, reference),
+            data=data,
+            metric=metric or (metrics_of(before, None) if labelled else "fidelity"),
+            max_drop=max_drop,
+            confidence=confidence if confidence is not None else own.confidence,
+            slice_by=(before.provenance.slice_by or None) if max_drop is None else None,
+            group_by=before.provenance.group_by or None,
+            output=scratch,
+            progress=progress,
+            command=command,
+            **served_like(before),
+            seed=seed,
+        )
+        if made.verdict != "met":
+            return replace(made, folder=place.target)
+        carry(Profile(place.real / "profile.jsonl"), Profile(made.folder / "profile.jsonl"))
+        return replace(made, folder=place.put(made.folder))

@@ -1,0 +1,56 @@
+"""Time models beside each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack
+
+from ovquant import runtime
+from ovquant.api.options import MeasureOptions, read_options
+from ovquant.api.prepare import load_float, model_name
+from ovquant.domain.trial import Timing
+from ovquant.measure.stopwatch import race_heats
+from ovquant.plugins.datasets import open_dataset
+
+HEATS, MOST_ROUNDS, TIMED_REQUESTS = 8, 400, 16
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model of a benchmark; the ratios in `timing` are to the first model."""
+
+    name: str
+    timing: Timing
+
+
+def benchmark(
+    models: Sequence[Any], *, data: Any = None, seconds: float = 10.0, **options: Unpack[MeasureOptions]
+) -> list[Contender]:
+    """Time models in turn, on samples of the data or on random inputs of fixed shapes.
+
+    seconds: time in all, compilation aside; it is spread over heats, in each of which all models are compiled anew and have
+    another order. Returns one Contender per model; ratios are to the first, with intervals over heats. `optimize`
+    "throughput" times bursts with all requests busy. Raises DataError when the shapes are dynamic and no data given.
+    """
+    settings = read_options(options, MeasureOptions)
+    runtime.check_device(settings.device)
+    makers = [partial(runtime.compile_model, load_float(model, settings), settings.deployment()) for model in models]
+    first, *others = (make() for make in makers)
+    samples = open_dataset(data) if data is not None else runtime.random_samples(first, seed=settings.seed)
+    requests = runtime.requests_of(first, samples, TIMED_REQUESTS)
+    # The others must take the samples too; what is timed is compiled in the heats.
+    for other in others:
+        runtime.requests_of(other, samples, 1)
+    del first, others
+    timings = race_heats(
+        makers,
+        lambda _: requests,
+        objective=settings.optimize,
+        seconds=seconds,
+        heats=HEATS,
+        most=MOST_ROUNDS,
+        seed=settings.seed,
+    )
+    names = [model_name(model) if not isinstance(model, str | Path) else str(model) for model in models]
+    return [Contender(name, timing) for name, timing in zip(names, timings, strict=True)]

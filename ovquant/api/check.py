@@ -1,0 +1,267 @@
+"""A saved result verified again: on new data, another device or another version of OpenVINO."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import openvino
+
+from ovquant import runtime
+from ovquant.api.options import Options, ServeOptions
+from ovquant.api.prepare import load_float
+from ovquant.api.result import Result
+from ovquant.domain.budget import Budget
+from ovquant.domain.checks import measured_with, record_check
+from ovquant.domain.digest import REMEDY, damage, unusable
+from ovquant.domain.holdout_log import level_of, log_use, worn
+from ovquant.domain.profile import Profile
+from ovquant.domain.progress import Progress, silent, told
+from ovquant.domain.result import Checked, Data, versions
+from ovquant.domain.split import Subset, read_contents, shared
+from ovquant.domain.trial import Timing, Verdict, verdict_of
+from ovquant.errors import ModelError, UsageError
+from ovquant.graph.fingerprint import fingerprint
+from ovquant.graph.first_scheme import likeness
+from ovquant.measure.evaluate import Evaluation, evaluate_all
+from ovquant.measure.paired import Pairing, resampler
+from ovquant.measure.stopwatch import race_heats
+from ovquant.plugins.datasets import open_dataset
+from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
+from ovquant.runtime import SERVED, Deployment
+
+TIMED_SECONDS, TIMED_HEATS, TIMED_ROUNDS, TIMED_REQUESTS = 4.0, 8, 150, 16
+
+
+@dataclass(frozen=True)
+class Checking:
+    """One check: the saved result, its float model, and the metrics and data to check with."""
+
+    result: Result
+    reference: openvino.Model
+    metrics: tuple[ResolvedMetric, ...]
+    data: Subset
+    remarks: tuple[str, ...]
+    budget: Budget
+    settings: Options
+    progress: Progress
+
+    def run(self) -> Checked:
+        """Score the saved model beside float in f32, time it beside float as it is served, and judge it."""
+        served = Deployment(self.settings.device, dict(self.result.plan.properties), self.result.provenance.batch)
+        saved = runtime.compile_model(self.result.folder / "model.xml", served)
+        truth = runtime.compile_model(self.reference, self._plain(), extra=runtime.REFERENCE)
+        mine, theirs = self._scored(saved, truth, "the saved model"), self._scored(truth, truth, "the float model")
+        number = self._log_use()
+        level = level_of(self.budget.confidence, number)
+        pairing = Pairing(self.metrics, self.data.slices, self.data.groups, level)
+        scores = pairing.scores(mine, theirs, "holdout", self.budget).at_use(number)
+        timing, notes = self._timing(served), worn(number)
+        notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
+        # What was measured of another model says nothing of this one, however well it does.
+        verdict: Verdict = "missed" if self._damage else verdict_of(scores)
+        self._record(verdict)
+        return Checked(
+            verdict=verdict,
+            plan=self.result.plan.name,
+            score=scores,
+            timing=timing,
+            budget=self.budget,
+            data=Data(len(self.data), self.data.fingerprint),
+            served={"device": served.device, "batch": str(served.batch), **runtime.properties_of(saved, SERVED)},
+            versions=versions(),
+            notes=(*self.remarks, *self._overlaps(), *self._changes(), *notes),
+        )
+
+    def _record(self, verdict: Verdict) -> None:
+        """Record what was found with this machine's int8 arithmetic: where it is another, a result is served once it passed."""
+        if self.result.plan.runs_int8 and self.settings.device == self.result.provenance.device["device"]:
+            int8 = runtime.int8_arithmetic(self.settings.device)
+            record_check(self.result.folder, int8=int8, digest=self.result.model_digest, verdict=verdict)
+
+    def _plain(self) -> Deployment:
+        """Return how float is served: with the hint of the plan, and none of what only the plan needs."""
+        hint = {name: value for name, value in self.result.plan.properties.items() if name in HINTS}
+        return Deployment(self.settings.device, hint, self.result.provenance.batch)
+
+    def _scored(self, compiled: openvino.CompiledModel, truth: openvino.CompiledModel, what: str) -> list[Evaluation]:
+        return evaluate_all(
+            compiled,
+            self.data,
+            metrics=self.metrics,
+            reference=truth,
+            step=told(self.progress, f"evaluating {what}"),
+            resample=resampler(len(self.data), groups=self.data.groups, seed=self.settings.seed),
+        )
+
+    def _timing(self, served: Deployment) -> Timing:
+        makers = [
+            partial(runtime.compile_model, self.reference, self._plain()),
+            partial(runtime.compile_model, self.result.folder / "model.xml", served),
+        ]
+        timings = race_heats(
+            makers,
+            lambda compiled: runtime.requests_of(compiled, self.data, TIMED_REQUESTS),
+            objective=self.result.provenance.objective,
+            seconds=TIMED_SECONDS,
+            heats=TIMED_HEATS,
+            most=TIMED_ROUNDS,
+            seed=self.settings.seed,
+        )
+        return timings[1]
+
+    def _log_use(self) -> int:
+        """Log the use of these data in the result's profile and return how many times they have decided something."""
+        what = {"plans": [self.result.plan.key], "budget": self.budget.to_json(), "device": self.settings.device}
+        return log_use(
+            self._profile,
+            self.data,
+            {**what, "openvino": versions()["openvino"], "metrics": [metric.name for metric in self.metrics]},
+        )
+
+    def _overlaps(self) -> list[str]:
+        """Say how many of the data were used by the run itself."""
+        known = {str(key["fingerprint"]): bytes.fromhex(value) for key, value in self._profile.entries("samples")}
+        found = []
+        for role, data in self.result.provenance.data.items():
+            count = shared(self.data.content, known.get(data.fingerprint, b""))
+            if count and not (role == "calibration" and data == self.result.provenance.data.get("search")):
+                found.append(
+                    f"{count} of the {len(self.data)} samples are also in the {role} data of the run: they prove nothing "
+                    "new about it."
+                )
+        return found
+
+    def _changes(self) -> list[str]:
+        """Say what has changed since the result was made."""
+        found, now = [], versions()
+        found += [f"{self._damage}. {REMEDY}"] if self._damage else []
+        changed = [name for name, value in self.result.provenance.versions.items() if now.get(name) != value]
+        found += [
+            f"{name} was {self.result.provenance.versions[name]} and is {now.get(name, 'not there')}."
+            for name in changed
+        ]
+        here = runtime.capabilities(self.settings.device)
+        before = self.result.provenance.device.get("full_name", here.full_name)
+        found += [f"The device was {before} and is {here.full_name}."] if before != here.full_name else []
+        measured = measured_with(self.result.provenance.device)
+        if self.result.plan.runs_int8 and measured != here.int8:
+            found.append(f"Sums of int8 products are {here.int8} here, and were {measured} where the result was made.")
+        return found
+
+    @cached_property
+    def _damage(self) -> str:
+        return damage(self.result.folder, self.result.model_digest)
+
+    @cached_property
+    def _profile(self) -> Profile:
+        return Profile(self.result.folder / "profile.jsonl")
+
+
+UNSEEN = (
+    "The result was written by a version that did not look into If, Loop and TensorIterator: whether the float model given "
+    "is the one that it was made from cannot be told from there."
+)
+"""What is said where a fingerprint of the first scheme leaves something open."""
+HINTS = ("PERFORMANCE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
+"""Properties that say how a model is served, whatever it is."""
+
+
+def checking(
+    folder: str | Path,
+    *,
+    data: Any,
+    metric: Any,
+    reference: Any,
+    device: str | None,
+    confidence: float | None,
+    seed: int,
+    progress: Progress,
+) -> Checking:
+    """Open all that a check needs; raises UsageError for what is not there, or is not what the result was made from."""
+    result = Result.load(folder)
+    broken = unusable(result.folder)
+    if broken:
+        raise ModelError(f"The result '{folder}' is damaged: {broken}. {REMEDY}")
+    metrics = resolve_metrics(metrics_of(result, metric))
+    budget = Budget.from_json({**result.budget.to_json(), "max_latency_ms": None, "max_size_bytes": None})
+    if confidence is not None:
+        budget = Budget.from_json({**budget.to_json(), "confidence": confidence})
+    if len(metrics) != len(budget.limits):
+        raise UsageError(f"The result has budgets for {len(budget.limits)} metrics; give as many with --metric.")
+    origin = result.provenance
+    settings = replace(
+        Options(**served_like(result)), seed=seed, slice_by=origin.slice_by or None, group_by=origin.group_by or None
+    )
+    settings = settings if device is None else replace(settings, device=device)
+    runtime.check_device(settings.device)
+    model = load_float(source_of(result, reference), settings)
+    known = likeness(model, result.provenance.model_fingerprint)
+    if not known:
+        raise UsageError(
+            f"The model given is not the float model that '{folder}' was made from: its fingerprint is "
+            f"{fingerprint(model)}, and the result's {result.provenance.model_fingerprint}. Give that one with --reference."
+        )
+    step = told(progress, "comparing samples by content")
+    contents = read_contents(open_dataset(data), step, slice_by=settings.slice_by, group_by=settings.group_by)
+    proof, remarks = contents.proving(range(len(contents.hashes)))
+    remarks += (UNSEEN,) if known == "alike" else ()
+    return Checking(result, model, metrics, proof, remarks, budget, settings, progress)
+
+
+def served_like(result: Result) -> ServeOptions:
+    """Return the options by which a model is loaded and served as a result was."""
+    return {
+        "device": str(result.provenance.device["device"]),
+        "optimize": result.provenance.objective,
+        "batch": result.provenance.batch if result.provenance.batch > 1 else None,
+        "input_shape": result.provenance.input_shape or None,
+    }
+
+
+def metrics_of(result: Result, metric: Any) -> list[Any]:
+    """Return the metrics to judge by: those given, or the result's own; raises UsageError when these were objects."""
+    if metric is not None:
+        return list(metric) if isinstance(metric, list | tuple) else [metric]
+    if not result.provenance.metrics or not all(result.provenance.metrics):
+        raise UsageError(
+            f"The result was made with the metric {result.metric}, which was given as an object. Give it again with --metric."
+        )
+    return list(result.provenance.metrics)
+
+
+def source_of(result: Result, reference: Any) -> Any:
+    """Return the float model that a result was made from; raises UsageError when it is not where it was."""
+    if reference is not None:
+        return reference
+    if result.provenance.model_source and Path(result.provenance.model_source).exists():
+        return result.provenance.model_source
+    where = (
+        f" It was '{result.provenance.model_source}', which is not there any more."
+        if result.provenance.model_source
+        else ""
+    )
+    raise UsageError(f"Give the float model that the result was made from with --reference.{where}")
+
+
+def check(
+    folder: str | Path,
+    *,
+    data: Any,
+    metric: Any = None,
+    reference: Any = None,
+    device: str | None = None,
+    confidence: float | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Checked:
+    """Verify a saved result again: on new data, another device, or another version of OpenVINO.
+
+    The saved model is scored on all of the data beside its float model in f32, and timed beside it as it is served.
+    metric, reference and device are the result's own unless given; the float model must be the one that the result was
+    made from, by fingerprint. confidence: that of the result's budget unless given. The use of the data is logged in the
+    result's profile. The verdict is `met`, `missed`, or `inconclusive`. Raises UsageError for what does not belong to
+    the result.
+    """
+    how = {"data": data, "metric": metric, "reference": reference, "device": device, "confidence": confidence}
+    return checking(folder, **how, seed=seed, progress=progress).run()

@@ -1,0 +1,66 @@
+"""Score models beside each other."""
+
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+from ovquant import runtime
+from ovquant.api.options import MeasureOptions, read_options
+from ovquant.api.prepare import load_float
+from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.progress import Progress, silent
+from ovquant.domain.repetition import check_repetition
+from ovquant.measure.evaluate import Evaluation, evaluate_all
+from ovquant.measure.paired import Pairing, resampler
+from ovquant.plugins.datasets import open_dataset
+from ovquant.plugins.metrics import resolve_metrics
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model's score on data, and its drop against a reference where one was given."""
+
+    metric: str
+    higher_is_better: bool
+    evaluation: Evaluation
+    reference: Evaluation | None = None
+    drop: float | None = None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+
+
+def evaluate(
+    model: Any,
+    *,
+    data: Any,
+    metric: Any,
+    reference: Any = None,
+    progress: Progress = silent,
+    **options: Unpack[MeasureOptions],
+) -> Comparison:
+    """Score a model on data, beside a reference if given; the drop has a paired 95 % interval, and how it was made.
+
+    The model runs at the device's default precision, the reference in f32.
+    """
+    settings = read_options(options, MeasureOptions)
+    runtime.check_device(settings.device)
+    (scorer,), samples = resolve_metrics([metric]), open_dataset(data)
+    check_repetition(samples)
+    deployment = settings.deployment()
+    compiled = runtime.compile_model(load_float(model, settings), deployment)
+    truth = (
+        None
+        if reference is None
+        else runtime.compile_model(load_float(reference, settings), deployment, extra=runtime.REFERENCE)
+    )
+    # Without a reference there is no drop to resample.
+    how: dict[str, Any] = {"metrics": [scorer], "reference": truth}
+    how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
+    (mine,) = evaluate_all(compiled, samples, **how, step=lambda done, total: progress("evaluating", done, total))
+    if truth is None:
+        return Comparison(scorer.name, scorer.higher_is_better, mine)
+    (theirs,) = evaluate_all(truth, samples, **how, step=lambda done, total: progress("reference", done, total))
+    score = Pairing([scorer]).scores([mine], [theirs], "holdout", Budget(max_drop=Drop(0.0))).main
+    return Comparison(
+        scorer.name, scorer.higher_is_better, mine, theirs, score.drop, score.low, score.high, score.method
+    )

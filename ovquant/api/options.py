@@ -1,0 +1,121 @@
+"""How to search, and how to serve."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from ovquant.domain.budget import Budget
+from ovquant.domain.split import By
+from ovquant.domain.trial import Objective
+from ovquant.errors import UsageError
+from ovquant.runtime import Deployment
+
+DEFAULT_STRATEGY = "integer-program"
+
+
+class ServeOptions(TypedDict, total=False):
+    """How a model is loaded, compiled and served; see Options."""
+
+    device: str
+    optimize: Objective
+    batch: int | None
+    threads: int | None
+    properties: Mapping[str, str] | None
+    input_shape: str | None
+
+
+class MeasureOptions(ServeOptions, total=False):
+    """How a model is measured on data that are not split; see Options."""
+
+    seed: int
+
+
+class ApplyOptions(MeasureOptions, total=False):
+    """How a given plan is verified; see Options."""
+
+    slice_by: By | None
+    group_by: By | None
+
+
+class ProfileOptions(MeasureOptions, total=False):
+    """How a search is made; see Options."""
+
+    recipes: Sequence[str]
+    strategy: Any
+    time_budget: float | None
+    max_trials: int | None
+    keep_float: Sequence[str]
+    group_by: By | None
+
+
+class QuantizeOptions(ProfileOptions, total=False):
+    """How a search is made and its plans are proven; see Options."""
+
+    pareto: bool
+    slice_by: By | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to search and where to serve; the defaults are for low latency on the CPU.
+
+    `recipes` are texts such as "transformer+bias"; the search tries these alone, else all that suit the model.
+    `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds,
+    `max_trials` counts plans. With `pareto` the result also holds every plan on the front of accuracy and speed.
+    `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]". `slice_by` and `group_by`
+    are a column of the data, "target", or a function of a sample: each slice has a drop of its own, and what is in one
+    group stays on one side of the split and counts as one where it is asked how sure a drop is.
+    """
+
+    device: str = "CPU"
+    optimize: Objective = "latency"
+    recipes: Sequence[str] = ()
+    strategy: Any = DEFAULT_STRATEGY
+    time_budget: float | None = None
+    max_trials: int | None = None
+    pareto: bool = False
+    keep_float: Sequence[str] = ()
+    batch: int | None = None
+    threads: int | None = None
+    properties: Mapping[str, str] | None = None
+    input_shape: str | None = None
+    seed: int = 0
+    slice_by: By | None = None
+    group_by: By | None = None
+
+    def own_properties(self) -> dict[str, str]:
+        """Return the compile properties that the user asked for."""
+        threads = {} if self.threads is None else {"INFERENCE_NUM_THREADS": str(self.threads)}
+        return {**threads, **{name: str(value) for name, value in (self.properties or {}).items()}}
+
+    def deployment(self) -> Deployment:
+        """Return where and how the model will serve; the hint is written out, so that plans hold all that was measured."""
+        hint = "THROUGHPUT" if self.optimize == "throughput" else "LATENCY"
+        return Deployment(self.device, {"PERFORMANCE_HINT": hint, **self.own_properties()}, self.batch or 1)
+
+
+def read_options(options: Mapping[str, Any], taken: type) -> Options:
+    """Return the options of a public function; raises UsageError for one that it does not take.
+
+    taken: the TypedDict of those that it takes.
+    """
+    known = [name for name in Options.__dataclass_fields__ if name in taken.__optional_keys__]  # type: ignore[attr-defined]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise UsageError(f"The option '{unknown[0]}' is not taken here. The options: {', '.join(known)}.")
+    settings = Options(**options)
+    if settings.batch is not None and settings.batch < 1:
+        raise UsageError(f"--batch is {settings.batch}; it is at least 1.")
+    if settings.max_trials is not None and settings.max_trials < 1:
+        raise UsageError(f"--max-trials is {settings.max_trials}; it is at least 1.")
+    if settings.optimize not in ("latency", "throughput", "size"):
+        raise UsageError(f"--optimize is '{settings.optimize}'; choose latency, throughput or size.")
+    return settings
+
+
+def check_slices(budget: Budget, settings: Options) -> None:
+    """Raise UsageError when the drop that no slice may exceed, and what to slice by, are not both given."""
+    if (budget.worst_slice is None) != (settings.slice_by is None):
+        raise UsageError(
+            "--slice-by and --worst-slice go together: give the column, and what no slice may lose more of."
+        )

@@ -1,0 +1,158 @@
+"""A run: from prepared model and data to a search, and from its outcome to a result."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from ovquant import runtime
+from ovquant.api.options import Options
+from ovquant.api.prepare import Prepared
+from ovquant.api.result import Result
+from ovquant.api.workspace import Work, save_plan
+from ovquant.domain.budget import Budget
+from ovquant.domain.digest import model_digest
+from ovquant.domain.holdout_log import remember
+from ovquant.domain.plan import Recipe
+from ovquant.domain.result import CANDIDATE, Data, Provenance
+from ovquant.domain.split import By, Splits
+from ovquant.domain.trial import Trial
+from ovquant.errors import MetricError, ModelError
+from ovquant.graph.fingerprint import operation_types, structure
+from ovquant.measure.workbench import Workbench
+from ovquant.plugins.loaders import digest_in
+from ovquant.plugins.metrics import metric_name
+from ovquant.plugins.recipes import offered_parts, read_recipe, split_parts
+from ovquant.plugins.registry import Registry
+from ovquant.search.holdout import Outcome, lost
+from ovquant.search.loop import Search
+from ovquant.search.standings import Offer
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a public function: its model and metrics, how it was asked to go, and where it measures.
+
+    `begin` is when it began, by time.monotonic(), and `command` how it was called, if that was at a shell.
+    """
+
+    prepared: Prepared
+    settings: Options
+    budget: Budget
+    bench: Workbench
+    begin: float
+    command: str = ""
+
+    def search(
+        self, on_trial: Callable[[Trial], None], on_best: Callable[[Trial], None] = lambda trial: None
+    ) -> Search:
+        """Return the search over the recipes asked for, or over all that suit the model."""
+        settings, kept = self.settings, self.prepared.kept
+        start = Recipe(keep_float_types=kept.types, keep_float_names=kept.names)
+        parts = tuple(settings.recipes) or tuple(offered_parts(operation_types(self.prepared.model)))
+
+        def read(names: Sequence[str]) -> Recipe:
+            return read_recipe([part for name in names for part in split_parts(name)], start=start)
+
+        # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
+        alone = {part for part in parts if read((part,)).algorithm != "post-training"}
+        plain = read(()).sketch
+        free = {part for part in parts if read((part,)) != read(()) and read((part,)).sketch == plain}
+        return Search(
+            self.bench,
+            self.budget,
+            Registry("strategies").resolve(settings.strategy),
+            Offer(parts, frozenset(parts if settings.recipes else alone), frozenset(free), settings.seed),
+            read,
+            until=float("inf") if settings.time_budget is None else self.begin + settings.time_budget,
+            most_trials=settings.max_trials,
+            pareto=settings.pareto,
+            on_trial=on_trial,
+            on_best=on_best,
+        )
+
+    def finish(self, outcome: Outcome, work: Work) -> Result:
+        """Put the chosen model into the work folder, describe the run, and give the folder its final name."""
+        models, chosen = self.bench.models, outcome.chosen
+        splits = models.splits
+        for samples in (splits.search, splits.holdout, splits.calibration):
+            remember(models.profile, samples)
+        built = models.build(chosen.plan)
+        for name in ("model.xml", "model.bin"):
+            shutil.copy2(built.with_name(name), work.folder / name)
+        for number, trial in enumerate(outcome.front, start=1):
+            save_plan(self.bench, trial, work.folder / "pareto" / f"{number:02}")
+        if outcome.candidate is not None:
+            save_plan(self.bench, outcome.candidate, work.folder / CANDIDATE)
+        plain = plainly(self.bench, chosen, self.budget)
+        result = Result(
+            verdict=outcome.verdict,
+            trial=chosen,
+            baseline=outcome.baseline,
+            trials=outcome.trials,
+            walked=outcome.walked,
+            budget=self.budget,
+            metric=self.prepared.metrics[0].name,
+            higher_is_better=self.prepared.metrics[0].higher_is_better,
+            provenance=self._provenance(chosen, splits),
+            notes=(*splits.notes, *outcome.notes, *plain_notes(plain, chosen)),
+            front=outcome.front,
+            plain=plain,
+            candidate=outcome.candidate,
+            model_digest=model_digest(work.folder),
+            folder=work.folder,
+        )
+        return work.finish(result)
+
+    def _provenance(self, chosen: Trial, splits: Splits) -> Provenance:
+        settings, models = self.settings, self.bench.models
+        roles = {"search": splits.search, "holdout": splits.holdout, "calibration": splits.calibration}
+        return Provenance(
+            model_name=self.prepared.name,
+            model_fingerprint=models.fingerprint,
+            objective=settings.optimize,
+            device=asdict(runtime.capabilities(settings.device)),
+            data={role: Data(len(samples), samples.fingerprint) for role, samples in roles.items()},
+            batch=settings.batch or 1,
+            seed=settings.seed,
+            seconds=time.monotonic() - self.begin,
+            command=self.command,
+            metrics=tuple(metric.given for metric in self.prepared.metrics),
+            slice_by=_by_text(settings.slice_by),
+            group_by=_by_text(settings.group_by),
+            served=self.bench.served(chosen.plan),
+            model_source=self.prepared.source,
+            model_structure=structure(models.model),
+            friendly_name=models.model.get_friendly_name(),
+            torch_weights=digest_in(models.model),
+            input_shape=settings.input_shape or "",
+        )
+
+
+def _by_text(by: By | None) -> str:
+    return by if isinstance(by, str) else metric_name(by) if by is not None else ""
+
+
+def plainly(bench: Workbench, chosen: Trial, budget: Budget) -> Trial | None:
+    """Return how a plan does where an application compiles it with no properties; None where that changes nothing."""
+    plan = replace(chosen.plan, name=f"{chosen.plan.name}, compiled with no properties", properties={})
+    try:
+        if bench.served(plan) == bench.served(chosen.plan):
+            return None
+        score = bench.scorer.score(plan, "holdout", budget)
+        return replace(chosen, plan=plan, search=None, holdout=score, timing=bench.stopwatch.timing(plan))
+    except (MetricError, ModelError) as error:
+        return Trial(plan, problem=str(error))
+
+
+def plain_notes(plain: Trial | None, chosen: Trial) -> list[str]:
+    """Say where a plain `core.compile_model` would break what was measured."""
+    if plain is None:
+        return []
+    remedy = "Compile it with the properties in compile.json, or with ovquant.Core."
+    if plain.holdout is None or plain.timing is None:
+        return [f"With no properties the model cannot be served: {plain.problem} {remedy}"]
+    speed = f"{plain.timing.speedup:.2f}× float's speed"
+    if not plain.holdout.holds and (chosen.holdout is None or chosen.holdout.inside):
+        return [f"Compiled with no properties it loses {lost(plain.holdout)}, outside the budget. {remedy}"]
+    return [f"Compiled with no properties it loses {lost(plain.holdout)}, at {speed}. {remedy}"]

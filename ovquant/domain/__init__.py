@@ -1,0 +1,1 @@
+"""Plain data with JSON round trips."""

@@ -1,0 +1,206 @@
+"""The plan: everything needed to build a model again, as a small JSON file."""
+
+import functools
+import json
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+from ovquant.errors import UsageError
+
+PLAN_SCHEMA = 1
+FLOAT = "float"
+"""The name of the plan that quantizes nothing."""
+BUILDABLE = ("f32",)
+"""The precisions that a single layer can be given apart from its recipe's."""
+SKETCH_SIZE = 4
+"""Samples that calibrate a model of which only the operations matter."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of the quantization algorithm.
+
+    `smooth_*` are SmoothQuant's alpha (0 to 1), or None for the algorithm's own choice. `keep_float_types` and
+    `keep_float_names` are operation types and names that are not quantized. `calibration_size` counts samples.
+    `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms.
+    """
+
+    algorithm: Literal["post-training", "accuracy-control", "weights"] = "post-training"
+    preset: Literal["performance", "mixed"] = "performance"
+    model_type: Literal["any", "transformer"] = "any"
+    bias_correction: Literal["fast", "accurate", "none"] = "fast"
+    activation_range: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "default"
+    smooth_convolution: float | None = None
+    smooth_matmul: float | None = None
+    keep_float_types: tuple[str, ...] = ()
+    keep_float_names: tuple[str, ...] = ()
+    calibration_size: int = 100
+    allowed_drop: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the settings: they may come from a file that was edited by hand."""
+        for name, hint in _setting_types().items():
+            value = getattr(self, name)
+            if not _fits(value, hint):
+                raise UsageError(f"The recipe's {name} is {value!r}, which is not {_described(hint)}.")
+        if self.calibration_size < 1:
+            raise UsageError(f"The recipe's calibration_size is {self.calibration_size}; it is at least 1.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; what only accuracy control has is left out of others."""
+        values = asdict(self)
+        if self.allowed_drop is None:
+            del values["allowed_drop"]
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Read what `to_json` wrote; an unknown setting is an error."""
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UsageError(f"The plan's recipe has unknown settings: {', '.join(unknown)}.")
+        tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **tuples})
+
+    @property
+    def key(self) -> str:
+        """Return a short fingerprint of the settings."""
+        return _digest(self.to_json())
+
+    @property
+    def sketch(self) -> "Recipe":
+        """Return the quickest recipe that makes the same operations: what differs are ranges, biases and weights."""
+        return replace(self, activation_range="default", bias_correction="none", calibration_size=SKETCH_SIZE)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe, the precision of the layers that differ from it, and the properties to compile with.
+
+    `recipe` is None for the float model. `layers` maps a layer's name to its precision, for the layers that were
+    put back ("f32", the only one that can be built); all others have the precision that the recipe gives them. `budget`
+    is what it was made to hold, as `metric` and the fields of Budget; it decides nothing of what is built.
+    """
+
+    name: str = FLOAT
+    recipe: Recipe | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    compress_to_fp16: bool = False
+    budget: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built: a plan may come from a file that was edited by hand."""
+        for layer, precision in self.layers.items():
+            if precision not in BUILDABLE:
+                raise UsageError(
+                    f"The plan asks for {precision!r} in the layer '{layer}', which cannot be built: a layer has the precision "
+                    f"that the recipe gives it, or {', '.join(BUILDABLE)}. Take it out of the plan's layers."
+                )
+
+    @property
+    def is_float(self) -> bool:
+        """Tell whether nothing is quantized."""
+        return self.recipe is None
+
+    @property
+    def runs_int8(self) -> bool:
+        """Tell whether activations are quantized, so that answers depend on how a processor adds int8 products."""
+        return self.recipe is not None and self.recipe.algorithm != "weights"
+
+    @property
+    def key(self) -> str:
+        """Return a short fingerprint of what is built and served, its name and its budget aside."""
+        values = self.to_json()
+        del values["budget"]
+        return _digest({**values, "name": ""})
+
+    def renamed(self, name: str) -> "Plan":
+        """Return the same plan under another name."""
+        return replace(self, name=name)
+
+    def allowing(self, drop: float) -> "Plan":
+        """Return the plan for a drop in the metric's unit, which changes it only where the recipe goes by it."""
+        if self.recipe is None or self.recipe.algorithm != "accuracy-control":
+            return self
+        return replace(self, recipe=replace(self.recipe, allowed_drop=drop))
+
+    def with_float(self, layers: Iterable[str]) -> "Plan":
+        """Return a recipe's plan with some of its layers put back to float, named after it."""
+        names = sorted(layers)
+        if not names:
+            return self
+        name = f"{self.name}, {len(names)} layer{'s' if len(names) > 1 else ''} in float"
+        return replace(self, name=name, layers=dict.fromkeys(names, "f32"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "schema": PLAN_SCHEMA,
+            "name": self.name,
+            "recipe": None if self.recipe is None else self.recipe.to_json(),
+            "layers": dict(sorted(self.layers.items())),
+            "properties": dict(sorted(self.properties.items())),
+            "compress_to_fp16": self.compress_to_fp16,
+            "budget": None if self.budget is None else dict(self.budget),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Plan":
+        """Read what `to_json` wrote."""
+        if values.get("schema") != PLAN_SCHEMA:
+            raise UsageError(f"This plan has schema {values.get('schema')}; this version reads schema {PLAN_SCHEMA}.")
+        recipe = values["recipe"]
+        return cls(
+            name=values["name"],
+            recipe=None if recipe is None else Recipe.from_json(recipe),
+            layers=dict(values["layers"]),
+            properties=dict(values["properties"]),
+            compress_to_fp16=values["compress_to_fp16"],
+            budget=values.get("budget"),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the plan as JSON."""
+        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Plan":
+        """Read a plan file; raises UsageError when it is missing or no plan."""
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"'{path}' is not a valid plan file: {error}. Give the plan.json of a result.") from error
+
+
+def _digest(values: Any) -> str:
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _setting_types() -> dict[str, Any]:
+    return typing.get_type_hints(Recipe)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value that JSON can hold is of an annotated type."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return value in arguments
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(isinstance(item, arguments[0]) for item in value)
+    if arguments:
+        return any(_fits(value, argument) for argument in arguments)
+    # True is an int, and an int is as good as a float.
+    return isinstance(value, (int, float) if hint is float else hint) and not isinstance(value, bool)
+
+
+def _described(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return f"one of {', '.join(typing.get_args(hint))}"
+    return "a list of names" if typing.get_origin(hint) is tuple else str(getattr(hint, "__name__", hint))

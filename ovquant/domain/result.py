@@ -1,0 +1,162 @@
+"""The result as plain data: what was chosen, what else was tried, and what that was measured with."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from ovquant.domain.budget import Budget
+from ovquant.domain.plan import Plan
+from ovquant.domain.trial import Objective, Scores, Timing, Trial, Verdict
+from ovquant.errors import UsageError
+
+RESULT_SCHEMA = 2
+CANDIDATE = "candidate"
+"""The folder of the plan that may well be what was asked for, where the verdict is inconclusive."""
+PACKAGES = ("ovquant", "openvino", "nncf", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Data:
+    """The samples of one role, by count and fingerprint."""
+
+    samples: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a result was made from and measured with.
+
+    `model_fingerprint` is the float model's, `model_structure` the same whatever its shapes, `friendly_name` what it calls
+    itself, `model_source` its path, if it was a file, and `torch_weights` the digest of the weights that it uses, if it was
+    a PyTorch model. `data` has the samples of each role. `metrics` are the metrics as they were given, where that was as
+    texts; `slice_by` and `group_by` likewise. `served` is what the accuracy was measured on, as the compiled model reports
+    it. `seconds` is the time that the run took, and `versions` those of the packages.
+    """
+
+    model_name: str
+    model_fingerprint: str
+    objective: Objective
+    device: Mapping[str, Any]
+    data: Mapping[str, Data]
+    batch: int
+    seed: int
+    seconds: float
+    command: str = ""
+    metrics: tuple[str, ...] = ()
+    slice_by: str = ""
+    group_by: str = ""
+    served: Mapping[str, str] = field(default_factory=dict)
+    model_source: str = ""
+    model_structure: str = ""
+    friendly_name: str = ""
+    torch_weights: str = ""
+    input_shape: str = ""
+    versions: Mapping[str, str] = field(default_factory=lambda: versions())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRecord:
+    """What a run found.
+
+    `trial` is the plan that was chosen, as measured, and `baseline` the float model as it would be served. `walked` are the
+    plans that were scored on the holdout, in order. `metric` is the primary metric, and `higher_is_better` its direction.
+    `front`, where it was asked for, holds the plans saved in the folders pareto/01, pareto/02 and so on, safest first.
+    `plain` is how the returned model does where it is compiled with no properties, None where these change nothing.
+    `candidate` is, where the verdict is inconclusive, the plan that may well be what was asked for, which is saved in the
+    folder candidate. `model_digest` is that of the returned model's files.
+    """
+
+    verdict: Verdict
+    trial: Trial
+    baseline: Trial
+    trials: tuple[Trial, ...]
+    walked: tuple[Trial, ...]
+    budget: Budget
+    metric: str
+    higher_is_better: bool
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+    front: tuple[Trial, ...] = ()
+    plain: Trial | None = None
+    candidate: Trial | None = None
+    model_digest: str = ""
+
+    @property
+    def plan(self) -> Plan:
+        """Return the plan of the returned model."""
+        return self.trial.plan
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        trials = {
+            "trial": self.trial.to_json(),
+            "baseline": self.baseline.to_json(),
+            "trials": [trial.to_json() for trial in self.trials],
+            "walked": [trial.to_json() for trial in self.walked],
+            "front": [trial.to_json() for trial in self.front],
+            "plain": None if self.plain is None else self.plain.to_json(),
+            "candidate": None if self.candidate is None else self.candidate.to_json(),
+        }
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        plain |= {item.name: getattr(self.provenance, item.name) for item in fields(Provenance)}
+        data = {role: asdict(item) for role, item in self.provenance.data.items()}
+        return {"schema": RESULT_SCHEMA, **plain, "budget": self.budget.to_json(), "data": data, **trials}
+
+    @classmethod
+    def read(cls, source: Path, /, **more: Any) -> Self:
+        """Read a saved result; raises UsageError when the folder holds none. more: fields that the file does not have."""
+        path = source / "result.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values["schema"] != RESULT_SCHEMA:
+                raise UsageError(f"'{path}' has schema {values['schema']}; this version reads {RESULT_SCHEMA}.")
+            made: dict[str, Any] = {name: Trial.from_json(values[name]) for name in ("trial", "baseline")}
+            made |= {
+                name: tuple(Trial.from_json(item) for item in values[name]) for name in ("trials", "walked", "front")
+            }
+            for name in ("plain", "candidate"):
+                # Results of before have no candidate.
+                made[name] = None if values.get(name) is None else Trial.from_json(values[name])
+            made |= {name: values[name] for name in _PLAIN if name in values}
+            made |= {"notes": tuple(values["notes"]), "budget": Budget.from_json(values["budget"])}
+            origin: dict[str, Any] = {
+                item.name: values[item.name] for item in fields(Provenance) if item.name in values
+            }
+            origin["data"] = {role: Data(**item) for role, item in values["data"].items()}
+            origin["metrics"] = tuple(values["metrics"])
+            return cls(**made, provenance=Provenance(**origin), **more)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"'{source}' holds no result: {error}. Give the folder that -o wrote.") from error
+
+
+_PLAIN = ("verdict", "metric", "higher_is_better", "notes", "model_digest")
+"""Fields that JSON holds as they are."""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found: the verdict about the saved model, its score on the new data, and its time beside float's."""
+
+    verdict: Verdict
+    plan: str
+    score: Scores
+    timing: Timing
+    budget: Budget
+    data: Data
+    served: Mapping[str, str]
+    versions: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "score": self.score.to_json(), "budget": self.budget.to_json()}

@@ -1,0 +1,109 @@
+"""What a strategy sees and says: plain tables in, the next thing to try or to probe out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+COMFORT = 0.5
+"""The share of the budget that a plan leaves unused when it need not be made safer: the data of the search flatter."""
+SAVING = 0.01
+"""The least saving, relative to float, that is worth calibrating, building or scoring for: less is lost in noise."""
+PartNames = tuple[str, ...]
+"""The recipe parts of a candidate, in the order they are applied; empty for float."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A choice: recipe parts, and the layers put back to float."""
+
+    parts: PartNames
+    float_layers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A wish to have the layers of a recipe measured one at a time, or each pair of the layers that it names."""
+
+    parts: PartNames
+    pairs: frozenset[str] = frozenset()
+
+
+Proposal = Candidate | Probe
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One candidate as measured on the search split.
+
+    `excess` is how far outside the budget it is (zero or less: inside), `cost` the objective relative to float
+    (below 1 is better), `cost_high` the upper end of its interval, `divergence` the relative squared error of the
+    outputs against float, `noise` half the width of the 95 % interval of the drop (zero where there is none).
+    `failed` rows could not be built or measured, and their figures mean nothing.
+    """
+
+    candidate: Candidate
+    excess: float
+    cost: float
+    cost_high: float
+    divergence: float
+    noise: float = 0.0
+    failed: bool = False
+
+    @property
+    def inside(self) -> bool:
+        """Tell whether it is inside the budget and surely better than float."""
+        return not self.failed and self.excess <= 0 and self.cost_high < 1
+
+
+def failed_row(candidate: Candidate) -> TrialRow:
+    """Return the row of a candidate that could not be built or measured."""
+    nothing = float("inf")
+    return TrialRow(candidate, nothing, nothing, nothing, nothing, failed=True)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer of a recipe, put back to float alone.
+
+    `gain` is how much the divergence falls, `cost` how much the relative cost rises; negative where float is cheaper.
+    """
+
+    name: str
+    gain: float
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """Two layers of a recipe, put back together: the same figures as for one."""
+
+    first: str
+    second: str
+    gain: float
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """All that is known so far.
+
+    `parts` are the recipe parts on offer, in the order to try them; those `alone` are not joined with others, and those
+    that are `free` change ranges and biases but no operation, and so no cost. `allowed` is the drop the budget allows,
+    in the metric's unit. `layers` holds the layers of the recipes that were probed, `pairs` the pairs that were.
+    """
+
+    parts: tuple[str, ...]
+    allowed: float
+    trials: tuple[TrialRow, ...] = ()
+    layers: Mapping[PartNames, tuple[LayerRow, ...]] = field(default_factory=dict)
+    seed: int = 0
+    pairs: Mapping[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
+    alone: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
+
+    def comfortable(self, row: TrialRow) -> bool:
+        """Tell whether a row is so far inside the budget that making it safer is not worth any cost."""
+        return not row.failed and row.excess <= -COMFORT * self.allowed
+
+    def row(self, candidate: Candidate) -> TrialRow | None:
+        """Return the measured row of a candidate, or None."""
+        return next((row for row in self.trials if row.candidate == candidate), None)

@@ -1,0 +1,320 @@
+"""The trial: one plan, really built, compiled and measured."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ovquant.domain.plan import Plan
+from ovquant.stats.intervals import paired_ratio, ratio_interval
+
+NORMAL = 1.96
+"""Standard deviations that a 95 % interval reaches to either side, nearly."""
+BUSY = 0.05
+"""The share of the processors that other work may have before it is spoken of."""
+NO_LIMIT = 1e6
+"""What stands for no upper limit of a ratio, since JSON has no infinity."""
+Objective = Literal["latency", "throughput", "size"]
+Method = Literal["exact", "betting", "bootstrap", "t"]
+CERTIFYING: frozenset[Method] = frozenset({"exact", "betting"})
+"""Methods that hold at every number of samples; the others are approximate."""
+Verdict = Literal["met", "float", "inconclusive", "infeasible", "missed"]
+Split = Literal["search", "holdout"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric's score on one split, or on a slice of it, beside the float model's on the same samples.
+
+    `drop` is in the metric's unit, and positive where the plan is worse than float, whichever direction of the metric is
+    better. `excess` is how far it is outside the budget. `low` and `high` are a 95 % paired interval of the drop, None where
+    there is none; `method` says how it was made, and `deviation` is the standard deviation of one sample's drop, where
+    the interval was made by Student's t or by resamples.
+
+    Where the budget asks for a confidence, `p_value` is that of being outside, `level` what it must not exceed, `bound`
+    the drop that is not exceeded at that level, and `needed` about how many samples would prove what is likely. `look` is
+    the number of times, including this one, that these samples have decided something.
+    """
+
+    split: Split
+    value: float
+    float_value: float
+    drop: float
+    excess: float
+    samples: int
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    metric: str = ""
+    slice: str = ""
+    p_value: float | None = None
+    level: float | None = None
+    bound: float | None = None
+    needed: int | None = None
+    look: int | None = None
+    deviation: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what was scored: the metric, and the slice if it is one."""
+        return f"{self.metric} of slice {self.slice}" if self.slice else self.metric
+
+    @property
+    def allowed(self) -> float:
+        """Return the drop that the budget allows here."""
+        return self.drop - self.excess
+
+    @property
+    def open(self) -> bool:
+        """Tell whether the 95 % interval of the drop reaches to both sides of what the budget allows."""
+        return self.low is not None and self.high is not None and self.low <= self.allowed < self.high
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the budget is held: with the confidence asked for, else by the point estimate."""
+        if self.level is None:
+            return self.excess <= 0
+        return self.p_value is not None and self.p_value <= self.level
+
+    @property
+    def certified(self) -> bool:
+        """Tell whether the budget is held with a confidence, by a test that is valid at every number of samples."""
+        return self.holds and self.level is not None and self.method in CERTIFYING
+
+    @property
+    def undecided(self) -> bool:
+        """Tell whether a score outside its budget is not surely outside; without a confidence only slices can be that."""
+        return self.excess <= 0 or (
+            self.level is None and bool(self.slice) and self.low is not None and self.low <= self.allowed
+        )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All that must hold together on one split: the primary metric, then other metrics and slices.
+
+    `value`, `float_value`, `drop`, `low`, `high` and `samples` are those of the primary metric.
+    """
+
+    all: tuple[Score, ...]
+
+    @property
+    def main(self) -> Score:
+        """Return the score of the primary metric on all samples."""
+        return self.all[0]
+
+    @property
+    def nearest(self) -> Score:
+        """Return the score nearest to its limit.
+
+        That is the one proven least where a confidence is asked for, else the one that uses up most of what it may lose.
+        """
+        return max(self.all, key=_nearness)
+
+    @property
+    def inside(self) -> bool:
+        """Tell whether the budget is held by the point estimates."""
+        return all(score.excess <= 0 for score in self.all)
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the budget is held: with the confidence asked for, else by the point estimates."""
+        return all(score.holds for score in self.all)
+
+    @property
+    def certified(self) -> bool:
+        """Tell whether the budget is held with a confidence, by tests that are valid at every number of samples."""
+        return all(score.certified for score in self.all)
+
+    @property
+    def undecided(self) -> bool:
+        """Tell whether the budget is not held, and yet not surely broken.
+
+        With a confidence that is where the point estimates are inside; without one, where only slices are outside, whose
+        intervals reach inside.
+        """
+        return not self.holds and all(score.undecided for score in self.all)
+
+    @property
+    def value(self) -> float:
+        """Return the plan's score by the primary metric."""
+        return self.main.value
+
+    @property
+    def float_value(self) -> float:
+        """Return the float model's score by the primary metric."""
+        return self.main.float_value
+
+    @property
+    def drop(self) -> float:
+        """Return the drop in the primary metric."""
+        return self.main.drop
+
+    @property
+    def low(self) -> float | None:
+        """Return the lower end of the 95 % interval of the drop in the primary metric."""
+        return self.main.low
+
+    @property
+    def high(self) -> float | None:
+        """Return the upper end of the 95 % interval of the drop in the primary metric."""
+        return self.main.high
+
+    @property
+    def samples(self) -> int:
+        """Return how many samples the primary metric was measured on."""
+        return self.main.samples
+
+    def at_use(self, number: int | None) -> "Scores":
+        """Return the scores of samples that decided something for the number-th time."""
+        return Scores(tuple(replace(score, look=number) for score in self.all))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON: the score nearest to its limit, with all of them as its parts where there are several."""
+        parts = [{**asdict(score), "parts": []} for score in self.all]
+        return {**asdict(self.nearest), "parts": parts if len(parts) > 1 else []}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Scores":
+        """Read what `to_json` wrote."""
+        parts = values["parts"] or [values]
+        return cls(tuple(Score(**{name: value for name, value in part.items() if name != "parts"}) for part in parts))
+
+
+def verdict_of(scores: Scores) -> Verdict:
+    """Return the verdict about a plan that was given, from its scores."""
+    if scores.holds:
+        return "met"
+    return "inconclusive" if scores.undecided else "missed"
+
+
+def needed_by_width(score: Score) -> int | None:
+    """Return about how many samples would narrow a drop's interval to one side of its limit, if width falls with √n."""
+    if score.low is None or score.high is None or score.excess == 0:
+        return None
+    reach = score.high - score.drop if score.excess < 0 else score.drop - score.low
+    return math.ceil(score.samples * max(1.1, (reach / abs(score.excess)) ** 2))
+
+
+def _nearness(score: Score) -> tuple[float, float]:
+    share = score.excess / score.allowed if score.allowed > 0 else math.copysign(math.inf, score.excess)
+    return (score.p_value or 0.0, share)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a plan takes beside float: medians and 95th percentiles, milliseconds.
+
+    `ratio` is to float timed in turn with it (below 1 is faster), with a 95 % interval over compilations; for the throughput
+    objective the times are milliseconds per sample with all requests busy. `heats` counts the compilations timed, and
+    `others` is the share of the processors that other work had meanwhile.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    float_p50_ms: float
+    float_p95_ms: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    rounds: int
+    heats: int = 1
+    others: float = 0.0
+
+    @classmethod
+    def of(cls, times: NDArray[np.float64], float_times: NDArray[np.float64], *, others: float = 0.0) -> "Timing":
+        """Summarise one heat, interleaved times of a plan and of float, both milliseconds of shape [rounds].
+
+        One heat has no interval: what one compilation of a model takes says little of the next.
+        """
+        ratio = paired_ratio(times, float_times)
+        alone = times is float_times
+        return cls(
+            p50_ms=float(np.median(times)),
+            p95_ms=float(np.percentile(times, 95)),
+            float_p50_ms=float(np.median(float_times)),
+            float_p95_ms=float(np.percentile(float_times, 95)),
+            ratio=ratio,
+            ratio_low=ratio if alone else 0.0,
+            ratio_high=ratio if alone else NO_LIMIT,
+            rounds=np.size(times),
+            others=others,
+        )
+
+    @classmethod
+    def joined(cls, heats: Sequence["Timing"], *, confidence: float = 0.95) -> "Timing":
+        """Return what several heats of one plan say together.
+
+        The interval is Student's t over heats, in each of which both sides were compiled anew: so the variation between
+        compilations and places is in it, which the rounds of one heat do not show.
+        """
+        if len(heats) == 1:
+            return heats[0]
+
+        def mean(name: str) -> float:
+            return float(np.exp(np.mean(np.log([getattr(heat, name) for heat in heats]))))
+
+        ratio, low, high = ratio_interval([heat.ratio for heat in heats], confidence=confidence)
+        return cls(
+            **{name: mean(name) for name in ("p50_ms", "p95_ms", "float_p50_ms", "float_p95_ms")},
+            ratio=ratio,
+            ratio_low=low,
+            ratio_high=min(high, NO_LIMIT),
+            rounds=sum(heat.rounds for heat in heats),
+            heats=len(heats),
+            others=float(np.mean([heat.others for heat in heats])),
+        )
+
+    @property
+    def company(self) -> str:
+        """Say how much of the processors other work had meanwhile, where that was more than a little."""
+        return f", while other work had {self.others:.0%} of the processors" if self.others >= BUSY else ""
+
+    @property
+    def speedup(self) -> float:
+        """Return how many times faster than float."""
+        return 1 / self.ratio
+
+    @property
+    def decided(self) -> bool:
+        """Tell whether the difference from float exceeds the noise."""
+        return self.ratio_high < 1 or self.ratio_low > 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was measured of one plan; `problem` says why where it could not be built or need not be scored.
+
+    `predicted` is the ratio to float in the objective that was expected before the plan was built.
+    """
+
+    plan: Plan
+    search: Scores | None = None
+    holdout: Scores | None = None
+    timing: Timing | None = None
+    size_bytes: int = 0
+    divergence: float | None = None
+    layers: Mapping[str, str] | None = None
+    problem: str = ""
+    seconds: float = 0.0
+    predicted: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        scores = {
+            "search": None if self.search is None else self.search.to_json(),
+            "holdout": None if self.holdout is None else self.holdout.to_json(),
+        }
+        return {**asdict(self), **scores, "plan": self.plan.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Trial":
+        """Read what `to_json` wrote."""
+        scores = {
+            name: None if values[name] is None else Scores.from_json(values[name]) for name in ("search", "holdout")
+        }
+        timing = None if values["timing"] is None else Timing(**values["timing"])
+        return cls(**{**values, **scores, "timing": timing, "plan": Plan.from_json(values["plan"])})

@@ -1,0 +1,1 @@
+"""An openvino.Model, read or rewritten; no device and no nncf."""

@@ -1,0 +1,237 @@
+"""Look at a model: is it quantized already, and which of its layers have which precision."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import openvino
+
+from ovquant.domain.layer import Layer
+from ovquant.domain.sample import Array
+
+_WEIGHT_TYPES = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
+_WEIGHTED = {
+    "Convolution",
+    "GroupConvolution",
+    "ConvolutionBackpropData",
+    "GroupConvolutionBackpropData",
+    "MatMul",
+    "Gather",
+    "LSTMSequence",
+    "GRUSequence",
+    "RNNSequence",
+    "LSTMCell",
+    "GRUCell",
+    "RNNCell",
+}
+
+
+def is_quantized(model: openvino.Model) -> bool:
+    """Tell whether a model holds quantizers, or weights stored in eight bits or fewer."""
+    return any(_quantizes(operation) for operation in every_operation(model))
+
+
+def every_operation(model: openvino.Model) -> list[openvino.Node]:
+    """Return all operations, those in the bodies of If, Loop and TensorIterator included."""
+    found: list[openvino.Node] = []
+    for operation in model.get_ops():
+        found.append(operation)
+        if operation.get_type_name() == "If":
+            found += every_operation(operation.get_function(0)) + every_operation(operation.get_function(1))
+        elif operation.get_type_name() in ("Loop", "TensorIterator"):
+            found += every_operation(operation.get_function())
+    return found
+
+
+def _quantizes(operation: openvino.Node) -> bool:
+    kind = operation.get_type_name()
+    if kind in ("FakeQuantize", "FakeConvert"):
+        return True
+    if kind != "Constant" or operation.get_element_type().get_type_name() not in _WEIGHT_TYPES:
+        return False
+    return _is_scaled(operation)
+
+
+def _is_scaled(constant: openvino.Node) -> bool:
+    """Tell whether low-bit values are scaled to float: what is only converted is plain integer data, and no weights."""
+    converts = [target.get_node() for target in constant.output(0).get_target_inputs()]
+    return any(
+        user.get_node().get_type_name() in ("Multiply", "Subtract")
+        for convert in converts
+        if convert.get_type_name() == "Convert" and convert.get_element_type().is_real()
+        for user in convert.output(0).get_target_inputs()
+    )
+
+
+def precisions(model: openvino.Model) -> dict[str, str]:
+    """Return the planned precision of every operation that has weights: operation name to f32, int8 or int8-weights."""
+    found = {}
+    for operation in every_operation(model):
+        if operation.get_type_name() in _WEIGHTED:
+            quantized = [_through_quantizer(source) for source in operation.input_values()]
+            weights = any(kind == "weights" for kind in quantized)
+            activations = any(kind == "activations" for kind in quantized)
+            found[operation.get_friendly_name()] = _precision(weights, activations)
+    return found
+
+
+def layer_precisions(model: openvino.Model, layers: Iterable[Layer]) -> dict[str, str]:
+    """Return the precision that each layer of a recipe has in a model that was built: its name to f32, int8, ….
+
+    model: built from the quantized model that has these layers, as it was saved.
+    """
+    nodes = {node.get_friendly_name(): node for node in every_operation(model)}
+    found = {}
+    for layer in layers:
+        parts = [nodes[name] for name in layer.operations or layer.quantizers if name in nodes]
+        kinds = {_through_quantizer(source) for part in parts for source in part.input_values()}
+        cut = not layer.operations and any(part.get_type_name() == "FakeQuantize" for part in parts)
+        found[layer.name] = _precision("weights" in kinds, "activations" in kinds or cut)
+    return found
+
+
+def _precision(weights: bool, activations: bool) -> str:
+    if activations:
+        return "int8"
+    return "int8-weights" if weights else "f32"
+
+
+def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
+    """Tell whether an input comes from quantized weights, from a quantizer on activations, or from neither."""
+    node = source.get_node()
+    kind = node.get_type_name()
+    if kind == "FakeQuantize":
+        return "weights" if is_constant(node.input_value(0)) else "activations"
+    if kind == "Constant":
+        return "weights" if node.get_element_type().get_type_name() in _WEIGHT_TYPES else ""
+    if depth and kind in ("Multiply", "Subtract"):
+        # Weights are scaled behind their quantizer; of activations these are operations of their own.
+        found = _through_quantizer(node.input_value(0), depth - 1)
+        return found if found == "weights" else ""
+    if depth and kind in (
+        "Convert",
+        "Reshape",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "MaxPool",
+        "Concat",
+        "Split",
+        "VariadicSplit",
+        "StridedSlice",
+        "Slice",
+        "Gather",
+        "Pad",
+        "Tile",
+        "Broadcast",
+        "ReduceMax",
+        "Minimum",
+        "Maximum",
+        "ShuffleChannels",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "Interpolate",
+    ):
+        return _through_quantizer(node.input_value(0), depth - 1)
+    return ""
+
+
+_LOW_BIT = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
+PASSED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Convert", "MaxPool")
+"""Operations that a quantizer's effect passes through on its way to the operation it is for."""
+
+
+@dataclass(frozen=True)
+class Quantizer:
+    """The quantizer of one input of an operation; scale and zero point run from min to max over its channels.
+
+    `of` is "weights" or "activations". A value q stands for (q − zero) · scale. `type` is the integer type; for
+    activations q counts from 0 to levels − 1. Scales are None where the form is not affine.
+    """
+
+    of: str
+    input: int
+    name: str
+    type: str
+    channels: int
+    scale_min: float | None
+    scale_max: float | None
+    zero_min: float | None
+    zero_max: float | None
+
+
+def quantizers_of(operation: openvino.Node) -> Iterator[Quantizer]:
+    for position, source in enumerate(operation.input_values()):
+        found = _behind(source)
+        if found is None:
+            continue
+        if found.get_type_name() == "FakeQuantize":
+            yield _of_fake_quantize(found, position)
+        else:
+            yield _of_weights(found, position)
+
+
+def _behind(source: openvino.Output) -> openvino.Node | None:
+    """Return the FakeQuantize or the low-bit constant that an input comes from."""
+    node = source.get_node()
+    kind = node.get_type_name()
+    if kind == "FakeQuantize":
+        return node
+    if kind == "Constant":
+        return node if node.get_element_type().get_type_name() in _LOW_BIT and _is_scaled(node) else None
+    if kind in PASSED or (kind in ("Multiply", "Subtract") and is_constant(node.input_value(1))):
+        return _behind(node.input_value(0))
+    return None
+
+
+def _of_fake_quantize(node: openvino.Node, position: int) -> Quantizer:
+    levels = int(node.get_attributes()["levels"])
+    of = "weights" if is_constant(node.input_value(0)) else "activations"
+    name, kind = node.get_friendly_name(), f"u{max(1, (levels - 1).bit_length())}"
+    low, high = (_values(node.input_value(index)) for index in (3, 4))
+    if low is None or high is None:
+        return Quantizer(of, position, name, kind, 1, None, None, None, None)
+    scale = (high - low) / (levels - 1)
+    zero = np.divide(-low, scale, out=np.zeros_like(scale), where=scale != 0)
+    return _quantizer(of, position, name, kind, scale, np.round(zero))
+
+
+def _of_weights(constant: openvino.Node, position: int) -> Quantizer:
+    """Read scale and zero point from the Subtract and Multiply that turn low-bit weights back to float."""
+    scale, zero, node = np.ones(1), np.zeros(1), constant
+    while True:
+        users = [target.get_node() for target in node.output(0).get_target_inputs()]
+        node = users[0] if users else constant
+        kind = node.get_type_name()
+        if kind not in ("Convert", "Subtract", "Multiply"):
+            break
+        values = None if kind == "Convert" else _values(node.input_value(1))
+        if kind == "Subtract" and values is not None:
+            zero = values
+        if kind == "Multiply" and values is not None:
+            scale = values
+            break
+    kind = constant.get_element_type().get_type_name()
+    return _quantizer("weights", position, constant.get_friendly_name(), kind, scale, zero)
+
+
+def _quantizer(of: str, position: int, name: str, kind: str, scale: Array, zero: Array) -> Quantizer:
+    span = (float(scale.min()), float(scale.max()), float(zero.min()), float(zero.max()))
+    return Quantizer(of, position, name, kind, int(scale.size), *span)
+
+
+def _values(source: openvino.Output) -> Array | None:
+    """Return the float values of a constant, read through conversions, or None."""
+    node = source.get_node()
+    while node.get_type_name() == "Convert":
+        node = node.input_value(0).get_node()
+    return np.asarray(node.data, dtype=np.float64) if node.get_type_name() == "Constant" else None
+
+
+def is_constant(source: openvino.Output) -> bool:
+    """Tell whether an input is a constant, read through conversions, scaling and reshaping."""
+    node = source.get_node()
+    kind = node.get_type_name()
+    if kind in ("Convert", "Reshape", "Multiply", "Subtract"):
+        return is_constant(node.input_value(0))
+    return bool(kind == "Constant")

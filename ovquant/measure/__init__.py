@@ -1,0 +1,1 @@
+"""A plan to a trial: built, scored and timed."""

@@ -1,0 +1,265 @@
+"""Model, data and metric to a score, with one item per sample where the metric has them."""
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+
+from ovquant.domain.sample import Array, Dataset, Outputs
+from ovquant.errors import MetricError, OvquantError
+from ovquant.graph.names import names_of
+from ovquant.plugins.metrics import ResolvedMetric, checked
+from ovquant.runtime import Block, batched_names, infer, stackable
+
+FIRST_CHECKPOINT = 64
+"""Samples after which a plan is first asked whether it is decided."""
+Step = Callable[[int, int], None]
+"""Called with the samples done and the samples in all."""
+Seen = Callable[[Block], None]
+"""Called with the outputs of each run of samples that is scored."""
+Resample = Callable[[Callable[[Sequence[int]], float]], Sequence[float]]
+"""Turns a function from places of samples to a score into the scores of resamples."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A score; `items` holds one number per sample where the score is their mean, else None.
+
+    `replicates` are the scores of resamples of the samples, where they were asked for and the score is not a mean: those of
+    two models on the same data are of the same resamples.
+    """
+
+    score: float
+    samples: int
+    items: tuple[float, ...] | None = None
+    replicates: tuple[float, ...] | None = None
+
+
+def evaluate(
+    compiled: openvino.CompiledModel,
+    dataset: Dataset,
+    *,
+    metric: ResolvedMetric,
+    reference: openvino.CompiledModel | None = None,
+    step: Step | None = None,
+    seen: Seen | None = None,
+) -> Evaluation:
+    """Score a compiled model on a dataset by one metric; see `evaluate_all`."""
+    return evaluate_all(compiled, dataset, metrics=[metric], reference=reference, step=step, seen=seen)[0]
+
+
+def evaluate_all(
+    compiled: openvino.CompiledModel,
+    dataset: Dataset,
+    *,
+    metrics: Sequence[ResolvedMetric],
+    reference: openvino.CompiledModel | None = None,
+    step: Step | None = None,
+    seen: Seen | None = None,
+    resample: Resample | None = None,
+) -> list[Evaluation]:
+    """Score a compiled model on a dataset by several metrics, inferring once.
+
+    reference: the float model, for metrics that compare with its outputs. `seen` is shown all outputs. `resample` turns a function from places
+    of samples to a score into the scores of resamples, for metrics that are not means. Raises MetricError when targets are
+    missing, or when a metric raises or gives something that is not a number.
+    """
+    with ExitStack() as stack:
+        scorers = [
+            stack.enter_context(Whole(metric, names_of(compiled.outputs), batched_names(compiled), resample))
+            if metric.is_whole_set
+            else BySample(metric, resample)
+            for metric in metrics
+        ]
+        for block, truth in _blocks(compiled, dataset, metrics, reference):
+            if seen is not None:
+                seen(block)
+            for metric, scorer in zip(metrics, scorers, strict=True):
+                if not metric.compares_with_float:
+                    _require_targets(metric, block)
+                scorer.add(replace(block, targets=truth) if metric.compares_with_float else block)
+            if step is not None:
+                step(block.indices[-1] + 1, len(dataset))
+        return [scorer.finish(len(dataset)) for scorer in scorers]
+
+
+class BySample:
+    """Scores block after block by a metric that gives an item per sample."""
+
+    def __init__(self, metric: ResolvedMetric, resample: Resample | None) -> None:
+        self._metric, self._resample = metric, resample
+        self._items: list[Any] = []
+
+    def add(self, block: Block) -> None:
+        """Measure a block."""
+        plugin = self._metric.plugin
+        measured = _guarded(self._metric, partial(plugin.measure, block.stacked(), block.targets))
+        self._items += checked(plugin, list(measured), samples=len(block.indices))
+
+    def finish(self, samples: int) -> Evaluation:
+        """Return the score of all blocks."""
+        items, metric, plugin = self._items, self._metric, self._metric.plugin
+
+        def score(places: Sequence[int]) -> float:
+            return float(plugin.aggregate([items[place] for place in places]))
+
+        whole = float(checked(plugin, _guarded(metric, partial(plugin.aggregate, items))))
+        if metric.is_mean:
+            return Evaluation(whole, samples, tuple(float(item) for item in items))
+        return Evaluation(whole, samples, replicates=_resampled(self._resample, score))
+
+
+class Whole:
+    """Keeps all outputs on disk for a metric that needs them at once."""
+
+    def __init__(
+        self, metric: ResolvedMetric, names: Sequence[str], batched: frozenset[str], resample: Resample | None
+    ) -> None:
+        self._metric, self._resample, self._names = metric, resample, names
+        self._folder = tempfile.TemporaryDirectory(prefix="ovquant-")
+        self._stores = {
+            name: Store(Path(self._folder.name) / f"{position}.bin", batched=name in batched)
+            for position, name in enumerate(names)
+        }
+        self._targets: list[Any] = []
+
+    def __enter__(self) -> "Whole":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def add(self, block: Block) -> None:
+        """Keep a block."""
+        for sample in block.outputs:
+            for name, array in sample.items():
+                self._stores[name].append(array)
+        self._targets += block.targets
+
+    def finish(self, samples: int) -> Evaluation:
+        """Return the score of all outputs."""
+        columns = {name: store.read() for name, store in self._stores.items()}
+        targets, plugin = self._targets, self._metric.plugin
+
+        def picked(places: Sequence[int] | None) -> Outputs:
+            some = {name: column if places is None else _picked(column, places) for name, column in columns.items()}
+            return some[self._names[0]] if len(self._names) == 1 else some
+
+        def score(places: Sequence[int]) -> float:
+            return float(plugin.score_all(picked(places), [targets[place] for place in places])[0])
+
+        whole, items = _guarded(self._metric, partial(plugin.score_all, picked(None), targets))
+        checked(plugin, whole)
+        if items is not None:
+            return Evaluation(float(whole), samples, tuple(float(item) for item in items))
+        return Evaluation(float(whole), samples, replicates=_resampled(self._resample, score))
+
+
+def _picked(column: Any, places: Sequence[int]) -> Any:
+    return column[np.asarray(places)] if isinstance(column, np.ndarray) else [column[place] for place in places]
+
+
+def _resampled(resample: Resample | None, score: Callable[[Sequence[int]], float]) -> tuple[float, ...] | None:
+    if resample is None:
+        return None
+    # A resample can be one that a metric refuses, such as one with a single class: then there is no interval.
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = tuple(float(value) for value in resample(score))
+    except Exception:
+        return None
+    return found if found and np.isfinite(found).all() else None
+
+
+class Store:
+    """Arrays of one output on disk, so that memory does not grow with the number of samples.
+
+    `batched` tells that axis 0 is known to be the batch.
+    """
+
+    def __init__(self, path: Path, *, batched: bool = False) -> None:
+        self._path, self._batched = path, batched
+        self._file = path.open("wb")
+        self._shapes: list[tuple[int, ...]] = []
+        self._dtype = np.dtype(np.float32)
+
+    def append(self, array: Array) -> None:
+        """Write one sample's array."""
+        self._dtype = array.dtype
+        self._shapes.append(array.shape)
+        self._file.write(np.ascontiguousarray(array).tobytes())
+
+    def read(self) -> Array | list[Array]:
+        """Return the memory-mapped arrays: stacked along the batch axis, or a list where there is none or shapes differ."""
+        self._file.close()
+        # An empty file cannot be mapped, and outputs of no detection at all make one.
+        empty = self._path.stat().st_size == 0
+        flat = np.empty(0, self._dtype) if empty else np.memmap(self._path, dtype=self._dtype, mode="r")
+        if self._batched and stackable(self._shapes):
+            return flat.reshape(len(self._shapes), *self._shapes[0][1:])
+        ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
+        return [
+            flat[end - int(np.prod(shape)) : end].reshape(shape) for shape, end in zip(self._shapes, ends, strict=True)
+        ]
+
+
+def checkpoints(samples: int) -> Iterator[int]:
+    """Yield after how many samples to look whether a plan is decided: ever twice as many, the last time after all."""
+    end = FIRST_CHECKPOINT
+    # A last part that is nearly nothing is not worth a look before it.
+    while end * 1.5 < samples:
+        yield end
+        end *= 2
+    yield samples
+
+
+def _blocks(
+    compiled: openvino.CompiledModel,
+    dataset: Dataset,
+    metrics: Sequence[ResolvedMetric],
+    reference: openvino.CompiledModel | None,
+) -> Iterator[tuple[Block, list[Any]]]:
+    """Yield the outputs of runs of samples, beside the float model's where a metric compares with them."""
+    compares = [metric for metric in metrics if metric.compares_with_float]
+    if compares and reference is None:
+        raise MetricError(f"The metric {compares[0].name} compares with the float model: give it with --reference.")
+    others = infer(reference, dataset) if compares and reference is not None else None
+    for block in infer(compiled, dataset):
+        yield block, [] if others is None else _regrouped(others, block)
+
+
+def _regrouped(others: Iterator[Block], block: Block) -> list[Any]:
+    """Return the float model's outputs for the samples of a block; both walk the same data in the same order."""
+    other = next(others)
+    if other.indices != block.indices:
+        raise MetricError("The float model takes another batch size than the model that is compared with it.")
+    return [next(iter(outputs.values())) if len(outputs) == 1 else outputs for outputs in other.outputs]
+
+
+def _require_targets(metric: ResolvedMetric, block: Block) -> None:
+    missing = [index for index, target in zip(block.indices, block.targets, strict=True) if target is None]
+    if missing:
+        raise MetricError(
+            f"The metric {metric.name} needs targets and sample {missing[0]} has none. Add targets to the data, or "
+            "use the label-free metric fidelity, which compares with the float model."
+        )
+
+
+def _guarded(metric: ResolvedMetric, call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except OvquantError:
+        raise
+    except Exception as error:
+        cause = str(error).strip().partition("\n")[0]
+        raise MetricError(
+            f"The metric {metric.name} raised {type(error).__name__}: {cause}. Correct it, or check that it suits the model's outputs and the targets."
+        ) from error

@@ -1,0 +1,184 @@
+"""Plans to models: built once, kept on disk and in memory, and known by all that they depend on."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import openvino
+
+from ovquant import runtime
+from ovquant.domain.content import content_digest
+from ovquant.domain.files import written
+from ovquant.domain.plan import FLOAT, Plan, Recipe
+from ovquant.domain.profile import Profile
+from ovquant.domain.progress import Progress, silent, told
+from ovquant.domain.split import Splits, draw
+from ovquant.graph.fingerprint import fingerprint
+from ovquant.measure.evaluate import evaluate_all
+from ovquant.plugins.metrics import ResolvedMetric
+from ovquant.quantization import Quantized, Validation, quantize
+from ovquant.runtime import REFERENCE, Deployment
+
+KEPT_RECIPES = 2
+"""Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
+KEPT_COMPILED = 3
+"""Compiled models that are kept for scoring: the float reference, float as it is served, and the plan at hand."""
+RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
+"""The properties that openvino takes from a model's own runtime_options; it ignores all others there."""
+
+
+@dataclass
+class Models:
+    """The models of all plans of one float model, as files and compiled; `folder` receives the files.
+
+    `metric` is the primary metric, which recipes that score models while they quantize go by.
+    """
+
+    model: openvino.Model
+    splits: Splits
+    metric: ResolvedMetric
+    deployment: Deployment
+    profile: Profile
+    folder: Path
+    seed: int = 0
+    progress: Progress = silent
+    _quantized: dict[str, Quantized] = field(default_factory=dict)
+    _compiled: dict[str, openvino.CompiledModel] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.float_plan = Plan(FLOAT, properties=dict(self.deployment.properties))
+        self.reference_plan = Plan("float-f32", properties={**self.deployment.properties, **REFERENCE})
+
+    # Keys ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the float model's fingerprint."""
+        return fingerprint(self.model)
+
+    @cached_property
+    def circumstances(self) -> dict[str, str]:
+        """Return what outputs and times depend on beside model, plan and data."""
+        return circumstances(self.deployment.device)
+
+    def key(self, plan: Plan) -> dict[str, Any]:
+        """Return what a measurement of a plan depends on, whatever is measured: also what its model is built from."""
+        key = {
+            "model": self.fingerprint,
+            "plan": plan.key,
+            "batch": self.deployment.batch,
+            "device": self.deployment.device,
+            "circumstances": self.circumstances,
+            "calibration": self.splits.calibration.inputs,
+            "seed": self.seed,
+        }
+        if plan.recipe is not None and plan.recipe.algorithm == "accuracy-control":
+            # It is built by what it scores.
+            key |= {"search": self.splits.search.fingerprint, "metric": self.metric.key}
+        return key
+
+    def built_key(self, plan: Plan, *, values: bool) -> dict[str, Any]:
+        """Return the key of what a built model puts out, which plans that come to the same model share.
+
+        Without `values` it is the key of how long the model takes, which plans that come to the same operations share.
+        """
+
+        def measure() -> str:
+            return fingerprint(runtime.core().read_model(self.build(plan)), values=values)
+
+        found = self.profile.measured("content" if values else "operations", self.key(plan), measure)
+        return {**self.key(plan), "plan": found, "properties": dict(sorted(plan.properties.items()))}
+
+    # Models -------------------------------------------------------------------------------------------------------
+
+    def quantized(self, recipe: Recipe) -> Quantized:
+        """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
+        if recipe.key not in self._quantized:
+            samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
+            requests = runtime.Requests(self.model.inputs, samples, told(self.progress, "calibrating"))
+            # Room is made first: a quantized model can be large.
+            while len(self._quantized) >= KEPT_RECIPES:
+                self._quantized.pop(next(iter(self._quantized)))
+            self._quantized[recipe.key] = quantize(
+                self.model, recipe, calibration=requests, validation=self._validation(recipe)
+            )
+        return self._quantized[recipe.key]
+
+    def _validation(self, recipe: Recipe) -> Validation | None:
+        """Return what accuracy control needs to score models while it quantizes; None for other recipes."""
+        metric = self.metric
+        if recipe.algorithm != "accuracy-control" or not metric.is_mean:
+            return None
+        batched, data = runtime.batched_outputs(self.model), self.splits.search
+
+        def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
+            known = runtime.Compiled(compiled, batched)
+            reference = self.compiled(self.reference_plan) if metric.compares_with_float else None
+            found = evaluate_all(known, data.only(places), metrics=[metric], reference=reference)[0]
+            return metric.sign * found.score, [metric.sign * item for item in found.items or ()]
+
+        return Validation(score, len(data), recipe.allowed_drop or 0.0)
+
+    def hold(self, recipe: Recipe) -> None:
+        """Let another recipe leave memory before this one."""
+        if recipe.key in self._quantized:
+            self._quantized[recipe.key] = self._quantized.pop(recipe.key)
+
+    def build(self, plan: Plan) -> Path:
+        """Build a plan, write it as IR and return the path of its model.xml; what is there already is used."""
+        path = self._place(plan) / "model.xml"
+        if not path.exists():
+            model = self._finished(plan)
+            with written(path.parent, folder=True) as partial:
+                openvino.save_model(model, partial / "model.xml", compress_to_fp16=plan.compress_to_fp16)
+        return path
+
+    def _finished(self, plan: Plan) -> openvino.Model:
+        """Return a plan's model as it is saved: with what travels in it."""
+        model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
+        model = with_runtime_options(model, plan.properties)
+        return runtime.mark(model, runtime.int8_arithmetic(self.deployment.device)) if plan.runs_int8 else model
+
+    def _place(self, plan: Plan) -> Path:
+        return self.folder / content_digest(self.key(plan))[:16]
+
+    def compile(self, plan: Plan) -> openvino.CompiledModel:
+        """Compile a plan's saved file anew, exactly as it will be served.
+
+        Other streams or threads can be other kernels, with other outputs.
+        """
+        return runtime.compile_model(self.build(plan), replace(self.deployment, properties=plan.properties))
+
+    def compiled(self, plan: Plan) -> openvino.CompiledModel:
+        """Return a plan's compiled model, compiling it only where it is not kept."""
+        if plan.key not in self._compiled:
+            always = {self.reference_plan.key, self.float_plan.key}
+            while len(self._compiled) >= KEPT_COMPILED and self._compiled.keys() - always:
+                self._compiled.pop(next(key for key in self._compiled if key not in always))
+            self._compiled[plan.key] = self.compile(plan)
+        return self._compiled[plan.key]
+
+    def discard(self, plan: Plan) -> None:
+        """Delete the built files of a plan that is out of the running, and forget its compiled model."""
+        self._compiled.pop(plan.key, None)
+        shutil.rmtree(self._place(plan), ignore_errors=True)
+
+
+def with_runtime_options(model: openvino.Model, properties: Mapping[str, str]) -> openvino.Model:
+    """Return a model, as a copy where it must be, that holds those of its properties that travel with it."""
+    travelling = [name for name in RUNTIME_OPTIONS if name in properties]
+    copy = model.clone() if travelling else model
+    for name in travelling:
+        copy.set_rt_info(properties[name], ["runtime_options", name])
+    return copy
+
+
+def circumstances(device: str) -> dict[str, str]:
+    """Return what outputs and times depend on beside model, plan and data: versions, and how the device computes."""
+    here, versions = runtime.capabilities(device), {name: version(name) for name in ("openvino", "nncf")}
+    return {**versions, "processor": here.full_name, "precision": here.default_precision, "int8": here.int8}

@@ -1,0 +1,164 @@
+"""A plan to a score on a split, by every metric of the run, each evaluation recorded in the profile."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import openvino
+
+from ovquant.domain.budget import Budget
+from ovquant.domain.plan import Plan
+from ovquant.domain.progress import told
+from ovquant.domain.split import Subset
+from ovquant.domain.trial import Scores, Split
+from ovquant.measure.evaluate import Evaluation, Resample, Seen, checkpoints, evaluate_all
+from ovquant.measure.models import Models
+from ovquant.measure.paired import Pairing, resampler
+from ovquant.plugins.metrics import ResolvedMetric
+from ovquant.stats.intervals import decided
+
+GLANCE = 256
+"""The most samples that a glance at a trial takes; a quarter of all where that is more."""
+
+
+@dataclass
+class Scorer:
+    """Scores plans on the splits of a run, beside the float model in f32."""
+
+    models: Models
+    metrics: Sequence[ResolvedMetric]
+
+    def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
+        """Score a plan on all of a split by every metric, from its saved file, at the properties it is served with."""
+        return self._part(plan, self._data(split), split)
+
+    def score(
+        self,
+        plan: Plan,
+        split: Split,
+        budget: Budget,
+        *,
+        glance: bool = False,
+        level: float | None = None,
+        before: Scores | None = None,
+    ) -> Scores:
+        """Compare a plan with the float reference, sample by sample where the metric allows it.
+
+        On the search split that ends as soon as it is clear on which side of the budget the plan is, and with `glance`
+        after a part of the samples; the holdout is always scored whole. With `level` the budget must hold at that level of
+        error; `before` is the plan's score on other data, which tells what spread to expect.
+        """
+        reference = self.models.reference_plan
+        truth, data = self.evaluation(reference, split), self._data(split)
+        judged = plan.key != reference.key and budget.max_drop is not None
+        if split == "search" and judged and self.by_sample:
+            mine = self._until_decided(plan, truth, budget, glance=glance)
+        else:
+            mine = self.evaluation(plan, split)
+        scores = () if before is None else before.all
+        spread = {
+            score.metric: score.deviation
+            for score in scores
+            if score.method == "t" and score.deviation is not None and not score.slice
+        }
+        return Pairing(self.metrics, data.slices, data.groups, level, spread).scores(mine, truth, split, budget)
+
+    @property
+    def by_sample(self) -> bool:
+        """Tell whether all metrics are means that are measured block by block, so that scoring can stop early."""
+        return all(metric.by_sample for metric in self.metrics)
+
+    def _until_decided(
+        self, plan: Plan, truth: Sequence[Evaluation], budget: Budget, *, glance: bool
+    ) -> list[Evaluation]:
+        """Score ever more samples until a paired sequential test knows the side, or all or a glance are scored."""
+        data, items = self._data("search"), [list[float]() for _ in self.metrics]
+        ends = list(checkpoints(len(data)))
+        most = max(GLANCE, len(data) // 4) if glance and len(data) > 2 * GLANCE else len(data)
+        for end in (end for end in ends if end <= most):
+            for found, part in zip(items, self.part(plan, len(items[0]), end), strict=True):
+                found += part.items or ()
+            if end < len(data) and self._is_decided(items, truth, budget, len(ends) - 1):
+                break
+        return [Evaluation(float(np.mean(found)), len(found), tuple(found)) for found in items]
+
+    def _is_decided(
+        self, items: Sequence[Sequence[float]], truth: Sequence[Evaluation], budget: Budget, looks: int
+    ) -> bool:
+        """Tell whether one metric surely is outside its budget, or all surely are inside; slices need every sample."""
+        sides = []
+        for metric, limit, mine, theirs in zip(self.metrics, budget.limits, items, truth, strict=True):
+            expected = (theirs.items or ())[: len(mine)]
+            excesses = limit.excesses(mine, expected, higher_is_better=metric.higher_is_better)
+            spread = float(np.ptp([*mine, *expected])) or float(np.abs(mine).max())
+            if not spread:
+                # Scores that are all zero so far, such as error rates, say nothing of how far the next may be.
+                low, high = metric.bounds or metric.useful or (0.0, 1.0)
+                spread = high - low
+            sides.append(decided(excesses, spread=spread, looks=looks))
+        if "outside" in sides:
+            return True
+        return budget.worst_slice is None and all(side == "inside" for side in sides)
+
+    def part(self, plan: Plan, start: int, end: int, seen: Seen | None = None) -> list[Evaluation]:
+        """Score some of the search samples, in a row."""
+        part = self._data("search").only(range(start, end))
+        return self._part(plan, part, "search", f", samples {start + 1} to {end}", seen)
+
+    def _part(
+        self, plan: Plan, data: Subset, split: Split, which: str = "", seen: Seen | None = None
+    ) -> list[Evaluation]:
+        key = {
+            **self.models.built_key(plan, values=True),
+            "metric": self.key,
+            "data": data.fingerprint,
+            "samples": len(data),
+        }
+        resample = None
+        if split == "holdout":
+            # The drop's interval needs it where a metric is not a mean; a search has no use for it.
+            resample, key["groups"] = resampler(len(data), groups=data.groups, seed=self.models.seed), bool(data.groups)
+
+        def measure() -> list[dict[str, Any]]:
+            what = f"{plan.name} on {split}{which}"
+            found = self.run(self.models.compiled(plan), data, what=what, seen=seen, resample=resample)
+            return [asdict(item) for item in found]
+
+        value = self.models.profile.measured("evaluation", key, measure)
+        return [Evaluation(**{**item, **_tuples(item)}) for item in value]
+
+    @cached_property
+    def key(self) -> Any:
+        """Return what tells the metrics apart from others, as they were when the run began."""
+        keys = [metric.key for metric in self.metrics]
+        return keys[0] if len(keys) == 1 else keys
+
+    def _data(self, split: Split) -> Subset:
+        return self.models.splits.search if split == "search" else self.models.splits.holdout
+
+    def run(
+        self,
+        compiled: openvino.CompiledModel,
+        data: Subset,
+        *,
+        what: str = "",
+        seen: Seen | None = None,
+        resample: Resample | None = None,
+    ) -> list[Evaluation]:
+        """Score a compiled model on data, whatever is recorded."""
+        against_float = any(metric.compares_with_float for metric in self.metrics)
+        return evaluate_all(
+            compiled,
+            data,
+            metrics=self.metrics,
+            reference=self.models.compiled(self.models.reference_plan) if against_float else None,
+            step=told(self.models.progress, f"evaluating {what}".strip()),
+            seen=seen,
+            resample=resample,
+        )
+
+
+def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if item[name] is None else tuple(item[name]) for name in ("items", "replicates")}

@@ -1,0 +1,149 @@
+"""All timing: plans and models in heats, in each of which every contender is compiled anew."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from ovquant import runtime
+from ovquant.domain.plan import Plan
+from ovquant.domain.sample import Array
+from ovquant.domain.trial import Objective, Timing
+from ovquant.measure.models import Models
+from ovquant.runtime import Fitted, Maker
+
+TIMING_REQUESTS = 16
+TRIAL_HEATS, FINAL_HEATS, MOST_HEATS = 3, 8, 32
+"""Heats of a trial, of the last race, and of a race that the noise prolongs."""
+LEAST_HEATS, HEATS_SECONDS = 3, 60.0
+"""Heats that are run however long they take, and the time after which no other is begun: compiling can take minutes."""
+HEAT_ROUNDS = 150
+"""Rounds after which a heat ends, however quick they are: more would say nothing of the next compilation."""
+
+
+@dataclass
+class Stopwatch:
+    """Times plans beside float, as the objective asks; what the profile holds is not timed again."""
+
+    models: Models
+    objective: Objective
+    heat_seconds: float = 0.5
+
+    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
+        """Time a plan against float in turn, at the properties it is served with, over so many compilations at least.
+
+        Plans of the same operations share it, whatever their weights and ranges.
+        """
+        key = {
+            **self.models.built_key(plan, values=False),
+            "objective": self.objective,
+            "data": self.models.splits.search.inputs,
+        }
+        if plan.key == self.models.float_plan.key:
+            return self._raced([plan], key, 0)[0]
+        known: list[Timing] = []
+        begin = time.monotonic()
+        while len(known) < heats and not _too_long(begin, len(known)):
+            known.append(self._raced([plan], {**key, "heat": len(known)}, len(known))[0])
+        return Timing.joined(known)
+
+    def final_race(
+        self, plans: Sequence[Plan], until: float = float("inf"), deciding: int | None = None
+    ) -> list[Timing]:
+        """Race the finalists in heats of their own, and go on while it is open whether one is faster than float.
+
+        deciding: how many of the first of them count for that, all unless given. It ends when these are decided, after
+        MOST_HEATS, or when time is up (`until`, by time.monotonic()). The number of heats doubles with each look at the
+        intervals, and all looks together have the level of one: look k is taken at 0.05 · 2⁻ᵏ. A resumed run finds its
+        heats in the profile.
+        """
+        key = {**self.models.key(plans[0]), "plans": [plan.key for plan in plans], "objective": self.objective}
+        key["data"] = self.models.splits.search.inputs
+        heats: list[list[Timing]] = []
+        found: list[Timing] = []
+        for look, goal in enumerate(_doubling(FINAL_HEATS, MOST_HEATS), start=1):
+            begin = time.monotonic()
+            while len(heats) < goal and not _too_long(begin, len(heats)):
+                self.models.progress("timing the finalists", len(heats), goal)
+                heats.append(self._raced(plans, {**key, "race": len(heats)}, len(heats)))
+            shared = [self._shared(plans, heat) for heat in heats]
+            found = [Timing.joined(column, confidence=1 - 0.05 * 0.5**look) for column in zip(*shared, strict=True)]
+            if all(timing.decided for timing in found[:deciding]) or time.monotonic() > until or len(heats) < goal:
+                break
+        return found
+
+    def times(self, contenders: Sequence[openvino.CompiledModel], seconds: float, most: int) -> NDArray[np.float64]:
+        """Time compiled models in turn, as the objective asks: milliseconds, shape [rounds, contenders]."""
+        interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
+        return interleave(contenders, self._requests(contenders[0]), seconds=seconds, most=most)
+
+    def _raced(self, plans: Sequence[Plan], key: Mapping[str, Any], number: int) -> list[Timing]:
+        """Time plans beside float in one heat; one that was run before is in the profile."""
+
+        def measure() -> list[dict[str, Any]]:
+            float_plan = self.models.float_plan
+            everyone = [float_plan, *(plan for plan in plans if plan.key != float_plan.key)]
+            timings = race(
+                [partial(self.models.compile, plan) for plan in everyone],
+                self._requests,
+                objective=self.objective,
+                seconds=self.heat_seconds * len(everyone),
+                most=HEAT_ROUNDS,
+                seed=self.models.seed + number,
+            )
+            return [asdict(timing) for timing in (timings[1:] or timings)]
+
+        return [Timing(**value) for value in self.models.profile.measured("timing", key, measure)]
+
+    def _shared(self, plans: Sequence[Plan], heat: Sequence[Timing]) -> list[Timing]:
+        """Return a heat in which plans of the same operations have what they took on average."""
+        timed: dict[str, list[Timing]] = {}
+        names = [str(self.models.built_key(plan, values=False)) for plan in plans]
+        for name, timing in zip(names, heat, strict=True):
+            timed.setdefault(name, []).append(timing)
+        return [Timing.joined(timed[name]) for name in names]
+
+    def _requests(self, compiled: openvino.CompiledModel) -> list[list[Array]]:
+        return runtime.requests_of(compiled, self.models.splits.search, TIMING_REQUESTS)
+
+
+def race(
+    makers: Sequence[Maker], requests: Fitted, *, objective: str, seconds: float, most: int, seed: int
+) -> list[Timing]:
+    """Time contenders in one heat and return one timing each, relative to the first.
+
+    makers: each compiles a contender. requests: returns the inputs of whole requests for the first of them. objective:
+    "throughput" keeps all requests busy. seconds and most: when the heat ends, the latter in rounds.
+    """
+    throughput, load = objective == "throughput", runtime.Load()
+    times = runtime.heat(makers, requests, seconds=seconds, most=most, seed=seed, throughput=throughput)
+    others, base = load.others(), times[:, 0]
+    columns = [base, *(times[:, place] for place in range(1, len(makers)))]
+    return [Timing.of(column, base, others=others) for column in columns]
+
+
+def race_heats(
+    makers: Sequence[Maker], requests: Fitted, *, objective: str, seconds: float, heats: int, most: int, seed: int
+) -> list[Timing]:
+    """Time contenders over so many heats, which share the time, and return one timing each, relative to the first."""
+    found = [
+        race(makers, requests, objective=objective, seconds=seconds / heats, most=most, seed=seed + number)
+        for number in range(heats)
+    ]
+    return [Timing.joined(column) for column in zip(*found, strict=True)]
+
+
+def _too_long(begin: float, heats: int) -> bool:
+    return heats >= LEAST_HEATS and time.monotonic() - begin > HEATS_SECONDS
+
+
+def _doubling(first: int, most: int) -> Iterator[int]:
+    """Yield a number and ever twice as many, up to the most."""
+    while first <= most:
+        yield first
+        first *= 2

@@ -1,0 +1,1 @@
+"""Plugins: the registry, the grammar of their names, and those built in."""

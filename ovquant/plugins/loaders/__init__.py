@@ -1,0 +1,7 @@
+"""Turn a file, folder or object into an `openvino.Model`, through the registered loaders."""
+
+from ovquant.graph.shapes import parse_shapes, set_shapes
+from ovquant.plugins.loaders.load import load_model
+from ovquant.plugins.loaders.weights import digest_in, weights_digest
+
+__all__ = ["digest_in", "load_model", "parse_shapes", "set_shapes", "weights_digest"]

@@ -1,0 +1,66 @@
+"""Read the model files that OpenVINO reads by itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ovquant.errors import ModelError
+from ovquant.graph.causes import first_cause
+
+if TYPE_CHECKING:
+    import openvino
+
+
+REMEDIES = {
+    ".xml": "Save it again with openvino.save_model.",
+    ".onnx": "Check it with onnx.checker.check_model, or export it again.",
+    ".tflite": "Convert it again with the TensorFlow Lite converter, without custom operations.",
+    ".pdmodel": "Export it again with paddle.jit.save, and keep the .pdiparams file beside it.",
+    ".pb": "Freeze the graph again, or give the SavedModel folder.",
+}
+
+
+@dataclass(frozen=True)
+class OpenvinoFile:
+    """Read OpenVINO IR (.xml, or the folder of one), ONNX, TensorFlow Lite, Paddle (.pdmodel) and frozen .pb files."""
+
+    def accepts(self, source: object) -> bool:
+        """Tell whether the source is a path to one of the formats, by its suffix."""
+        if not isinstance(source, str | Path):
+            return False
+        path = Path(source)
+        if path.suffix.lower() in REMEDIES:
+            return path.name != "saved_model.pb" and not path.is_dir()
+        return path.is_dir() and not (path / "saved_model.pb").exists() and any(path.glob("*.xml"))
+
+    def load(self, source: str | Path) -> "openvino.Model":
+        """Return the model of a file, or of the only .xml file in a folder; raise ModelError with the cause."""
+        path = only_xml(Path(source)) if Path(source).is_dir() else Path(source)
+        if not path.is_file():
+            raise ModelError(f"The model file '{path}' does not exist. Check the path.")
+        if path.stat().st_size == 0:  # read as a model without operations, or refused without this cause
+            raise ModelError(f"The model file '{path}' is empty. {REMEDIES[path.suffix.lower()]}")
+        import openvino
+
+        try:
+            return openvino.Core().read_model(path)
+        except Exception as error:  # openvino raises RuntimeError, but its readers let others through
+            raise ModelError(explain(path, error)) from error
+
+
+def only_xml(folder: Path) -> Path:
+    """Return the one .xml file of a folder; raise ModelError naming them when there are several."""
+    found = sorted(folder.glob("*.xml"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise ModelError(f"The folder '{folder}' should hold one model; its .xml files: {names}. Give the file itself.")
+    return found[0]
+
+
+def explain(path: Path, error: Exception) -> str:
+    """Say why a file cannot be read and what to do."""
+    suffix = path.suffix.lower()
+    weights = path.with_suffix(".bin")
+    if suffix == ".xml" and not weights.is_file():
+        return f"The weights of '{path}' are missing: there is no '{weights.name}' beside it. Copy both files together."
+    return f"The model file '{path}' cannot be read: {first_cause(error)} {REMEDIES[suffix]}"

@@ -1,0 +1,75 @@
+"""Score language models: perplexity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ovquant.domain.sample import Array, Outputs
+from ovquant.errors import MetricError
+from ovquant.plugins.extras import library
+from ovquant.plugins.metrics.outputs import split_output, without_batch
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """Raise e to the mean negative log-likelihood of the target tokens.
+
+    The output is logits `[1, T, V]` (log-probabilities do as well), the target token ids `[T]`. With `shift` the logits
+    at a position are for the next token, as causal models give them: the last position and the first target are
+    dropped. Targets equal to `ignore_index` are left out. Items are (sum of nats, tokens); 1 is perfect. The log-softmax
+    is `scipy.special.log_softmax`.
+    """
+
+    shift: bool = True
+    ignore_index: int = -100
+    output: str = ""
+
+    higher_is_better: ClassVar[bool] = False
+    is_mean: ClassVar[bool] = False
+    against: ClassVar[str] = "targets"
+
+    def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[tuple[float, int]]:
+        """Return (negative log-likelihood in nats, number of tokens) per sample."""
+        log_softmax = library("scipy.special", metric="perplexity", extra="metrics").log_softmax
+        samples = split_output(outputs, targets, output=self.output, metric="perplexity")
+        return [self._likelihood(log_softmax, sample, target) for sample, target in zip(samples, targets, strict=True)]
+
+    def aggregate(self, items: Sequence[tuple[float, int]], /) -> float:
+        """Return the perplexity over all tokens; infinite when it is too large for a float."""
+        total, tokens = (sum(side) for side in zip(*items, strict=True))
+        if not tokens:
+            raise MetricError("Metric 'perplexity': no token to predict. Give longer texts, or check ignore_index.")
+        with np.errstate(over="ignore"):
+            return float(np.exp(total / tokens))
+
+    def _likelihood(self, log_softmax: Any, sample: Array, target: Any) -> tuple[float, int]:
+        logits, tokens = without_batch(sample), np.asarray(target)
+        tokens = without_batch(tokens) if tokens.ndim == 2 else tokens
+        _check_shapes(logits, tokens)
+        if self.shift:
+            logits, tokens = logits[:-1], tokens[1:]
+        kept = tokens != self.ignore_index
+        logits, tokens = logits[kept], tokens[kept]
+        _check_tokens(tokens, logits.shape[-1])
+        if not tokens.size:
+            return 0.0, 0
+        chosen = log_softmax(logits.astype(np.float64), axis=-1)[np.arange(tokens.size), tokens]
+        return float(-chosen.sum()), int(tokens.size)
+
+
+def _check_shapes(logits: Array, tokens: Array) -> None:
+    if tokens.dtype.kind not in "iu" or logits.ndim != 2 or tokens.shape != logits.shape[:1]:
+        raise MetricError(
+            f"Metric 'perplexity' reads logits [1, T, V] and token ids [T]; got {list(logits.shape)} (without the batch) "
+            f"and {tokens.dtype} {list(tokens.shape)}. Choose the output with output=NAME if the model has several."
+        )
+
+
+def _check_tokens(tokens: Array, vocabulary: int) -> None:
+    if tokens.size and not 0 <= tokens.min() <= tokens.max() < vocabulary:
+        raise MetricError(
+            f"Metric 'perplexity': target ids from {tokens.min()} to {tokens.max()} leave the vocabulary of "
+            f"{vocabulary}. Mark tokens to leave out with ignore_index."
+        )

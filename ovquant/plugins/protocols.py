@@ -1,0 +1,123 @@
+"""What a plugin must do: one Protocol per kind, matched by structure, never subclassed.
+
+Every implementation is a frozen dataclass whose fields are its options, so that `NAME:key=value`
+on the command line is `Class(key=value)` in Python. The registry does the coercion.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from ovquant.domain.sample import Outputs, Sample
+
+if TYPE_CHECKING:
+    import openvino
+
+    from ovquant.domain.plan import Recipe
+    from ovquant.domain.result import ResultRecord
+    from ovquant.domain.table import Proposal, Table
+
+
+@runtime_checkable
+class DatasetReader(Protocol):
+    """A dataset kind that is read from a path: the class's first field is `path`, the rest its options.
+
+    Instances are datasets.
+    """
+
+    path: Path
+
+    @staticmethod
+    def accepts(path: Path) -> bool:
+        """Tell from the name and shape of a path, cheaply, whether this kind reads it."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """Turns a file, folder or object into an `openvino.Model`."""
+
+    def accepts(self, source: object) -> bool:
+        """Tell, cheaply and without a heavy import, whether this loader reads the source."""
+
+    def load(self, source: Any) -> "openvino.Model":
+        """Return the model, or raise ModelError with the reader's cause."""
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """Outputs and targets to a score, in two steps, so that scores can be resampled and stopped early.
+
+    `measure` turns a batch into one item per sample; `aggregate` turns all items into the score. When
+    `is_mean` is true the items are numbers and the score is their mean. When `against` is "float" the
+    targets are the float model's outputs for the same samples, one array (or mapping by output name)
+    per sample with the batch axis, and labels are not needed; "targets" asks for labels. A metric may also have `bounds`,
+    the least and the largest score there can be, of a sample where it is a mean: only with them, or with items of 0 and 1
+    alone, can a mean's drop be certified, and a drop that allows every score is refused. Where scores can lie beyond what is
+    of any use, as error rates above 1 do, `useful` says what they lie between.
+    """
+
+    @property
+    def higher_is_better(self) -> bool: ...
+
+    @property
+    def is_mean(self) -> bool: ...
+
+    @property
+    def against(self) -> str: ...
+
+    def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> Sequence[Any]:
+        """Return one item per sample of the batch."""
+
+    def aggregate(self, items: Sequence[Any], /) -> float:
+        """Return the score of all samples."""
+
+
+@runtime_checkable
+class RecipePart(Protocol):
+    """One choice of quantization settings; parts are joined with `+` into a recipe."""
+
+    def extend(self, recipe: "Recipe") -> "Recipe":
+        """Return the recipe with this choice made."""
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Return the options worth trying on a model with these counts of operation types.
+
+        Each is the text behind `NAME:`, or "" for the defaults; none when the choice makes no sense for the model or
+        is made on request alone.
+        """
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Decides what to try next, from tables alone; it never touches a model."""
+
+    def propose(self, table: "Table") -> "Proposal | None":
+        """Return the next thing to try or to measure, or None to end the search."""
+
+
+@runtime_checkable
+class Report(Protocol):
+    """Renders a result for people."""
+
+    @property
+    def filename(self) -> str: ...
+
+    def render(self, result: "ResultRecord") -> str:
+        """Return the text of the file."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Writes a saved result in the shape that another program reads.
+
+    One that writes a file may have `wrote(target: Path) -> bool`, which tells whether a file is such an export that nobody
+    has changed: only then `ovquant export --force` replaces it. What is in a folder ovquant keeps a record of.
+    """
+
+    def export(self, folder: Path, target: Path) -> None:
+        """Write a result's folder to a file or folder, whole or not at all, in place of what is there."""

@@ -1,0 +1,193 @@
+"""Recipe parts: the choices of quantization settings that a search puts together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from ovquant.domain.plan import Recipe
+
+
+@dataclass(frozen=True)
+class Default:
+    """Quantize everything that can be, symmetric, with fast bias correction."""
+
+    rank: ClassVar[int] = 0
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe as it is."""
+        return recipe
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for every model."""
+        return [""]
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Quantize activations asymmetrically: finer where they are not centred, such as after GELU, ELU or Swish."""
+
+    rank: ClassVar[int] = 15
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the mixed preset."""
+        return replace(recipe, preset="mixed")
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for every model."""
+        return [""]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Store weights in int8 and compute in float: smaller, as accurate as float, faster where memory is the limit."""
+
+    rank: ClassVar[int] = 60
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with weight compression instead of quantization."""
+        return replace(recipe, algorithm="weights")
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for models with weights that the algorithm takes."""
+        return [""] if any(kind in operation_types for kind in ("MatMul", "Convolution", "Gather")) else []
+
+
+@dataclass(frozen=True)
+class AccuracyControl:
+    """Let NNCF's own accuracy control put layers back until the budget holds on the search split; slow."""
+
+    rank: ClassVar[int] = 90
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with NNCF's accuracy control."""
+        return replace(recipe, algorithm="accuracy-control")
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it on request alone: it evaluates the whole search split many times."""
+        return []
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Correct biases: accurate (with the errors of the layers before), fast (layer by layer) or none."""
+
+    rank: ClassVar[int] = 55
+    correction: Literal["accurate", "fast", "none"] = "accurate"
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this correction."""
+        return replace(recipe, bias_correction=self.correction)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer accurate correction for models with convolutions and no control flow, which NNCF cannot do it in."""
+        convolutions = operation_types.get("Convolution", 0) + operation_types.get("GroupConvolution", 0)
+        return [""] if convolutions and "If" not in operation_types else []
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Estimate the range of activations by another rule than the mean of the samples' extremes."""
+
+    rank: ClassVar[int] = 50
+    estimator: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "minmax"
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this estimator."""
+        return replace(recipe, activation_range=self.estimator)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer the extremes of all samples; quantiles and histograms take minutes to find."""
+        return [""]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Draw ranges from another number of samples: more catch outliers, fewer leave them out."""
+
+    rank: ClassVar[int] = 58
+    size: int = 300
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size is {self.size}; it counts samples and is at least 1")
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this calibration size."""
+        return replace(recipe, calibration_size=self.size)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer NNCF's own default, three times ours: it takes three times as long and is not always better."""
+        return ["size=300"]
+
+
+ELEMENTWISE = ("Add", "Subtract", "Multiply", "Divide")
+"""Cheap operations: quantizing around them costs accuracy and conversions, and often wins no time."""
+
+
+@dataclass(frozen=True)
+class KeepFloat:
+    """Keep operation types in float, such as types=Add;Multiply."""
+
+    rank: ClassVar[int] = 20
+    types: tuple[str, ...] = ELEMENTWISE
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with these types, and those it kept before, in float."""
+        return replace(recipe, keep_float_types=tuple(sorted({*recipe.keep_float_types, *self.types})))
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer the elementwise types that the model has together, and grouped convolutions."""
+        choices = [tuple(kind for kind in ELEMENTWISE if kind in operation_types)]
+        choices += [(kind,) for kind in ("GroupConvolution", "MatMul") if _is_some(operation_types, kind)]
+        return [f"types={';'.join(kinds)}" for kinds in choices if kinds]
+
+
+def _is_some(operation_types: Mapping[str, int], kind: str) -> bool:
+    """Tell whether a type is present but not all there is: with nothing left to quantize there is no recipe."""
+    heavy = ("Convolution", "GroupConvolution", "MatMul")
+    others = sum(operation_types.get(other, 0) for other in heavy if other != kind)
+    return operation_types.get(kind, 0) > 0 and others > 0
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """Quantize as NNCF does transformers: attention as a whole, cheap operations in float, SmoothQuant on matrix products."""
+
+    rank: ClassVar[int] = 10
+    smooth: float | None = None
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the transformer model type, and SmoothQuant's alpha for matrix products if given."""
+        smooth = recipe.smooth_matmul if self.smooth is None else self.smooth
+        return replace(recipe, model_type="transformer", smooth_matmul=smooth)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for models with matrix products or convolutions: these too can be faster with cheap operations in float."""
+        heavy = ("MatMul", "Convolution", "GroupConvolution")
+        return [""] if sum(operation_types.get(kind, 0) for kind in heavy) > 1 else []
+
+
+@dataclass(frozen=True)
+class SmoothConvolutions:
+    """Move the activations' outliers into the weights of convolutions (SmoothQuant, Xiao et al., 2022)."""
+
+    rank: ClassVar[int] = 45
+    alpha: float = 0.5
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with SmoothQuant on convolutions, which NNCF applies to the transformer type alone."""
+        return replace(recipe, model_type="transformer", smooth_convolution=self.alpha)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for models with convolutions."""
+        return [""] if operation_types.get("Convolution", 0) + operation_types.get("GroupConvolution", 0) > 1 else []

@@ -1,0 +1,107 @@
+"""The coarse half of a search: recipe parts, put in while they do no harm, then left out where they do no good."""
+
+from ovquant.domain.table import Candidate, Table, TrialRow
+
+PLAIN = "default"
+"""The part that changes nothing: what a recipe without parts is written as."""
+CLEARLY = 0.1
+"""The share by which divergences must differ to decide what scores cannot."""
+HARM = 1.5
+"""A part that makes the outputs diverge this many times more does harm, whatever few samples score."""
+
+
+def next_recipe(table: Table, *, most: int) -> Candidate | None:
+    """Return the next recipe to try, at most so many in all, or None when none is left.
+
+    Outside the budget every part that does no harm is put in: parts act on each other, and what helps only beside
+    another part is found from there. Inside it, only what is cheaper, or safer at the same cost while little of the
+    budget is left. Then each part is left out once, and stays out where that is no worse.
+    """
+    if sum(not row.candidate.float_layers for row in table.trials) >= most:
+        return None
+    current: TrialRow | None = None
+    joinable = [part for part in table.parts if part not in table.alone]
+    for part in joinable:
+        if current is not None and part in table.free and table.comfortable(current):
+            continue
+        change = _in_order(table, _chosen(current) | {part})
+        row = table.row(change)
+        if row is None:
+            return change
+        if not row.failed and (current is None or improves(table, row, current) or _harmless(table, row, current)):
+            current = row
+    for part in table.parts:
+        if part in table.alone and table.row(Candidate((part,))) is None:
+            return Candidate((part,))
+    for part in reversed(joinable):
+        if current is None or part not in _chosen(current):
+            continue
+        if part in table.free and table.comfortable(current):
+            continue
+        change = _in_order(table, _chosen(current) - {part})
+        row = table.row(change)
+        if row is None and change.parts:
+            return change
+        if row is not None and (improves(table, row, current) or _as_good(row, current)):
+            current = row
+    return None
+
+
+def _chosen(row: TrialRow | None) -> frozenset[str]:
+    return frozenset() if row is None else frozenset(row.candidate.parts) - {PLAIN}
+
+
+def _harmless(table: Table, row: TrialRow, base: TrialRow) -> bool:
+    """Tell whether a recipe that should be safer got no worse in accuracy, as far as can be told, nor slower than float.
+
+    One inside the budget pays nothing for being safer.
+    """
+    if table.comfortable(base) or row.cost >= max(1.0, base.cost):
+        return False
+    if (row.excess, row.divergence, row.cost) == (base.excess, base.divergence, base.cost):
+        # The same model: a part that changes nothing is none.
+        return False
+    if base.excess <= 0:
+        return row.excess <= 0 and row.cost <= base.cost_high and row.divergence < (1 - CLEARLY) * base.divergence
+    return row.excess - base.excess <= max(row.noise, base.noise) / 2 and row.divergence <= HARM * base.divergence
+
+
+def _as_good(row: TrialRow, base: TrialRow) -> bool:
+    """Tell whether a recipe with a part less is no worse: a part that does nothing only costs time to calibrate."""
+    if row.failed or (row.excess > 0 and row.excess > base.excess):
+        return False
+    return row.cost <= base.cost_high and row.divergence <= (1 + CLEARLY) * base.divergence
+
+
+def _in_order(table: Table, chosen: frozenset[str]) -> Candidate:
+    parts = tuple(part for part in table.parts if part in chosen - {PLAIN})
+    return Candidate(parts or ((PLAIN,) if PLAIN in table.parts else ()))
+
+
+def best_recipes(table: Table) -> list[TrialRow]:
+    """Return the recipes that were measured with no layer put back, best first."""
+    recipes = [row for row in table.trials if not row.candidate.float_layers and not row.failed]
+    return sorted(recipes, key=lambda row: (merit(table, row), row.divergence, row.candidate.parts))
+
+
+def merit(table: Table, row: TrialRow) -> float:
+    """Return how good a row is, less is better: its cost, and how far outside the budget it is in budgets."""
+    unit = max(table.allowed, 1e-9)
+    return row.cost + min(max(0.0, row.excess) / unit, 1e6)
+
+
+def improves(table: Table, row: TrialRow, base: TrialRow) -> bool:
+    """Tell whether a recipe is better than another.
+
+    Inside the budget the cheaper one is. Outside, a difference in accuracy that is within the noise decides nothing;
+    then a clear difference in divergence does, and else the cost.
+    """
+    if row.failed or (row.excess, row.divergence) == (base.excess, base.divergence):
+        return False
+    if row.excess <= 0 and base.excess <= 0:
+        return row.cost_high < base.cost
+    if abs(row.excess - base.excess) > max(row.noise, base.noise) / 2:
+        return merit(table, row) < merit(table, base)
+    if abs(row.divergence - base.divergence) > CLEARLY * max(row.divergence, base.divergence):
+        return row.divergence < base.divergence
+    return row.cost_high < base.cost

@@ -1,0 +1,74 @@
+"""Compile a model for the device and the properties it will be served with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import openvino
+
+from ovquant.errors import CompileError, DeviceError
+from ovquant.graph.causes import first_line
+from ovquant.graph.names import names_of
+from ovquant.runtime.batches import Compiled, batched_outputs
+from ovquant.runtime.values import check_kind
+
+REFERENCE = {"INFERENCE_PRECISION_HINT": "f32"}
+"""The properties of the accuracy reference: some devices compute float models in bf16 or f16 unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where and how the model will serve: the device, the compile properties and the batch size."""
+
+    device: str = "CPU"
+    properties: Mapping[str, str] = field(default_factory=dict)
+    batch: int = 1
+
+
+@cache
+def core() -> openvino.Core:
+    """Return the one openvino.Core of this process."""
+    return openvino.Core()
+
+
+def check_device(device: str) -> None:
+    """Raise DeviceError when openvino does not offer a device."""
+    names = core().available_devices
+    if device.split(".")[0].split(":")[0] not in {name.split(".")[0] for name in names}:
+        raise DeviceError(
+            f"There is no device '{device}' here. OpenVINO offers: {', '.join(names)}. Choose one of these with --device."
+        )
+
+
+def compile_model(
+    model: openvino.Model | Path, deployment: Deployment, *, extra: Mapping[str, str] | None = None
+) -> Compiled:
+    """Compile for a deployment; `extra` properties come last. Raises DeviceError or ModelError with the cause."""
+    properties = {**deployment.properties, **(extra or {})}
+    try:
+        loaded = core().read_model(model) if isinstance(model, Path) else model
+        _check_kinds(loaded)
+        return Compiled(core().compile_model(loaded, deployment.device, properties), batched_outputs(loaded))
+    except RuntimeError as error:
+        check_device(deployment.device)
+        unknown = _unknown_property(deployment, error)
+        if unknown:
+            raise DeviceError(unknown) from error
+        raise CompileError(f"The model does not compile on {deployment.device}: {first_line(error)}") from error
+
+
+def _check_kinds(model: openvino.Model) -> None:
+    for role, ports in (("input", model.inputs), ("output", model.outputs)):
+        for port, name in zip(ports, names_of(ports), strict=True):
+            check_kind(port, name, role)
+
+
+def _unknown_property(deployment: Deployment, error: BaseException) -> str:
+    supported = {str(name) for name in core().get_property(deployment.device, "SUPPORTED_PROPERTIES")}
+    unknown = [name for name in deployment.properties if name not in supported]
+    if unknown:
+        return f"{deployment.device} has no property '{unknown[0]}'. It has: {', '.join(sorted(supported))}."
+    if deployment.properties and "property" in str(error).lower():
+        return f"{deployment.device} refuses the properties {dict(deployment.properties)}: {first_line(error)}"
+    return ""

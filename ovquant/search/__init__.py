@@ -1,0 +1,1 @@
+"""Which plan to try next, and which one to return."""

@@ -1,0 +1,290 @@
+"""The loop: a strategy's proposals become trials, until it ends or time is up."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from ovquant.domain.budget import Budget
+from ovquant.domain.holdout_log import level_of
+from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.prediction import predicted_cost
+from ovquant.domain.table import COMFORT, SAVING, Candidate, PartNames, Probe, Table
+from ovquant.domain.trial import Score, Trial
+from ovquant.errors import ModelError
+from ovquant.measure.workbench import Workbench
+from ovquant.plugins.protocols import Strategy
+from ovquant.search.holdout import Outcome, Walk
+from ovquant.search.judge import Judge
+from ovquant.search.probe import Probing
+from ovquant.search.standings import Judged, Offer, Standings, front
+
+CONFIRMED_HEATS = 6
+"""Compilations over which the best plan so far is timed."""
+RACE_SECONDS, MOST_KEPT = 60.0, 0.25
+"""Time that is kept for the last race beside that of the holdout, and the share of a time budget that is kept at most."""
+
+
+@dataclass
+class Search:
+    """One search: turns proposals into trials, and the standings into the table that the strategy sees.
+
+    `read` makes the recipe of recipe parts. `until` is when time is up, by time.monotonic(). `on_trial` is shown each
+    trial, and `on_best` the best plan so far whenever it is another one.
+    """
+
+    bench: Workbench
+    budget: Budget
+    strategy: Strategy
+    offer: Offer
+    read: Callable[[PartNames], Recipe]
+    until: float = float("inf")
+    most_trials: int | None = None
+    pareto: bool = False
+    on_trial: Callable[[Trial], None] = lambda trial: None
+    on_best: Callable[[Trial], None] = lambda trial: None
+    notes: list[str] = field(default_factory=list)
+    _handed: str = ""
+
+    def run(self) -> Outcome:
+        """Search, fix the candidates and their order on the search split, then walk the holdout once."""
+        walk = self.explore()
+        self._note_precision(walk.standings)
+        judge = walk.standings.judge
+        found = walk.fitting() if judge.minimises_drop else walk.fastest()
+        shown = walk.whole_front() if self.pareto else ()
+        return Outcome(
+            found.verdict,
+            tuple(self.notes),
+            found.chosen,
+            judge.baseline,
+            tuple(walk.standings.trials.values()),
+            tuple(found.walked),
+            shown,
+            found.candidate,
+        )
+
+    def judge(self) -> Judge:
+        """Measure the float model as it would be served, beside the float reference in f32."""
+        models = self.bench.models
+        self.bench.begin()
+        allowed = self.bench.check_budget(self.budget, "search")
+        baseline = self.bench.trial(models.float_plan, self.budget)
+        self.on_trial(baseline)
+        if baseline.search is not None and baseline.search.drop != 0:
+            self.notes.append(below_f32(baseline.search.main, models.deployment.device))
+        # A look that is not the first is stricter still, but what that takes is seldom worth a slower plan.
+        level = level_of(self.budget.confidence, 1)
+        return Judge(self.budget, self.bench.stopwatch.objective, baseline, allowed, level, len(models.splits.holdout))
+
+    def explore(self) -> Walk:
+        """Do what the strategy proposes until it ends or time or trials are used up; return the walk that is to follow."""
+        standings = Standings(self.judge(), self.offer)
+        # What is walked need not keep in reserve what a proof will take.
+        walk = Walk(
+            self.bench, replace(standings, judge=replace(standings.judge, level=None)), self.notes, until=self.until
+        )
+        end = self.until - kept(self.until, standings.judge)
+        while time.monotonic() < end:
+            if self.most_trials is not None and len(standings.trials) >= self.most_trials:
+                self.notes.append(f"The search ended after {self.most_trials} trials; more may find a faster plan.")
+                return walk
+            table = standings.table()
+            proposal = self.strategy.propose(table)
+            if proposal is None:
+                if not walk.settle():
+                    return walk
+                self._hand_on(standings)
+            elif isinstance(proposal, Probe):
+                self._probe(proposal, standings, end)
+            else:
+                self._try(proposal, table, standings, walk.promising)
+        self.notes.append("The time budget ended the search; more time may find a faster plan.")
+        return walk
+
+    def _note_precision(self, standings: Standings) -> None:
+        """Say where plans had to leave the device's default precision."""
+        models, trials = self.bench.models, standings.trials.values()
+        moved = [trial for trial in trials if trial.plan.properties != models.float_plan.properties]
+        if moved:
+            self.notes.append(
+                f"{len(moved)} of {len(trials)} plans do not compile at the default precision of "
+                f"{models.deployment.device} and were tried in f32. Compile them with the properties of the plan."
+            )
+
+    def _probe(self, wish: Probe, standings: Standings, until: float) -> None:
+        candidate, judge, profile = Candidate(wish.parts), standings.judge, self.bench.models.profile
+        plan = self.plan_of(candidate, standings)
+        trial = standings.trials.get(candidate) or self.bench.trial(plan, self.budget)
+        if plan.recipe is None or trial.timing is None:
+            standings.layers[wish.parts], standings.pairs[wish.parts] = (), ()
+            return
+        probing = Probing(self.bench, plan, self.bench.models.quantized(plan.recipe), until)
+        cost, key = judge.cost(trial)[0], {**self.bench.models.key(plan), "parts": list(wish.parts)}
+        if wish.pairs:
+            standings.pairs[wish.parts] = probing.pairs(wish.pairs, standings.layers[wish.parts], cost)
+            profile.record("pairs", key, [asdict(row) for row in standings.pairs[wish.parts]])
+        else:
+            needed = judge.minimises_drop or not standings.table().comfortable(judge.row(candidate, trial))
+            standings.layers[wish.parts] = probing.layers(cost, gains=needed)
+            profile.record("layers", key, [asdict(row) for row in standings.layers[wish.parts]])
+
+    def _try(self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial]) -> None:
+        judge = standings.judge
+        plan = self.plan_of(candidate, standings)
+        predicted = self.bench.predicted(plan, lambda: predicted_cost(table, candidate))
+        trial = self._sketched(plan, candidate.parts, table, standings) or self.bench.trial(
+            plan, self.budget, lambda trial: self._pointless(trial, standings), glance=not self.pareto
+        )
+        standings.trials[candidate] = trial if judge.minimises_drop else replace(trial, predicted=predicted)
+        self._record(candidate, plan, trial)
+        row = judge.row(candidate, trial)
+        if not row.failed and row.excess <= 0 and row.cost < 1:
+            promising[trial.plan.key] = standings.trials[candidate]
+        self._score_further(candidate, standings)
+        self._confirm(standings)
+        self.on_trial(standings.trials[candidate])
+        self._prune(standings)
+        self._hand_on(standings)
+
+    def _record(self, candidate: Candidate, plan: Plan, trial: Trial) -> None:
+        """Record what was tried as what, so that a profile can be solved again."""
+        value = {
+            "plan": trial.plan.key,
+            "parts": list(candidate.parts),
+            "offered": list(self.offer.parts),
+            "alone": sorted(self.offer.alone),
+            "seed": self.offer.seed,
+            "float_layers": sorted(candidate.float_layers),
+        }
+        models = self.bench.models
+        models.profile.measured("candidate", {**models.key(plan), "parts": list(candidate.parts)}, lambda: value)
+
+    def _hand_on(self, standings: Standings) -> None:
+        """Pass the best plan so far on when it has changed. It can be an earlier plan, when timing again showed that."""
+        best = standings.best()
+        if best is not None and best.plan.key != self._handed:
+            self._handed = best.plan.key
+            self.on_best(best)
+
+    def _sketched(self, plan: Plan, parts: PartNames, table: Table, standings: Standings) -> Trial | None:
+        """Time a recipe with next to no calibration; return its trial where it is no faster than one that is good enough.
+
+        Operations take a model's time, not the ranges and biases that calibration finds, and it takes longest of all.
+        """
+        good = [
+            row
+            for row in table.trials
+            # With a part less a recipe is no safer.
+            if not row.candidate.float_layers
+            and (table.comfortable(row) or (row.inside and set(row.candidate.parts) > set(parts)))
+        ]
+        if plan.recipe is None or plan.layers or plan.recipe.algorithm != "post-training" or not good:
+            return None
+        if self.pareto or not by_speed(standings.judge):
+            return None
+        best = min(good, key=lambda row: (row.cost, row.candidate.parts))
+        sketch = replace(plan, recipe=plan.recipe.sketch)
+        try:
+            timing = self.bench.stopwatch.timing(sketch)
+        except ModelError:
+            # The whole trial says what is wrong with it, or moves to f32.
+            return None
+        self.bench.models.discard(sketch)
+        if timing.ratio < best.cost - SAVING:
+            return None
+        name = self.plan_of(best.candidate, standings).name
+        return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")
+
+    def _score_further(self, candidate: Candidate, standings: Standings) -> None:
+        """Score a plan on more samples than a glance takes where only that tells whether it is the best so far."""
+        judge, trial = standings.judge, standings.trials[candidate]
+        row = judge.row(candidate, trial)
+        best = min((other.cost for other, _ in standings.inside() if other.candidate != candidate), default=1.0)
+        if not judge.minimises_drop and abs(row.excess) <= row.noise and row.cost_high < 1 and row.cost < best - SAVING:
+            standings.update([self.bench.rescored(trial, self.budget)])
+
+    def _confirm(self, standings: Standings) -> None:
+        """Time the plan that looks best over more compilations: of many, the best is mostly also the luckiest."""
+        if not by_speed(standings.judge):
+            return
+        stopwatch = self.bench.stopwatch
+        for _ in range(len(standings.trials)):
+            best = standings.best()
+            if best is None or stopwatch.timing(best.plan, heats=CONFIRMED_HEATS) == best.timing:
+                return
+            # Plans of the same operations share their timing.
+            timed = [
+                trial for trial in standings.trials.values() if trial.timing is not None and trial.search is not None
+            ]
+            again = [replace(trial, timing=stopwatch.timing(trial.plan)) for trial in timed]
+            for trial in again:
+                self.bench.record(trial)
+            standings.update(again)
+
+    def _pointless(self, trial: Trial, standings: Standings) -> str:
+        """Say which plan inside the budget is surely cheaper and safe enough, so that this one cannot be returned."""
+        judge = standings.judge
+        if self.pareto or not by_speed(judge):
+            return ""
+        low = judge.cost_low(trial)
+        for row, other in standings.inside():
+            nearer = trial.divergence is not None and row.divergence <= trial.divergence
+            if row.cost_high < low and (nearer or row.excess <= -COMFORT * judge.unit):
+                return f"not scored: {other.plan.name} is inside the budget and surely cheaper"
+        return ""
+
+    def plan_of(self, candidate: Candidate, standings: Standings) -> Plan:
+        """Return the plan that a candidate stands for."""
+        # What a recipe needed to compile, its layers need too.
+        base = standings.trials.get(Candidate(candidate.parts))
+        models = self.bench.models
+        plan = Plan(
+            "+".join(candidate.parts),
+            self.read(candidate.parts),
+            properties=dict(models.deployment.properties if base is None else base.plan.properties),
+            compress_to_fp16=models.float_plan.compress_to_fp16,
+        )
+        return plan.allowing(standings.judge.allowed_drop).with_float(candidate.float_layers)
+
+    def _prune(self, standings: Standings) -> None:
+        """Delete the built models of trials that can no longer be finalists."""
+        if self.pareto:
+            return
+        kept = {trial.plan.key for _, trial in front(standings.inside())}
+        rows = standings.rows()
+        self._hold_best(rows)
+        for _, trial in rows:
+            if trial.plan.key not in kept:
+                self.bench.models.discard(trial.plan)
+
+    def _hold_best(self, rows: Sequence[Judged]) -> None:
+        """Keep the recipe in memory whose layers are likely to be asked for."""
+        recipes = [(row, trial) for row, trial in rows if not row.failed and trial.plan.recipe is not None]
+        if recipes:
+            _, best = min(recipes, key=lambda pair: (max(0.0, pair[0].excess), pair[0].cost))
+            assert best.plan.recipe is not None
+            self.bench.models.hold(best.plan.recipe)
+
+
+def kept(until: float, judge: Judge) -> float:
+    """Return the seconds of those left that are kept for what follows a search.
+
+    That is the last race, and scoring float and one plan on the holdout. until: when time is up, by time.monotonic().
+    """
+    assert judge.baseline.timing is not None
+    scoring = 2 * judge.proving * judge.baseline.timing.float_p50_ms / 1000
+    return max(0.0, min(RACE_SECONDS + scoring, MOST_KEPT * (until - time.monotonic())))
+
+
+def by_speed(judge: Judge) -> bool:
+    """Tell whether the search is for the fastest plan: then one that is no faster than another is of no use."""
+    return not judge.minimises_drop and judge.objective != "size"
+
+
+def below_f32(score: Score, device: str) -> str:
+    """Say that a device computes float below f32, by the score of the whole model; score: float's as it is served."""
+    return (
+        f"{device} computes the float model below f32 unless told otherwise: its {score.metric} on the search split is "
+        f"{score.value:.4g}, and {score.float_value:.4g} in f32. Drops are against f32, speeds against the float model as it "
+        "runs by default."
+    )

@@ -1,0 +1,97 @@
+"""Standings: the trials of a run, live or read from a profile, as a judge sees them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ovquant.domain.table import Candidate, LayerRow, PairRow, PartNames, Table, TrialRow
+from ovquant.domain.trial import Trial
+from ovquant.search.judge import Judge
+
+Judged = tuple[TrialRow, Trial]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The recipe parts that may be tried, in order.
+
+    Those `alone` are not joined with others; those that are `free` change ranges and biases but no operation, and so no
+    cost. `seed` is for strategies that draw.
+    """
+
+    parts: PartNames
+    alone: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
+    seed: int = 0
+
+
+@dataclass
+class Standings:
+    """What is known of each candidate, and of the layers of recipes; the judge turns it into rows."""
+
+    judge: Judge
+    offer: Offer
+    trials: dict[Candidate, Trial] = field(default_factory=dict)
+    layers: dict[PartNames, tuple[LayerRow, ...]] = field(default_factory=dict)
+    pairs: dict[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
+
+    def rows(self) -> list[Judged]:
+        """Return every trial beside its row."""
+        return [(self.judge.row(candidate, trial), trial) for candidate, trial in self.trials.items()]
+
+    def inside(self) -> list[Judged]:
+        """Return the trials that are inside the budget and surely better than float."""
+        return [(row, trial) for row, trial in self.rows() if row.inside]
+
+    def best(self) -> Trial | None:
+        """Return the cheapest plan that is inside the budget on the search data, of equal ones the nearest to float."""
+        order = ((row.cost, row.divergence, trial.plan.name, trial) for row, trial in self.inside())
+        return min(order, key=lambda item: item[:3], default=(None,))[-1]
+
+    def update(self, changed: Iterable[Trial]) -> None:
+        """Put trials in the place of those of the same plans."""
+        by_key = {trial.plan.key: trial for trial in changed}
+        for candidate, trial in self.trials.items():
+            self.trials[candidate] = by_key.get(trial.plan.key, trial)
+
+    def table(self) -> Table:
+        """Return what a strategy may know."""
+        rows = {candidate: self.judge.row(candidate, trial) for candidate, trial in self.trials.items()}
+        layers: dict[PartNames, tuple[LayerRow, ...]] = {}
+        pairs: dict[PartNames, tuple[PairRow, ...]] = {}
+        for parts, found in self.layers.items():
+            candidate = Candidate(parts)
+            base, trial = rows.get(candidate), self.trials.get(candidate)
+            near = self.pairs.get(parts)
+            if base is not None and trial is not None and trial.timing is not None:
+                divergence = trial.divergence or 0.0
+                layers[parts] = self.judge.layers(found, base, divergence)
+                near = None if near is None else self.judge.pairs(near, base, divergence)
+            else:
+                layers[parts] = found
+            if near is not None:
+                pairs[parts] = near
+        # Where accuracy is made as good as fits, there is a cost to whatever changes it.
+        free = frozenset[str]() if self.judge.minimises_drop else self.offer.free
+        offer = self.offer
+        return Table(offer.parts, self.judge.unit, tuple(rows.values()), layers, offer.seed, pairs, offer.alone, free)
+
+
+def front(pairs: Sequence[Judged], *, surely: bool = False) -> list[Judged]:
+    """Order from safest to most aggressive and keep what is cheaper, or surely cheaper, than everything safer.
+
+    Safest is nearest to float in its outputs: all plans here are inside the budget on the search split, and among
+    them a score counts few samples that differ, so its order is mostly chance. With `surely`, a cost whose interval
+    reaches that of a safer plan is a tie, which goes to the safer one.
+    """
+    kept: list[Judged] = []
+    for row, trial in sorted(pairs, key=lambda pair: (pair[0].divergence, pair[0].excess, pair[1].plan.name)):
+        if not kept or (row.cost_high if surely else row.cost) < kept[-1][0].cost:
+            kept.append((row, trial))
+    return kept
+
+
+def spread(items: Sequence[Judged], most: int) -> list[Judged]:
+    """Return at most so many items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

@@ -1,0 +1,1 @@
+"""Intervals, exact tests, betting and drift, by numpy and scipy alone."""

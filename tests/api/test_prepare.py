@@ -1,0 +1,191 @@
+"""What was given becomes a prepared model, metrics, splits and a workbench; what does not fit is found early."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+import pytest
+from openvino import opset13 as ops
+
+import ovquant
+from ovquant.api.options import Options
+from ovquant.api.prepare import (
+    check_data,
+    load_float,
+    made_up_names,
+    model_name,
+    open_splits,
+    prepare,
+    verification_splits,
+    workbench,
+)
+from ovquant.api.workspace import Work
+from ovquant.domain.progress import silent
+from ovquant.domain.sample import Sample
+from ovquant.domain.split import Splits
+from ovquant.errors import DataError, DeviceError, MetricError, ModelError
+from ovquant.graph.keep_float import Kept
+from ovquant.runtime import Deployment
+from tests.api.models import WIDTH, linear, samples, unlabelled
+
+
+class Unnamed:
+    """An object that is no model of openvino's."""
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("nets/words.onnx", "words"),
+        (Path("words.v2.xml"), "words.v2"),
+        ("nets/factory.py:make", "factory"),
+        ("nets/factory.py:Nets.make", "factory"),
+        (linear(), "linear"),
+        (Unnamed(), "Unnamed"),
+    ],
+)
+def test_a_model_is_called_by_its_file_or_its_own_name(model: Any, name: str) -> None:
+    assert model_name(model) == name
+
+
+@pytest.mark.parametrize(
+    ("model", "made_up"),
+    [
+        ("net.xml", "none"),
+        (Path("net.onnx"), "own"),
+        ("net.pdmodel", "own"),
+        ("net.pb", "own"),
+        ("net.tflite", "any"),
+        ("factory.py:make", "any"),
+        (linear(), "any"),
+    ],
+)
+def test_which_names_openvino_made_up_follows_from_the_file(model: Any, made_up: str) -> None:
+    assert made_up_names(model) == made_up
+
+
+def nameless() -> openvino.Model:
+    port = ops.parameter([-1, WIDTH], np.float32)
+    return openvino.Model([ops.relu(port)], [port], "nameless")
+
+
+def test_a_model_is_loaded_as_a_copy_with_names_of_its_own(tmp_path: Path) -> None:
+    given = nameless()
+    before = [node.get_friendly_name() for node in given.get_ops()]
+    loaded = load_float(given, Options())
+    assert {"Parameter-0", "Relu-0"} <= {node.get_friendly_name() for node in loaded.get_ops()}
+    assert [node.get_friendly_name() for node in given.get_ops()] == before
+    # The names in an IR file are the file's own.
+    openvino.save_model(given, tmp_path / "net.xml")
+    named = load_float(tmp_path / "net.xml", Options())
+    assert {node.get_friendly_name() for node in named.get_ops()} >= set(before[:2])
+
+
+def test_shapes_and_batch_are_set_on_the_copy() -> None:
+    given = linear()
+    assert load_float(given, Options()).inputs[0].get_partial_shape()[0].is_dynamic
+    assert list(load_float(given, Options(input_shape=f"[2,{WIDTH}]")).inputs[0].shape) == [2, WIDTH]
+    assert list(load_float(given, Options(batch=4)).inputs[0].shape) == [4, WIDTH]
+    assert list(load_float(given, Options(input_shape=f"x[2,{WIDTH}]", batch=4)).inputs[0].shape) == [4, WIDTH]
+    assert given.inputs[0].get_partial_shape()[0].is_dynamic
+
+
+def test_what_is_prepared_knows_its_metrics_and_what_stays_in_float(net: Path) -> None:
+    made = prepare(str(net), ["accuracy", "fidelity"], Options(keep_float=["head", "MatMul"]))
+    assert made.names == ["Accuracy", "Fidelity"]
+    assert made.kept == Kept(("MatMul",), ("head",))
+    assert (made.name, made.source) == ("linear", str(net.resolve()))
+
+
+def test_only_a_file_is_a_source(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert prepare(linear(), "accuracy", Options()).source == ""
+    monkeypatch.chdir(net.parent)
+    assert prepare(Path(net.name), "accuracy", Options()).source == str(net.resolve())
+
+
+def test_a_model_that_is_quantized_already_is_refused(found: ovquant.Result) -> None:
+    with pytest.raises(ModelError, match="already quantized.*Give the float model"):
+        prepare(found.model, "accuracy", Options())
+
+
+def test_a_device_that_is_not_there_is_found_before_the_model_is_read() -> None:
+    with pytest.raises(DeviceError, match="no device 'TOASTER'"):
+        prepare("nowhere.xml", "accuracy", Options(device="TOASTER"))
+
+
+def test_splits_follow_the_options() -> None:
+    told: list[tuple[str, int, int]] = []
+    data = samples(120)
+    settings = Options(seed=5, slice_by="target", group_by=lambda sample: str(sample.inputs[0])[:4])
+    splits = open_splits(data, settings, progress=lambda *what: told.append(what))
+    assert told[-1] == ("comparing samples by content", 120, 120)
+    assert set(splits.search.slices) == {str(sample.target) for sample in data}
+    assert set(splits.search.groups).isdisjoint(splits.holdout.groups)
+    assert open_splits(data, Options(seed=5)).search.fingerprint != open_splits(data, Options()).search.fingerprint
+    assert open_splits(data, Options()).search.slices == ()
+
+
+def test_each_role_can_have_data_of_its_own() -> None:
+    splits = open_splits(samples(60), Options(), calibration=samples(10, seed=2), holdout=samples(70, seed=3))
+    assert [len(role) for role in (splits.search, splits.holdout, splits.calibration)] == [60, 70, 10]
+
+
+def test_with_calibration_data_of_their_own_all_data_verify() -> None:
+    halves = verification_splits(samples(120), None, Options(), silent)
+    assert [len(role) for role in (halves.holdout, halves.calibration)] == [60, 60]
+    apart = verification_splits(samples(120), samples(70, seed=2), Options(), silent)
+    assert [len(role) for role in (apart.holdout, apart.calibration)] == [120, 70]
+
+
+def splits_of(**roles: Any) -> Splits:
+    return open_splits(roles.pop("data", samples(60)), Options(), **roles)
+
+
+def test_targets_that_are_missing_are_found_before_anything_is_measured() -> None:
+    made = prepare(linear(), "accuracy", Options())
+    check_data(made, splits_of(calibration=unlabelled(samples(10, seed=2))))
+    with pytest.raises(MetricError, match="Accuracy needs targets and the search data have none"):
+        check_data(made, splits_of(data=unlabelled(samples(60))))
+    with pytest.raises(MetricError, match="Accuracy needs targets and the holdout data have none.*fidelity"):
+        check_data(made, splits_of(holdout=unlabelled(samples(60, seed=2))))
+
+
+def test_a_metric_that_compares_with_float_needs_no_targets() -> None:
+    check_data(prepare(linear(), "fidelity", Options()), splits_of(data=unlabelled(samples(60))))
+    both = prepare(linear(), ["fidelity", "accuracy"], Options())
+    with pytest.raises(MetricError, match="Accuracy needs targets"):
+        check_data(both, splits_of(data=unlabelled(samples(60))))
+
+
+@pytest.mark.parametrize("role", ["calibration", "holdout"])
+def test_samples_that_do_not_fit_the_model_are_named_with_their_role(role: str) -> None:
+    wide = [Sample(np.full(WIDTH + 1, place, np.float32), 0) for place in range(60)]
+    with pytest.raises(DataError, match=f"first sample of the {role} data"):
+        check_data(prepare(linear(), "accuracy", Options()), splits_of(**{role: wide}))
+
+
+def test_a_workbench_measures_as_the_options_ask(tmp_path: Path) -> None:
+    settings = Options(seed=7, batch=2, optimize="throughput")
+    made, splits = prepare(linear(), ["accuracy", "fidelity"], settings), splits_of()
+    with Work(tmp_path / "out") as work:
+        bench = workbench(made, splits, settings, work, silent)
+        models = bench.models
+        assert (models.folder, models.profile.path) == (work.folder / "trials", work.folder / "profile.jsonl")
+        assert (models.seed, models.splits, models.progress) == (7, splits, silent)
+        assert models.deployment == Deployment("CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}, 2)
+        assert models.model is made.model
+        assert models.metric is made.metrics[0]
+        assert bench.scorer.metrics == made.metrics
+        assert bench.stopwatch.objective == "throughput"
+        assert bench.scorer.models is bench.stopwatch.models is models
+
+
+def test_uses_of_holdouts_go_on_in_the_profile_of_what_replaces_a_result(folder: Path, tmp_path: Path) -> None:
+    made, splits = prepare(linear(), "accuracy", Options()), splits_of()
+    with Work(folder, force=True) as work:
+        profile = workbench(made, splits, Options(), work, silent).models.profile
+        assert [value for _, value in profile.entries("look")] == [{"look": 1}]
+        assert list(profile.entries("trial")) == []
+    with Work(tmp_path / "new") as work:
+        assert list(workbench(made, splits, Options(), work, silent).models.profile.entries("look")) == []

@@ -1,0 +1,246 @@
+"""A run: which search it makes, what it writes at the end, and what it says of the model served with no properties."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+import pytest
+
+import ovquant
+from ovquant.api.run import plain_notes, plainly
+from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.profile import Profile
+from ovquant.domain.result import Data
+from ovquant.domain.sample import Sample
+from ovquant.domain.split import shared
+from ovquant.domain.trial import Score, Scores, Timing, Trial
+from ovquant.errors import ModelError
+from ovquant.graph.fingerprint import fingerprint, structure
+from ovquant.plugins.strategies.first import First
+from ovquant.runtime import capabilities
+from ovquant.search.loop import Search
+from tests.api.models import QUICK, linear, run_in, samples
+
+
+def search(folder: Path, **how: Any) -> Search:
+    return run_in(folder, **how).search(lambda trial: None)
+
+
+# The search ------------------------------------------------------------------------------------------------------------
+
+
+def test_recipes_that_were_asked_for_are_tried_as_they_are(tmp_path: Path) -> None:
+    offer = search(tmp_path, recipes=["default", "ranges", "weights"], seed=4).offer
+    assert offer.parts == ("default", "ranges", "weights")
+    assert offer.alone == {"default", "ranges", "weights"}
+    assert offer.free == {"ranges"}
+    assert offer.seed == 4
+
+
+def test_else_all_that_suit_the_model_are_offered(tmp_path: Path) -> None:
+    offer = search(tmp_path).offer
+    assert {"default", "mixed", "ranges", "weights", "calibration:size=300"} <= set(offer.parts)
+    # There is no convolution, whose biases could be corrected.
+    assert "bias" not in offer.parts
+    assert offer.alone == {"weights"}
+    assert offer.free == {"ranges", "calibration:size=300"}
+
+
+def test_parts_are_joined_to_a_recipe_that_keeps_what_was_asked_for(tmp_path: Path) -> None:
+    read = search(tmp_path, keep_float=["head", "MatMul"]).read
+    expected = Recipe(
+        preset="mixed", bias_correction="accurate", keep_float_types=("MatMul",), keep_float_names=("head",)
+    )
+    assert read(("mixed", "bias")) == read(("mixed+bias",)) == expected
+
+
+def test_a_search_ends_as_it_was_asked_to(tmp_path: Path) -> None:
+    bounded = search(tmp_path, begin=100.0, time_budget=5.0, max_trials=7, pareto=True, strategy="first")
+    assert (bounded.until, bounded.most_trials, bounded.pareto) == (105.0, 7, True)
+    assert bounded.strategy == First()
+    endless = search(tmp_path, begin=100.0)
+    assert (endless.until, endless.most_trials, endless.pareto) == (float("inf"), None, False)
+
+
+def test_trials_and_the_best_of_them_are_shown(tmp_path: Path) -> None:
+    shown: list[Trial] = []
+    best: list[Trial] = []
+    run = run_in(tmp_path, **QUICK)
+    made = run.search(shown.append, best.append)
+    assert made.bench is run.bench
+    assert made.budget is run.budget
+    made.explore()
+    assert [trial.plan.name for trial in shown] == ["float", "default"]
+    assert [trial.plan.name for trial in best] == ["default"]
+
+
+# The end ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_result_says_what_it_was_made_from(found: ovquant.Result, net: Path) -> None:
+    origin = found.provenance
+    model = openvino.Core().read_model(net)
+    assert (origin.model_name, origin.friendly_name, origin.model_source) == ("linear", "linear", str(net.resolve()))
+    assert (origin.model_fingerprint, origin.model_structure) == (fingerprint(model), structure(model))
+    assert (origin.objective, origin.batch, origin.seed, origin.metrics) == ("size", 1, 3, ("accuracy",))
+    assert (origin.slice_by, origin.group_by, origin.input_shape, origin.torch_weights) == ("", "", "", "")
+    assert origin.command == "ovquant quantize linear.xml"
+    assert origin.device["full_name"] == capabilities("CPU").full_name
+    assert {role: data.samples for role, data in origin.data.items()} == {
+        "search": 100,
+        "holdout": 100,
+        "calibration": 100,
+    }
+    assert origin.served["device"] == "CPU"
+    assert origin.served["PERFORMANCE_HINT"] == "LATENCY"
+    assert origin.seconds > 0
+
+
+def test_the_result_is_what_the_search_came_to(found: ovquant.Result) -> None:
+    assert (found.verdict, found.plan.name, found.metric, found.higher_is_better) == (
+        "met",
+        "default",
+        "Accuracy",
+        True,
+    )
+    assert [trial.plan.name for trial in found.trials] == ["default"]
+    assert found.walked == (found.trial,)
+    assert found.baseline.plan.is_float
+    assert (found.front, found.plain, found.candidate) == ((), None, None)
+    assert found.budget == Budget(Drop(0.1, relative=True), metric="Accuracy")
+
+
+def test_the_samples_of_every_role_are_kept_in_the_profile(found: ovquant.Result) -> None:
+    known = {
+        key["fingerprint"]: bytes.fromhex(value)
+        for key, value in Profile(found.folder / "profile.jsonl").entries("samples")
+    }
+    search, holdout = (found.provenance.data[role] for role in ("search", "holdout"))
+    assert set(known) == {search.fingerprint, holdout.fingerprint}
+    assert found.provenance.data["calibration"] == search
+    assert shared(known[search.fingerprint], known[holdout.fingerprint]) == 0
+    assert search == Data(100, search.fingerprint)
+
+
+def by_sign(sample: Sample) -> str:
+    return "up" if np.asarray(sample.inputs)[0] > 0 else "down"
+
+
+def thirds(sample: Sample) -> int:
+    return int(np.asarray(sample.inputs)[1] * 30)
+
+
+def test_what_slices_and_groups_is_said() -> None:
+    budget = {"max_drop": "50%", "worst_slice": "60pt"}
+    made = ovquant.quantize(
+        linear(), data=samples(120), metric="accuracy", **budget, slice_by=by_sign, group_by=thirds, batch=2, **QUICK
+    )
+    origin = made.provenance
+    assert "" not in (origin.slice_by, origin.group_by)
+    assert (origin.batch, origin.model_source) == (2, "")
+    assert made.trial.holdout is not None
+    assert {score.slice for score in made.trial.holdout.all} == {"", "up", "down"}
+    columned = ovquant.quantize(linear(), data=samples(120), metric="accuracy", **budget, slice_by="target", **QUICK)
+    assert columned.provenance.slice_by == "target"
+
+
+def test_the_front_is_saved_plan_by_plan(tmp_path: Path) -> None:
+    how = {**QUICK, "recipes": ["default", "weights"], "pareto": True, "output": tmp_path / "out"}
+    made = ovquant.quantize(linear(), data=samples(120), metric="accuracy", max_drop="50%", **how)
+    assert [trial.plan.name for trial in made.front] == ["default"]
+    assert [path.name for path in (tmp_path / "out" / "pareto").iterdir()] == ["01"]
+    place = tmp_path / "out" / "pareto" / "01"
+    assert Plan.load(place / "plan.json").key == made.front[0].plan.key
+    assert (place / "model.bin").read_bytes() == (tmp_path / "out" / "model.bin").read_bytes()
+    assert not (tmp_path / "out" / "candidate").exists()
+
+
+def constant(outputs: Any, targets: Sequence[Any]) -> Any:
+    return np.full(len(targets), 0.5)
+
+
+constant.per_sample, constant.bounds = True, (0.0, 1.0)  # type: ignore[attr-defined]
+
+
+def test_what_may_well_be_asked_for_is_kept_beside_float(tmp_path: Path) -> None:
+    how = {**QUICK, "confidence": 0.95, "output": tmp_path / "out"}
+    made = ovquant.quantize(linear(), data=samples(60) * 2, metric=constant, max_drop=0.001, **how)
+    assert (made.verdict, made.plan.is_float) == ("inconclusive", True)
+    assert made.candidate is not None
+    assert Plan.load(made.folder / "candidate" / "plan.json").key == made.candidate.plan.key
+    kinds = {
+        node.get_type_name() for node in openvino.Core().read_model(made.folder / "candidate" / "model.xml").get_ops()
+    }
+    assert "FakeQuantize" in kinds
+    assert "FakeQuantize" not in {node.get_type_name() for node in made.model.get_ops()}
+    # What is to be known of the data comes first, then what the search found.
+    assert "held-out samples are copies" in made.notes[0]
+    assert any("may well be inside" in note for note in made.notes[1:])
+
+
+# With no properties ----------------------------------------------------------------------------------------------------
+
+
+def test_properties_that_change_nothing_are_not_measured_again(found: ovquant.Result) -> None:
+    assert found.plain is None
+    assert ovquant.Result.load(found.folder).plain is None
+
+
+def test_properties_that_change_something_are(tmp_path: Path) -> None:
+    properties = {"EXECUTION_MODE_HINT": "ACCURACY"}
+    how = {**QUICK, "properties": properties, "output": tmp_path / "out"}
+    made = ovquant.quantize(linear(), data=samples(120), metric="fidelity:by=cosine", max_drop=0.1, **how)
+    assert made.plain is not None
+    assert made.plain.holdout is not None
+    assert made.plain.timing is not None
+    assert (made.plain.search, dict(made.plain.plan.properties)) == (None, {})
+    assert made.plain.plan.name == "default, compiled with no properties"
+    assert made.plain.holdout.samples == made.provenance.data["holdout"].samples
+    assert ovquant.Result.load(made.folder).plain == made.plain
+    assert any("Compiled with no properties it loses" in note and "compile.json" in note for note in made.notes)
+
+
+def test_a_model_that_needs_its_properties_is_a_trial_with_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = run_in(tmp_path).bench
+
+    def served(plan: Plan) -> dict[str, str]:
+        if not plan.properties:
+            raise ModelError("No kernel.")
+        return {}
+
+    monkeypatch.setattr(bench, "served", served)
+    found = plainly(bench, Trial(bench.models.float_plan), Budget(Drop(0.1)))
+    assert found is not None
+    assert (found.problem, found.holdout, found.timing) == ("No kernel.", None, None)
+
+
+@pytest.mark.parametrize(
+    ("excess", "problem", "said"),
+    [
+        (0.01, "", "outside the budget"),
+        (-0.01, "", "loses 0.02 in accuracy, at 2.00× float's speed"),
+        (0.0, "No kernel.", "cannot be served: No kernel."),
+    ],
+)
+def test_a_plain_compilation_that_breaks_the_budget_is_said(excess: float, problem: str, said: str) -> None:
+    lost = Score("holdout", 0.9, 0.92, 0.02, excess, 100, metric="accuracy")
+    timing = Timing(1, 1, 2, 2, 0.5, 0.4, 0.6, 10)
+    chosen = Trial(Plan(), holdout=Scores((Score("holdout", 0.92, 0.92, 0.0, -0.01, 100),)))
+    plain = Trial(Plan(), problem=problem) if problem else Trial(Plan(), holdout=Scores((lost,)), timing=timing)
+    (note,) = plain_notes(plain, chosen)
+    assert said in note
+    assert note.endswith("Compile it with the properties in compile.json, or with ovquant.Core.")
+
+
+def test_one_that_was_outside_anyway_is_only_compared() -> None:
+    scores = Scores((Score("holdout", 0.9, 0.92, 0.02, 0.01, 100),))
+    plain = Trial(Plan(), holdout=scores, timing=Timing(1, 1, 2, 2, 0.5, 0.4, 0.6, 10))
+    (note,) = plain_notes(plain, Trial(Plan(), holdout=scores))
+    assert "float's speed" in note
+    assert "outside" in plain_notes(plain, Trial(Plan()))[0]
+    assert plain_notes(None, Trial(Plan())) == []

@@ -1,0 +1,164 @@
+"""Recipes and plans: their keys, and that what is written is what is read."""
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ovquant.domain.plan import FLOAT, PLAN_SCHEMA, Plan, Recipe
+from ovquant.domain.trial import Score, Scores, Timing, Trial
+from ovquant.errors import UsageError
+
+names = st.text(min_size=1, max_size=12)
+numbers = st.floats(-1e9, 1e9)
+HINTS = get_type_hints(Recipe)
+recipes = st.builds(
+    Recipe,
+    **{
+        name: st.sampled_from(get_args(HINTS[name]))
+        for name in ("algorithm", "preset", "model_type", "bias_correction", "activation_range")
+    },
+    smooth_convolution=st.none() | st.floats(0, 1),
+    smooth_matmul=st.none() | st.floats(0, 1),
+    keep_float_types=st.lists(names, max_size=3).map(tuple),
+    keep_float_names=st.lists(names, max_size=3).map(tuple),
+    calibration_size=st.integers(1, 1000),
+)
+plans = st.builds(
+    Plan,
+    names,
+    st.none() | recipes,
+    st.dictionaries(names, st.just("f32"), max_size=3),
+    st.dictionaries(names, names, max_size=3),
+    st.booleans(),
+)
+one_score = st.builds(
+    Score, st.sampled_from(["search", "holdout"]), *[numbers] * 4, st.integers(1), *[st.none() | numbers] * 2
+)
+scores = st.builds(Scores, st.lists(one_score, min_size=1, max_size=3).map(tuple))
+timings = st.builds(Timing, *[st.floats(0.001, 1e6)] * 7, st.integers(1))
+trials = st.builds(
+    Trial,
+    plans,
+    st.none() | scores,
+    st.none() | scores,
+    st.none() | timings,
+    st.integers(0),
+    st.none() | numbers,
+    st.none() | st.dictionaries(names, st.just("int8"), max_size=3),
+    st.text(max_size=12),
+    st.floats(0, 1e6),
+)
+
+
+def through_json(values: Any) -> Any:
+    return json.loads(json.dumps(values))
+
+
+@given(recipes)
+def test_recipe_round_trip(recipe: Recipe) -> None:
+    assert Recipe.from_json(through_json(recipe.to_json())) == recipe
+
+
+@given(plans)
+def test_plan_round_trip(plan: Plan) -> None:
+    again = Plan.from_json(through_json(plan.to_json()))
+    assert again == plan
+    assert again.key == plan.key
+
+
+@given(trials)
+def test_trial_round_trip(trial: Trial) -> None:
+    assert Trial.from_json(through_json(trial.to_json())) == trial
+
+
+def test_plan_file_round_trip(tmp_path: Path) -> None:
+    plan = Plan("a", Recipe(preset="mixed", keep_float_types=("Add",)), {"conv": "f32"}, {"NUM_STREAMS": "1"})
+    plan.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == plan
+    assert json.loads((tmp_path / "plan.json").read_text())["schema"] == PLAN_SCHEMA
+
+
+def test_every_setting_is_in_the_key() -> None:
+    changes: dict[str, Any] = {
+        "algorithm": "weights",
+        "preset": "mixed",
+        "model_type": "transformer",
+        "bias_correction": "none",
+        "activation_range": "histogram",
+        "smooth_convolution": 0.5,
+        "smooth_matmul": 0.5,
+        "keep_float_types": ("Add",),
+        "keep_float_names": ("head",),
+        "calibration_size": 5,
+        "allowed_drop": 0.01,
+    }
+    assert set(changes) == {item.name for item in fields(Recipe)}
+    keys = {replace(Recipe(), **{name: value}).key for name, value in changes.items()}
+    assert len(keys | {Recipe().key}) == len(changes) + 1
+
+
+def test_the_name_is_not_in_the_key() -> None:
+    plan = Plan("one", Recipe())
+    assert plan.renamed("two").key == plan.key
+    assert plan.renamed("two").name == "two"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"recipe": None}, {"layers": {"a": "f32"}}, {"properties": {"a": "b"}}, {"compress_to_fp16": True}]
+)
+def test_all_that_is_built_is_in_the_key(changes: dict[str, Any]) -> None:
+    assert replace(Plan("one", Recipe()), **changes).key != Plan("one", Recipe()).key
+
+
+@given(st.permutations(["a", "b", "c"]))
+def test_the_order_of_layers_is_not_in_the_key(order: list[str]) -> None:
+    assert Plan("x", Recipe(), dict.fromkeys(order, "f32")).key == Plan("x", Recipe(), dict.fromkeys("abc", "f32")).key
+
+
+def test_float_quantizes_nothing() -> None:
+    assert Plan().is_float
+    assert Plan().name == FLOAT
+    assert not Plan("x", Recipe()).is_float
+
+
+def test_another_schema_is_refused() -> None:
+    with pytest.raises(UsageError, match=f"schema 99; this version reads schema {PLAN_SCHEMA}"):
+        Plan.from_json({**Plan().to_json(), "schema": 99})
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown settings: speed"):
+        Recipe.from_json({**Recipe().to_json(), "speed": "high"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "3", "null", '"plan"', "{}", '{"schema": 1}', '{"schema": 1, "name": "a", "recipe": 3}'],
+)
+def test_what_is_no_plan_file_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match="plan"):
+        Plan.load(path)
+
+
+def test_a_missing_or_binary_plan_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a valid plan file"):
+        Plan.load(tmp_path / "missing.json")
+    (tmp_path / "plan.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="not a valid plan file"):
+        Plan.load(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("preset", "fast"), ("calibration_size", "many"), ("keep_float_types", "Add"), ("algorithm", None)],
+)
+def test_a_setting_with_a_senseless_value_is_refused(setting: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=setting):
+        Recipe.from_json({**Recipe().to_json(), setting: value})

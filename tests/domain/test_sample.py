@@ -1,0 +1,46 @@
+"""A sample is inputs and maybe a target, and a dataset is what has a length and samples by place."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ovquant.domain.sample import Dataset, Sample
+
+
+def test_a_sample_has_no_target_unless_it_is_given() -> None:
+    row = np.zeros(3)
+    assert Sample(row).target is None
+    assert Sample(row, 2).target == 2
+    inputs, target = Sample({"x": row}, "label")
+    assert (list(inputs), target) == (["x"], "label")
+
+
+class Squares:
+    """A dataset that is read lazily."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int, /) -> Sample:
+        return Sample(np.array([float(index)]), index**2)
+
+
+class Stream:
+    """Samples one after the other, of which nobody knows how many there are."""
+
+    def __iter__(self) -> Iterator[Sample]:
+        yield Sample(np.zeros(1))
+
+
+class Bag:
+    """Something with a length alone."""
+
+    def __len__(self) -> int:
+        return 4
+
+
+def test_what_has_a_length_and_samples_by_place_is_a_dataset() -> None:
+    assert isinstance(Squares(), Dataset)
+    assert isinstance([Sample(np.zeros(1))], Dataset)
+    assert not isinstance(Stream(), Dataset)
+    assert not isinstance(Bag(), Dataset)

@@ -1,0 +1,51 @@
+"""A fingerprint is of what a model computes."""
+
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+
+from ovquant.graph.fingerprint import fingerprint, operation_types, structure
+
+
+def model(value: float, kind: str = "add") -> openvino.Model:
+    port = ops.parameter([1, 4], np.float32)
+    constant = ops.constant(np.full((1, 4), value, np.float32))
+    return openvino.Model([getattr(ops, kind)(port, constant)], [port], "m")
+
+
+def test_equal_models_made_twice_are_equal() -> None:
+    assert fingerprint(model(1)) == fingerprint(model(1)) == fingerprint(model(1).clone())
+
+
+def test_a_weight_an_operation_or_a_shape_makes_another() -> None:
+    reshaped = model(1)
+    reshaped.reshape([3, 4])
+    assert len({fingerprint(item) for item in (model(1), model(2), model(1, "multiply"), reshaped)}) == 4
+
+
+def test_without_values_weights_do_not_count_and_axes_do() -> None:
+    assert fingerprint(model(1), values=False) == fingerprint(model(2), values=False)
+    assert fingerprint(model(1), values=False) != fingerprint(model(1, "multiply"), values=False)
+
+    def turned(*order: int) -> openvino.Model:
+        port = ops.parameter([2, 2, 2], np.float32)
+        return openvino.Model([ops.transpose(port, ops.constant(np.array(order)))], [port], "m")
+
+    assert fingerprint(turned(0, 2, 1), values=False) != fingerprint(turned(2, 1, 0), values=False)
+
+
+def test_the_structure_stays_when_openvino_simplifies_what_it_reshapes() -> None:
+    port = ops.parameter([-1, 8, 4], np.float32)
+    turned = ops.transpose(port, ops.constant(np.array([0, 2, 1])))
+    made = openvino.Model([ops.matmul(port, turned, False, False)], [port], "m")
+    variants = [made.clone() for _ in range(3)]
+    variants[1].reshape([2, 8, 4])
+    variants[2].reshape([2, 8, 4])
+    variants[2].reshape([-1, 8, 6])
+    assert len({structure(variant) for variant in variants}) == 1
+    assert fingerprint(made, shapes=False) != fingerprint(variants[1], shapes=False)
+    assert structure(made) != structure(model(1))
+
+
+def test_types_are_counted() -> None:
+    assert operation_types(model(1))["Add"] == 1

@@ -1,0 +1,78 @@
+"""The grammar of input shapes, and giving them to a model."""
+
+import openvino
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ovquant.errors import ModelError, UsageError
+from ovquant.graph.shapes import parse_shapes, set_shapes
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("[1,3,48,320]", {None: (1, 3, 48, 320)}),
+        ("x[1,3,48,320],ids[1,16]", {"x": (1, 3, 48, 320), "ids": (1, 16)}),
+        (" x:0 [ 1 , ? ] , a/b.c[-1]", {"x:0": (1, -1), "a/b.c": (-1,)}),
+        ("scalar[]", {"scalar": ()}),
+    ],
+)
+def test_grammar(text: str, shapes: dict[str | None, tuple[int, ...]]) -> None:
+    assert parse_shapes(text) == shapes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "x[1", "x[1,]", "x[a]", "x[-2]", "x[1.5]", "x[1]y[2]", "x[1],", ",x[1]", "x[1],x[2]", "[1],x[2]", "[²]"],
+)
+def test_what_is_outside_the_grammar_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_shapes(text)
+
+
+_NAMES = st.text("abcxyz_./:0123456789", min_size=1)
+
+
+@given(st.dictionaries(_NAMES, st.lists(st.integers(-1, 10_000), max_size=6).map(tuple), min_size=1))
+def test_written_shapes_are_read_back(shapes: dict[str, tuple[int, ...]]) -> None:
+    text = ",".join(
+        f"{name}[{','.join('?' if size == -1 else str(size) for size in shape)}]" for name, shape in shapes.items()
+    )
+    assert parse_shapes(text) == shapes
+
+
+def test_shape_is_set_on_a_clone(small_model: openvino.Model) -> None:
+    reshaped = set_shapes(small_model, {"x": [4, 3, 16, 16]})
+    assert reshaped.output("y").get_shape() == [4, 2]
+    assert small_model.input("x").get_partial_shape() == openvino.PartialShape([-1, 3, 8, 8])
+
+
+def test_only_input_needs_no_name(small_model: openvino.Model) -> None:
+    assert set_shapes(small_model, {None: (2, 3, -1, 8)}).input("x").get_partial_shape() == openvino.PartialShape(
+        [2, 3, -1, 8]
+    )
+
+
+def test_input_is_also_found_by_its_node(two_inputs: openvino.Model) -> None:
+    two_inputs.input("b").get_tensor().set_names({"b:0"})
+    reshaped = set_shapes(two_inputs, {"a": [2, 4], "b": [2, 4]})
+    assert reshaped.output(0).get_shape() == [2, 4]
+
+
+def test_unknown_input_lists_the_inputs(two_inputs: openvino.Model) -> None:
+    with pytest.raises(UsageError, match=r"no input 'c'. Its inputs: a\[1,4\], b\[1,4\]"):
+        set_shapes(two_inputs, {"c": [1]})
+
+
+def test_unnamed_shape_of_several_inputs_is_refused(two_inputs: openvino.Model) -> None:
+    with pytest.raises(UsageError, match="needs a name"):
+        set_shapes(two_inputs, {None: [1, 4]})
+
+
+def test_impossible_shape_is_explained(small_model: openvino.Model) -> None:
+    with pytest.raises(
+        ModelError, match=r"x\[1,5,8,8\]: .*dimension.* Its inputs as exported are x\[\?,3,8,8\]"
+    ) as caught:
+        set_shapes(small_model, {"x": [1, 5, 8, 8]})
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,36 @@
+"""Run the public contract suite on every built-in recipe part."""
+
+from typing import Any
+
+import pytest
+
+from ovquant.plugins.registry import Registry
+from ovquant.testing import RecipePartContract
+
+PARTS = (
+    "accuracy-control",
+    "bias",
+    "bias:correction=none",
+    "calibration",
+    "calibration:size=12",
+    "default",
+    "keep-float",
+    "keep-float:types=Softmax;MVN",
+    "mixed",
+    "ranges",
+    "ranges:estimator=histogram",
+    "smooth-convolutions",
+    "smooth-convolutions:alpha=0.7",
+    "transformer",
+    "transformer:smooth=0.6",
+    "weights",
+)
+
+
+@pytest.mark.parametrize("text", PARTS)
+class TestBuiltIn(RecipePartContract):
+    """Every built-in recipe part, with its options as text."""
+
+    @pytest.fixture
+    def part(self, text: str) -> Any:
+        return Registry("recipes").resolve(text)

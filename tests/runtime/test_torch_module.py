@@ -1,0 +1,128 @@
+"""A compiled model is a module that is called with tensors: by place or by name, of any type, from many threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import openvino
+import pytest
+import torch
+from openvino import opset13 as ops
+
+from ovquant.errors import DataError, UsageError
+from ovquant.runtime.torch_module import QuantizedModule
+from tests.runtime.conftest import F32, doubler, mixer
+
+X, SHIFT = (torch.randn(5, 4, generator=torch.Generator().manual_seed(seed)) for seed in range(2))
+
+
+def module(model: openvino.Model) -> QuantizedModule:
+    return QuantizedModule(openvino.Core().compile_model(model, "CPU", F32))
+
+
+def test_tensors_are_given_by_place_or_by_name() -> None:
+    mixed = module(mixer())
+    expected = mixed.compiled({"x": X.numpy(), "shift": SHIFT.numpy()})
+    calls = (mixed(X, SHIFT), mixed(X, shift=SHIFT), mixed(shift=SHIFT, x=X), mixed.infer({"shift": SHIFT, "x": X}))
+    for total, product in calls:
+        np.testing.assert_array_equal(total.numpy(), expected[0])
+        np.testing.assert_array_equal(product.numpy(), expected[1])
+    assert torch.allclose(calls[0][0], X + SHIFT)
+    assert torch.allclose(calls[0][1], X * SHIFT)
+
+
+def test_one_output_is_a_tensor_and_not_a_tuple() -> None:
+    found = module(doubler([-1, 4]))(X)
+    assert torch.equal(found, 2 * X)
+    (only,) = module(doubler([-1, 4])).infer({"x": X})
+    assert torch.equal(only, found)
+
+
+def test_it_is_for_inference_alone() -> None:
+    found = module(doubler([-1, 4]))
+    assert not list(found.parameters())
+    assert not found(X.clone().requires_grad_()).requires_grad
+
+
+def test_answers_stay_when_it_is_called_again() -> None:
+    twice = module(doubler([1, 4]))
+    first = twice(X[:1])
+    twice(X[1:2])
+    assert torch.equal(first, 2 * X[:1])
+
+
+def test_inputs_that_do_not_fit_the_names_are_named() -> None:
+    mixed = module(mixer())
+    with pytest.raises(UsageError, match="has the inputs x, shift, and was given a tensor\\."):
+        mixed(X)
+    with pytest.raises(UsageError, match="given a tensor, x"):
+        mixed(X, x=X)
+    with pytest.raises(UsageError, match="given nothing"):
+        mixed()
+    with pytest.raises(UsageError, match="given a tensor, a tensor, a tensor"):
+        mixed(X, SHIFT, X)
+    with pytest.raises(UsageError, match="given x, other"):
+        mixed(x=X, other=SHIFT)
+    with pytest.raises(UsageError, match="given a tensor, x, shift"):
+        mixed(X, x=X, shift=SHIFT)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32, torch.float16])
+def test_a_module_takes_and_returns_numbers(kind: torch.dtype) -> None:
+    """Of a model of bfloat16, which numpy lacks."""
+    port = ops.parameter([1, 4], openvino.Type.bf16)
+    port.output(0).get_tensor().set_names({"x"})
+    made = ops.convert(ops.multiply(ops.convert(port, "f32"), ops.constant(np.float32(2))), "bf16")
+    values = X[:1] * 100
+    found = module(openvino.Model([made], [port], "scaled"))(values.to(kind))
+    assert found.dtype == torch.bfloat16
+    assert torch.allclose(found.float(), 2 * values, rtol=1e-2)
+
+
+def test_outputs_have_the_type_that_the_model_gives_them() -> None:
+    port = ops.parameter([1, 4], np.float32)
+    port.output(0).get_tensor().set_names({"x"})
+    outputs = [ops.convert(port, "i32"), ops.convert(port, "f16"), ops.greater(port, ops.constant(np.float32(0)))]
+    found = module(openvino.Model(outputs, [port], "types"))(torch.tensor([[-1.0, 0.0, 1.0, 2.0]]))
+    assert [item.dtype for item in found] == [torch.int32, torch.float16, torch.bool]
+    assert [item.tolist()[0] for item in found] == [[-1, 0, 1, 2], [-1, 0, 1, 2], [False, False, True, True]]
+
+
+def test_a_module_refuses_what_its_input_cannot_hold() -> None:
+    port = ops.parameter([1, 2], np.int32)
+    port.output(0).get_tensor().set_names({"ids"})
+    made = module(openvino.Model([ops.add(port, port)], [port], "ids"))
+    assert made(torch.tensor([[3, 1]])).tolist() == [[6, 2]]
+    with pytest.raises(DataError, match="'ids' takes i32 values.*the call has 3000000000"):
+        made(torch.tensor([[3_000_000_000, 1]]))
+
+
+def test_what_is_no_tensor_is_made_one() -> None:
+    assert module(doubler([1, 2]))([[1.0, 2.0]]).tolist() == [[2.0, 4.0]]  # type: ignore[arg-type]
+
+
+def test_one_request_is_made_for_all_calls_of_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice, made = module(doubler([1, 4])), []
+    create = twice.compiled.create_infer_request
+    monkeypatch.setattr(twice.compiled, "create_infer_request", lambda: made.append(create()) or made[-1])
+    for place in range(3):
+        assert torch.equal(twice(X[place : place + 1]), 2 * X[place : place + 1])
+    assert len(made) == 1
+
+
+def test_threads_may_share_it() -> None:
+    """Each has a request of its own, so that nobody gets another's answer."""
+    port = ops.parameter([64, 256], np.float32)
+    port.output(0).get_tensor().set_names({"x"})
+    node: openvino.Node = port
+    for seed in range(4):
+        weights = np.random.default_rng(seed).standard_normal((256, 256)).astype(np.float32) / 16
+        node = ops.relu(ops.matmul(node, ops.constant(weights), False, False))
+    shared = module(openvino.Model([node], [port], "deep"))
+    inputs = [torch.full((64, 256), float(number)) for number in range(1, 5)]
+    expected = [shared(item) for item in inputs]
+
+    def call(number: int) -> list[bool]:
+        return [torch.equal(shared(inputs[number]), expected[number]) for _ in range(30)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(all(found) for found in pool.map(call, range(4)))

@@ -1,0 +1,31 @@
+"""What is made of the figures of layers."""
+
+import pytest
+
+from ovquant.search.probe import anchored, blocks
+
+
+def test_layers_together_save_no_more_than_float_does() -> None:
+    costs = anchored([-0.02, -0.02, -0.02, 0.01], [0.01, 0.01, 0.01, 0.01], least=-0.03)
+    assert sum(costs) == pytest.approx(-0.03)
+    assert costs == pytest.approx([-0.015, -0.015, -0.015, 0.015])
+
+
+def test_what_is_certain_is_raised_less() -> None:
+    certain, uncertain = anchored([-0.1, -0.1], [0.001, 0.1], least=-0.1)
+    assert certain == pytest.approx(-0.1, abs=1e-4)
+    assert uncertain == pytest.approx(0.0, abs=1e-4)
+
+
+def test_layers_that_cost_more_one_at_a_time_stay_as_measured() -> None:
+    assert anchored([0.2, 0.3], [0.1, 0.1], least=0.1) == [0.2, 0.3]
+    assert anchored([-0.2, 0.0], [0.0, 0.0], least=0.5) == [-0.2, 0.0], "sizes are exact"
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 24), (24, 24), (25, 24), (520, 24)])
+def test_blocks_are_even_runs_of_neighbours(count: int, most: int) -> None:
+    names = [f"layer{place}" for place in range(count)]
+    groups = list(blocks(names, most))
+    assert [name for group in groups for name in group] == names
+    assert len(groups) == min(count, most)
+    assert max(map(len, groups)) - min(map(len, groups)) <= 1

@@ -1,0 +1,61 @@
+"""A profile solved again: measured plans, predicted ones, other objectives and limits."""
+
+from pathlib import Path
+
+import pytest
+
+from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.plan import Recipe
+from ovquant.domain.profile import Profile
+from ovquant.domain.trial import Trial
+from ovquant.errors import UsageError
+from ovquant.plugins.strategies.layers import IntegerProgram
+from ovquant.search.replay import Record, resolve
+from tests.search.profiles import BASE, KEY, recorded, trial
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Profile:
+    return recorded(tmp_path / "profile.jsonl")
+
+
+def solved(profile: Profile, budget: Budget, objective: str | None = None) -> Trial:
+    return resolve(Record.read(profile), budget, IntegerProgram(), objective)
+
+
+def test_a_measured_plan_that_holds_is_returned(profile: Profile) -> None:
+    assert solved(profile, Budget(Drop(0.05))).plan.key == BASE.key
+
+
+def test_a_plan_that_was_never_built_is_predicted(profile: Profile) -> None:
+    found = solved(profile, Budget(Drop(0.025)))
+    assert found.search is None
+    assert found.predicted == pytest.approx(0.52, abs=0.02)
+    assert dict(found.plan.layers) == {"two": "f32"}
+    assert found.plan.recipe == Recipe()
+
+
+def test_nothing_inside_is_float(profile: Profile) -> None:
+    assert solved(profile, Budget(Drop(0.0))).plan.is_float
+
+
+def test_size_is_solved_from_a_profile_of_latency_and_throughput_is_not(profile: Profile) -> None:
+    assert solved(profile, Budget(Drop(0.05)), "size").plan.key == BASE.key
+    with pytest.raises(UsageError, match="--optimize throughput"):
+        solved(profile, Budget(Drop(0.05)), "throughput")
+
+
+def test_a_limit_alone_is_solved_for_accuracy(profile: Profile) -> None:
+    assert solved(profile, Budget(max_latency_ms=7.0)).plan.layers == {"one": "f32", "two": "f32"}
+    assert solved(profile, Budget(max_latency_ms=20.0)).plan.is_float
+
+
+def test_no_float_measurement_is_an_error(tmp_path: Path) -> None:
+    made = Profile(tmp_path / "profile.jsonl")
+    made.record(
+        "trial",
+        KEY,
+        {"trial": trial(BASE, 0.0, 0.5, 25, 0.1).to_json(), "higher_is_better": [True], "metrics": ["accuracy"]},
+    )
+    with pytest.raises(UsageError, match="no measurement of the float model"):
+        Record.read(made)
