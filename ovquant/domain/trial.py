@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from ovquant.domain.plan import Plan
 from ovquant.stats.intervals import paired_ratio, ratio_interval
 
-NORMAL = 1.96
-"""Standard deviations that a 95 % interval reaches to either side, nearly."""
 BUSY = 0.05
 """The share of the processors that other work may have before it is spoken of."""
 NO_LIMIT = 1e6

@@ -8,6 +8,7 @@ import openvino
 
 from ovquant.domain.layer import Layer
 from ovquant.domain.sample import Array
+from ovquant.graph.fingerprint import every_operation
 
 _WEIGHT_TYPES = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
 _WEIGHTED = {
@@ -29,18 +30,6 @@ _WEIGHTED = {
 def is_quantized(model: openvino.Model) -> bool:
     """Tell whether a model holds quantizers, or weights stored in eight bits or fewer."""
     return any(_quantizes(operation) for operation in every_operation(model))
-
-
-def every_operation(model: openvino.Model) -> list[openvino.Node]:
-    """Return all operations, those in the bodies of If, Loop and TensorIterator included."""
-    found: list[openvino.Node] = []
-    for operation in model.get_ops():
-        found.append(operation)
-        if operation.get_type_name() == "If":
-            found += every_operation(operation.get_function(0)) + every_operation(operation.get_function(1))
-        elif operation.get_type_name() in ("Loop", "TensorIterator"):
-            found += every_operation(operation.get_function())
-    return found
 
 
 def _quantizes(operation: openvino.Node) -> bool:

@@ -8,9 +8,9 @@ import pytest
 from openvino import opset13 as ops
 
 from ovquant.domain.layer import Layer
+from ovquant.graph.fingerprint import every_operation
 from ovquant.graph.precision import (
     Quantizer,
-    every_operation,
     is_constant,
     is_quantized,
     layer_precisions,
