@@ -295,8 +295,9 @@ def new_file(target: Path, ours: Callable[[Path], bool]) -> Iterator[Path]:
         )
     with writing(target), Place(target, real).scratch() as folder:
         yield folder / real.name
-        if not (real.is_symlink() or real.is_dir()):
-            (folder / real.name).replace(real)
+        if real.is_symlink() or real.is_dir():
+            raise OutputError(f"'{target}' became a folder or a link meanwhile. Give another place with -o.")
+        (folder / real.name).replace(real)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import socket
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -386,9 +385,13 @@ def test_a_file_goes_where_a_link_leads(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_came_meanwhile_stays_and_no_file_is_put_into_it(tmp_path: Path) -> None:
-    with suppress(OutputError), new_file(tmp_path / "plan.json", lambda _: True) as path:
-        path.write_text("plan")
-        (tmp_path / "plan.json").mkdir()
+    def write() -> None:
+        with new_file(tmp_path / "plan.json", lambda _: True) as path:
+            path.write_text("plan")
+            (tmp_path / "plan.json").mkdir()
+
+    with pytest.raises(OutputError, match="became a folder or a link meanwhile"):
+        write()
     assert names(tmp_path / "plan.json") == []
 
 
