@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from ovquant.api.check import metrics_of, served_like, source_of
+from ovquant.api.check import by_of, metrics_of, served_like, source_of
 from ovquant.api.options import ApplyOptions, check_slices, read_options
 from ovquant.api.prepare import check_data, prepare, verification_splits, workbench
 from ovquant.api.result import Result
@@ -18,6 +18,7 @@ from ovquant.domain.place import find_place
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
+from ovquant.domain.split import By
 from ovquant.domain.trial import Trial, Verdict, verdict_of
 from ovquant.errors import UsageError
 from ovquant.measure.workbench import Workbench
@@ -64,7 +65,9 @@ def apply(
         )
     check_slices(asked, settings)
     splits = verification_splits(data, calibration, settings, progress)
-    check_data(prepared, splits)
+    # Accuracy control scores what it calibrates with; else that needs no targets.
+    controlled = wanted.recipe is not None and wanted.recipe.algorithm == "accuracy-control"
+    check_data(prepared, splits, scored=("search", "holdout") if controlled or calibration is None else ("holdout",))
     with work:
         bench = workbench(prepared, splits, settings, work, progress)
         allowed = bench.check_budget(asked, "holdout")
@@ -127,6 +130,8 @@ def refresh(
     max_drop: Drops = None,
     confidence: float | None = None,
     reference: Any = None,
+    slice_by: By | None = None,
+    group_by: By | None = None,
     seed: int = 0,
     progress: Progress = silent,
     command: str = "",
@@ -135,7 +140,7 @@ def refresh(
 
     Half of the data calibrates, the other half verifies. metric and max_drop are the result's own unless given; data
     without targets are verified by `fidelity`, and need a max_drop. reference: the float model, by default the one that the
-    result was made from. Only a verdict of `met` replaces the folder, by renaming; else all stays as it was. Raises
+    result was made from. slice_by, group_by: the result's own unless given; a function must be given again. Only a verdict of `met` replaces the folder, by renaming; else all stays as it was. Raises
     UsageError for a result that quantizes nothing, or what is missing.
     """
     before = Result.load(folder)
@@ -155,8 +160,8 @@ def refresh(
             metric=metric or (metrics_of(before, None) if labelled else "fidelity"),
             max_drop=max_drop,
             confidence=confidence if confidence is not None else own.confidence,
-            slice_by=(before.provenance.slice_by or None) if max_drop is None else None,
-            group_by=before.provenance.group_by or None,
+            slice_by=by_of("slice_by", slice_by, before.provenance.slice_by) if max_drop is None else None,
+            group_by=by_of("group_by", group_by, before.provenance.group_by),
             output=scratch,
             progress=progress,
             command=command,

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import openvino
 
 from ovquant import runtime
-from ovquant.api.options import Options, ServeOptions
+from ovquant.api.options import CheckOptions, Options, ServeOptions, read_options
 from ovquant.api.prepare import load_float
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget
@@ -18,7 +18,7 @@ from ovquant.domain.holdout_log import level_of, log_use, worn
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.result import Checked, Data, versions
-from ovquant.domain.split import Subset, read_contents, shared
+from ovquant.domain.split import By, Subset, read_contents, shared
 from ovquant.domain.trial import Timing, Verdict, verdict_of
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import fingerprint
@@ -173,10 +173,9 @@ def checking(
     data: Any,
     metric: Any,
     reference: Any,
-    device: str | None,
     confidence: float | None,
-    seed: int,
     progress: Progress,
+    options: CheckOptions,
 ) -> Checking:
     """Open all that a check needs; raises UsageError for what is not there, or is not what the result was made from."""
     result = Result.load(folder)
@@ -191,9 +190,12 @@ def checking(
         raise UsageError(f"The result has budgets for {len(budget.limits)} metrics; give as many with --metric.")
     origin = result.provenance
     settings = replace(
-        Options(**served_like(result)), seed=seed, slice_by=origin.slice_by or None, group_by=origin.group_by or None
+        Options(**served_like(result)),
+        device=options.get("device") or str(origin.device["device"]),
+        seed=options.get("seed", 0),
+        slice_by=by_of("slice_by", options.get("slice_by"), origin.slice_by),
+        group_by=by_of("group_by", options.get("group_by"), origin.group_by),
     )
-    settings = settings if device is None else replace(settings, device=device)
     runtime.check_device(settings.device)
     model = load_float(source_of(result, reference), settings)
     known = likeness(model, result.provenance.model_fingerprint)
@@ -230,6 +232,13 @@ def metrics_of(result: Result, metric: Any) -> list[Any]:
     return list(result.provenance.metrics)
 
 
+def by_of(option: str, given: By | None, recorded: str) -> By | None:
+    """Return what to slice or to group by: what is given, or the result's own; raises UsageError when this was a function."""
+    if given is None and recorded.endswith("()"):
+        raise UsageError(f"The result was made with {option}={recorded[:-2]}, a function. Give it again with {option}.")
+    return given or recorded or None
+
+
 def source_of(result: Result, reference: Any) -> Any:
     """Return the float model that a result was made from; raises UsageError when it is not where it was."""
     if reference is not None:
@@ -250,18 +259,18 @@ def check(
     data: Any,
     metric: Any = None,
     reference: Any = None,
-    device: str | None = None,
     confidence: float | None = None,
-    seed: int = 0,
     progress: Progress = silent,
+    **options: Unpack[CheckOptions],
 ) -> Checked:
     """Verify a saved result again: on new data, another device, or another version of OpenVINO.
 
     The saved model is scored on all of the data beside its float model in f32, and timed beside it as it is served.
-    metric, reference and device are the result's own unless given; the float model must be the one that the result was
-    made from, by fingerprint. confidence: that of the result's budget unless given. The use of the data is logged in the
-    result's profile. The verdict is `met`, `missed`, or `inconclusive`. Raises UsageError for what does not belong to
-    the result.
+    metric, reference, device, slice_by and group_by are the result's own unless given, and must be given where they were
+    objects or functions; the float model must be the one that the result was made from, by fingerprint. confidence: that of
+    the result's budget unless given. The use of the data is logged in the result's profile. The verdict is `met`, `missed`,
+    or `inconclusive`. Raises UsageError for what does not belong to the result.
     """
-    how = {"data": data, "metric": metric, "reference": reference, "device": device, "confidence": confidence}
-    return checking(folder, **how, seed=seed, progress=progress).run()
+    read_options(options, CheckOptions)
+    how = {"data": data, "metric": metric, "reference": reference, "confidence": confidence}
+    return checking(folder, **how, progress=progress, options=options).run()

@@ -37,6 +37,15 @@ class ApplyOptions(MeasureOptions, total=False):
     group_by: By | None
 
 
+class CheckOptions(TypedDict, total=False):
+    """How a result is verified again where that is not as it was made; see Options."""
+
+    device: str | None
+    seed: int
+    slice_by: By | None
+    group_by: By | None
+
+
 class ProfileOptions(MeasureOptions, total=False):
     """How a search is made; see Options."""
 

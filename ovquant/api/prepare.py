@@ -1,5 +1,6 @@
 """What was given, to a prepared model, metrics, splits and a workbench."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,15 @@ def verification_splits(data: Any, calibration: Any, settings: Options, progress
     return open_splits(calibration, settings, holdout=data, progress=progress)
 
 
-def check_data(prepared: Prepared, splits: Splits) -> None:
-    """Raise DataError or MetricError early, before anything is measured, when the data do not fit."""
+def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("search", "holdout")) -> None:
+    """Raise DataError or MetricError early, before anything is measured, when the data do not fit.
+
+    scored: the roles whose samples need targets, where the metric does.
+    """
     for role, samples in (("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)):
         sample = samples[0]
         runtime.fit(prepared.model.inputs, sample, what=f"the first sample of the {role} data")
-        for metric in prepared.metrics if role != "calibration" else ():
+        for metric in prepared.metrics if role in scored else ():
             if not metric.compares_with_float and sample.target is None:
                 raise MetricError(
                     f"The metric {metric.name} needs targets and the {role} data have none. Add targets, or use "

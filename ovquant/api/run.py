@@ -21,7 +21,7 @@ from ovquant.errors import MetricError, ModelError
 from ovquant.graph.fingerprint import operation_types, structure
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.loaders import digest_in
-from ovquant.plugins.metrics import metric_name
+from ovquant.plugins.metrics.checks import callable_name
 from ovquant.plugins.recipes import offered_parts, read_recipe, split_parts
 from ovquant.plugins.registry import Registry
 from ovquant.search.holdout import Outcome, lost
@@ -130,7 +130,8 @@ class Run:
 
 
 def _by_text(by: By | None) -> str:
-    return by if isinstance(by, str) else metric_name(by) if by is not None else ""
+    """Return the column, or the function's name and (): who verifies the result later must give the function again."""
+    return by if isinstance(by, str) else f"{callable_name(by)}()" if by is not None else ""
 
 
 def plainly(bench: Workbench, chosen: Trial, budget: Budget) -> Trial | None:

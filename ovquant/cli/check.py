@@ -9,8 +9,8 @@ from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.progress import Display
 from ovquant.cli.show_result import requirement_table
-from ovquant.cli.text import exit_code, facts, print_json, show, speedup_text, times_text
-from ovquant.plugins.reports.facts import checked_sentence
+from ovquant.cli.text import details, exit_code, print_json, show, speedup_text, times_text
+from ovquant.plugins.reports.sentences import checked_sentence
 
 if TYPE_CHECKING:
     from ovquant.domain.result import Checked
@@ -84,5 +84,5 @@ def show_checked(found: "Checked") -> None:
         "",
         requirement_table(found.score),
         "",
-        facts({**rows, **notes}),
+        details({**rows, **notes}),
     )

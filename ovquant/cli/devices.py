@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
-from ovquant.cli.text import facts, print_json, show
+from ovquant.cli.text import details, print_json, show
 
 if TYPE_CHECKING:
     from ovquant.runtime import Capabilities
@@ -27,7 +27,7 @@ def devices(as_json: options.AsJson = False) -> None:
             "precision by default": device.default_precision,
             "int8 products": device.int8,
         }
-        show(f"{device.device}: {device.full_name}", facts(rows), *(f"  • {line}" for line in meanings(device)), "")
+        show(f"{device.device}: {device.full_name}", details(rows), *(f"  • {line}" for line in meanings(device)), "")
 
 
 def meanings(device: "Capabilities") -> list[str]:

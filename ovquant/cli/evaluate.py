@@ -8,7 +8,7 @@ from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
-from ovquant.cli.text import drop_text, facts, print_json, show
+from ovquant.cli.text import details, drop_text, print_json, show
 from ovquant.plugins.reports.figures import decimal
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def evaluate(
     if as_json:
         print_json(comparison_json(found, model, reference))
         return
-    show(facts(comparison_rows(found, model, reference)))
+    show(details(comparison_rows(found, model, reference)))
 
 
 def comparison_json(found: "Comparison", model: str, reference: str | None) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
-from ovquant.cli.text import facts, print_json, show, table_of
+from ovquant.cli.text import details, print_json, show, table_of
 from ovquant.plugins.reports.figures import decimal
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def inspect(
         print_json(asdict(found))
         return
     rows = [operation_row(operation) for operation in found.operations]
-    show(facts(summary(found)), "", table_of("Operations with weights or quantizers", COLUMNS, rows))
+    show(details(summary(found)), "", table_of("Operations with weights or quantizers", COLUMNS, rows))
 
 
 def summary(found: "Inspection") -> dict[str, str]:

@@ -8,7 +8,7 @@ import typer
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, milliseconds, size_bytes
-from ovquant.cli.text import drop_text, exit_code, facts, print_json, score_change, show, speedup_text, times_text
+from ovquant.cli.text import details, drop_text, exit_code, print_json, score_change, show, speedup_text, times_text
 from ovquant.plugins.reports.figures import speedup
 
 if TYPE_CHECKING:
@@ -113,4 +113,4 @@ def show_plan(found: "Trial", output: Path, budget: str) -> None:
         "predicted speed-up": speedup(found.predicted) if found.predicted and found.timing is None else "",
         "written to": str(output),
     }
-    show(sentence, "", facts(rows))
+    show(sentence, "", details(rows))

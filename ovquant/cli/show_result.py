@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from ovquant.cli.text import facts, print_json, seconds_text, show, table_of
-from ovquant.plugins.reports.facts import REQUIREMENTS, requirement_row, summary, verdict_sentence
+from ovquant.cli.text import details, print_json, seconds_text, show, table_of
 from ovquant.plugins.reports.figures import decimal, file_size, speedup
+from ovquant.plugins.reports.sections import REQUIREMENTS, requirement_row, summary
+from ovquant.plugins.reports.sentences import verdict_sentence
 
 if TYPE_CHECKING:
     from ovquant.api.result import Result
@@ -26,7 +27,7 @@ def show_result(result: "Result", *, as_json: bool, trials: bool = True) -> None
     figures = table_of(
         "", dict(zip(section.header, (False, True, True), strict=True)), [list(row) for row in section.rows]
     )
-    parts: list[Any] = [verdict(result), "", figures, section.remark, "", *proven(result), result_facts(result)]
+    parts: list[Any] = [verdict(result), "", figures, section.remark, "", *proven(result), result_details(result)]
     if trials and result.trials:
         parts += ["", trial_table(result)]
     show(*parts)
@@ -60,7 +61,7 @@ def result_json(result: "Result") -> dict[str, Any]:
     return {**result.to_json(), "summary": verdict(result), "output": str(result.folder), "files": files}
 
 
-def result_facts(result: "Result") -> Table:
+def result_details(result: "Result") -> Table:
     """Return what was asked, what it took and where the files lie."""
     report = result.folder / FILES["report"]
     rows = {
@@ -73,7 +74,7 @@ def result_facts(result: "Result") -> Table:
         "report": str(report) if report.exists() else "",
     }
     notes = {"note" if place == 0 else " " * place: note for place, note in enumerate(result.notes)}
-    return facts({**rows, **notes})
+    return details({**rows, **notes})
 
 
 def trial_table(result: "Result") -> Table:

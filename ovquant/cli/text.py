@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from ovquant.plugins.reports.facts import METHODS
 from ovquant.plugins.reports.figures import decimal, interval, milliseconds, speedup
+from ovquant.plugins.reports.sections import METHODS
 
 if TYPE_CHECKING:
     from ovquant.domain.trial import Scores, Timing, Trial
@@ -111,7 +111,7 @@ def show(*parts: RenderableType) -> None:
     sys.stdout.write(text if terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 
 
-def facts(rows: Mapping[str, str]) -> Table:
+def details(rows: Mapping[str, str]) -> Table:
     """Return a table of two columns, names and values, without lines; empty values are left out."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)

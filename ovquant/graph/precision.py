@@ -1,4 +1,4 @@
-"""Look at a model: is it quantized already, and which of its layers have which precision."""
+"""Whether a model is quantized already, and which precision each of its layers has."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ def disagreement_bound(
 
 
 def reference_of(quantized: openvino.CompiledModel, reference: openvino.CompiledModel) -> Compiled:
-    """Return a float model of which is known what is known of either: both have the same outputs."""
+    """Return the float model with what is known of the outputs of either model: both have the same outputs."""
     if isinstance(reference, Compiled) or not isinstance(quantized, Compiled):
         return known(reference)
     return Compiled(reference, quantized.batched)
@@ -52,10 +52,9 @@ def disagreement(
 ) -> float:
     """Return how far a request's outputs are from those expected, from 0 to 1, by a metric that is given these as targets.
 
-    samples: how many the request holds, in whose order its outputs are cut into as many parts; one where that is not
-    known, and the outputs are then compared as they are. batched: of each output, whether axis 0 is known to be the batch,
-    so that a function is given it stacked. A request of several samples counts with their mean. Outputs that are no
-    numbers are as far off as can be.
+    samples: how many samples the request holds; its outputs are cut into as many parts. Give one where that is not known:
+    the outputs are then compared whole. batched: for each output, whether axis 0 is known to be the batch, so that a
+    function gets it stacked. A request of several samples counts with their mean. NaN counts as entirely different.
     """
     if any(array.dtype.kind == "f" and np.isnan(array).any() for array in outputs):
         return 1.0

@@ -301,17 +301,23 @@ def guard(
 ) -> GuardedModel:
     """Return a compiled model that runs a share of its requests through the float model too, in the background.
 
-    limit: the disagreement above which the guard acts. Without one it is what disagreement surely does not exceed on
-    `data`, such as the holdout, with the same confidence, plus a hundredth. It is not an accuracy budget: disagreement says
-    that the data have changed, not how many answers are wrong. metric: what is given a request's outputs, with the float
-    model's as targets, and says how close they are, from 0 to 1: "fidelity" by its comparisons, a metric of text with
-    what decodes it, or a function. action: "warn" once,
-    "raise" DriftError at the next request, serve "float" from then on, or a function that is given the guard. Under no
-    drift it ever acts with a chance of at most 1 - confidence. Where the model was measured with another int8 arithmetic than
-    this machine's, float is served, and a NotServedWarning says what to run; result: the folder that it comes from, where it
-    was compiled by openvino itself and `ovquant check` has passed there. The guard never changes what either model is given, and a
-    reference with dynamic shapes is compiled once more for it. Raises UsageError where that is needed and cannot be done,
-    and for a model that keeps state.
+    limit: the disagreement, from 0 to 1, above which the guard acts. Without one it is found on `data`, such as the
+    holdout: an upper bound of the mean disagreement there, with the same confidence, plus 0.01. It is not an accuracy
+    budget: disagreement says that the data have changed, not how many answers are wrong.
+    data: as `ovquant.quantize` takes them; not needed with a limit.
+    share: of the requests that are compared, above 0 and at most 1.
+    confidence: as long as nothing drifts, the guard ever acts with a probability of at most 1 - confidence.
+    action: "warn" once, "raise" DriftError at the next request, serve "float" from then on, or a function that is called
+    with the guard.
+    metric: is given a request's outputs, with the float model's as targets, and says how close they are, from 0 to 1:
+    "fidelity", a metric of text with its decode function, or a function of yours.
+    seed: of the choice of requests.
+    result: the folder of the result, for a model that openvino's own Core compiled from it.
+
+    Where the model was measured with another int8 arithmetic than this machine's, float is served and a NotServedWarning
+    says what to run; once `ovquant check` has passed here, name the folder with `result`. The guard never changes what
+    either model is given. A reference with dynamic shapes is compiled once more for the guard; raises UsageError where that
+    cannot be done, and for a model that keeps state.
     """
     if has_state(quantized) or has_state(reference):
         raise UsageError(

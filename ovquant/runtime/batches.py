@@ -73,7 +73,7 @@ def _first(port: Any) -> int | None:
 
 
 class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
-    """A compiled model of which is known what its outputs' first axes are.
+    """A compiled model, and for each of its outputs whether axis 0 is the batch.
 
     `doubt` says why its accuracy is not known on this machine, where it is a result's that was measured on another.
     """
@@ -95,7 +95,7 @@ def batched_of(compiled: openvino.CompiledModel) -> tuple[bool, ...]:
 
 
 def known(compiled: openvino.CompiledModel) -> Compiled:
-    """Return a compiled model of which is known what its outputs' first axes are; of one of openvino's, by shapes alone."""
+    """Return a compiled model with what is known of its outputs' first axes; for one of openvino's own, from its shapes alone."""
     if isinstance(compiled, Compiled):
         return compiled
     return Compiled(compiled, [bool(_by_port(port)) for port in compiled.outputs])
@@ -104,7 +104,7 @@ def known(compiled: openvino.CompiledModel) -> Compiled:
 def samples_in(compiled: Compiled, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
     """Return how many samples a request holds that its outputs are known to be cut into; 1 where that is not known.
 
-    ask: runs the model. inputs, outputs: those of the request that is asked about.
+    ask: runs the model. inputs, outputs: of the request in question.
     """
     lengths = {array.shape[0] if array.ndim else 1 for array in inputs}
     count = int(lengths.pop()) if len(lengths) == 1 else 1
@@ -137,7 +137,7 @@ class Cuts:
     def cut(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> list[list[Array]]:
         """Return the outputs of each sample of a request; raises ModelError where its parts are not the samples'.
 
-        ask: runs the model, for the samples are run again. inputs, outputs: those of the request that is cut.
+        ask: runs the model, since the samples are run again. inputs, outputs: of the request to cut.
         """
         self.check(batch)
         if self._unproven and self._wrong is None:

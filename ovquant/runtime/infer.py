@@ -55,7 +55,7 @@ def stackable(shapes: Sequence[tuple[int, ...]]) -> bool:
 
 
 def batched_names(compiled: openvino.CompiledModel) -> frozenset[str]:
-    """Return the names of a compiled model's outputs of which a sample has one row."""
+    """Return the names of the outputs of which each sample has one row."""
     pairs = zip(names_of(compiled.outputs), batched_of(compiled), strict=True)
     return frozenset(name for name, batched in pairs if batched)
 

@@ -97,6 +97,13 @@ def test_accuracy_control_may_lose_what_the_budget_allows() -> None:
     assert made.plan.recipe.allowed_drop == pytest.approx(0.2)
 
 
+def test_calibration_data_need_no_targets_but_for_accuracy_control() -> None:
+    bare = unlabelled(samples(60, seed=4))
+    assert applied(calibration=bare, max_drop=0.2).verdict == "met"
+    with pytest.raises(MetricError, match="the search data have none"):
+        applied(Plan("control", Recipe(algorithm="accuracy-control")), calibration=bare, max_drop=0.2)
+
+
 @pytest.mark.parametrize(
     ("plan", "how", "error", "message"),
     [
@@ -248,6 +255,15 @@ def test_its_confidence_slices_and_groups_are_the_result_s_own(folder: Path, tmp
     ovquant.refresh(folder, data=samples(120, seed=9), max_drop=0.4)
     plain = ovquant.Result.load(folder)
     assert (plain.budget.worst_slice, plain.budget.confidence, plain.provenance.slice_by) == (None, 0.8, "")
+
+
+def test_a_function_that_made_its_slices_must_be_given_again(folder: Path) -> None:
+    budget = Budget(Drop(0.4), worst_slice=Drop(0.9), metric="Accuracy")
+    rewrite(folder, budget=budget.to_json(), slice_by="signs()")
+    with pytest.raises(UsageError, match="slice_by=signs, a function. Give it again"):
+        ovquant.refresh(folder, data=samples(120, seed=8))
+    ovquant.refresh(folder, data=samples(120, seed=8), slice_by=signs)
+    assert ovquant.Result.load(folder).provenance.slice_by == "signs()"
 
 
 def test_the_float_model_is_the_result_s_own_unless_given(folder: Path, tmp_path: Path) -> None:

@@ -268,3 +268,13 @@ def test_slices_and_groups_are_the_result_s_own(folder: Path, races: Races) -> N
     assert {score.slice for score in checked.score.all} == {"", *map(str, range(6))}
     # Six groups are what is independent, so that an exact test of samples is not valid.
     assert checked.score.main.method == "betting"
+
+
+def test_a_function_that_made_slices_must_be_given_again(folder: Path, races: Races) -> None:
+    budget = Budget(Drop(0.1), worst_slice=Drop(0.9), metric="Accuracy")
+    rewrite(folder, budget=budget.to_json(), slice_by="halves()")
+    with pytest.raises(UsageError, match="slice_by=halves, a function. Give it again with slice_by"):
+        ovquant.check(folder, data=NEW)
+    checked = ovquant.check(folder, data=NEW, slice_by=lambda sample: sample.target < 3, group_by="target")
+    assert {score.slice for score in checked.score.all} == {"", "True", "False"}
+    assert checked.score.main.method == "betting"

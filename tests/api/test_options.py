@@ -10,6 +10,7 @@ import pytest
 import ovquant
 from ovquant.api.options import (
     ApplyOptions,
+    CheckOptions,
     MeasureOptions,
     Options,
     ProfileOptions,
@@ -31,6 +32,7 @@ TAKEN = [
     (ServeOptions, SERVE),
     (MeasureOptions, MEASURE),
     (ApplyOptions, MEASURE | {"slice_by", "group_by"}),
+    (CheckOptions, {"device", "seed", "slice_by", "group_by"}),
     (ProfileOptions, PROFILE),
     (QuantizeOptions, PROFILE | {"pareto", "slice_by"}),
 ]
@@ -130,6 +132,10 @@ def profiled(**options: Any) -> Any:
     return ovquant.profile(linear(), data=samples(60), metric="accuracy", output="profile.jsonl", **options)
 
 
+def checked(**options: Any) -> Any:
+    return ovquant.check("no such result", data=samples(60), **options)
+
+
 def quantized(**options: Any) -> Any:
     return ovquant.quantize(linear(), data=samples(120), metric="accuracy", **options)
 
@@ -142,6 +148,7 @@ def quantized(**options: Any) -> Any:
         (benchmarked, "group_by", "target"),
         (evaluated, "group_by", "target"),
         (applied, "keep_float", ["head"]),
+        (checked, "batch", 2),
         (profiled, "slice_by", "target"),
         (quantized, "colour", "red"),
     ],

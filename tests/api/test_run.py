@@ -139,7 +139,7 @@ def test_what_slices_and_groups_is_said() -> None:
         linear(), data=samples(120), metric="accuracy", **budget, slice_by=by_sign, group_by=thirds, batch=2, **QUICK
     )
     origin = made.provenance
-    assert "" not in (origin.slice_by, origin.group_by)
+    assert (origin.slice_by, origin.group_by) == ("by_sign()", "thirds()")
     assert (origin.batch, origin.model_source) == (2, "")
     assert made.trial.holdout is not None
     assert {score.slice for score in made.trial.holdout.all} == {"", "up", "down"}

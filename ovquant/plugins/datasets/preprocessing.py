@@ -163,7 +163,7 @@ def _typed(value: Any, hint: Any, what: str) -> Any:
         return tuple(_typed(item, arguments[0], what) for item in (value if isinstance(value, list) else [value]))
     kind = arguments[0] if origin in (typing.Union, UnionType) else hint
     if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-        raise DataError(f"{what} is {value!r}, which is no {kind.__name__}. Correct it.")
+        raise DataError(f"{what} is {value!r}, which is not a valid {kind.__name__}. Correct it.")
     return kind(value)
 
 

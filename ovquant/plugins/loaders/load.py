@@ -75,7 +75,7 @@ def checked(model: Any, name: str) -> "openvino.Model":
 
 
 def described(source: object) -> str:
-    """Return how errors call a source."""
+    """Return what errors call a source."""
     return f"'{source}'" if isinstance(source, str | Path) else f"a {type(source).__name__}"
 
 

@@ -80,7 +80,7 @@ class Torch:
 
 
 def described(source: Any) -> str:
-    """Return how errors call a source: its path or its module's class."""
+    """Return what errors call a source: its path or its module's class."""
     if isinstance(source, str | Path):
         return f"'{source}'"
     return f"the {type(source[0] if isinstance(source, tuple) else source).__name__}"
@@ -178,7 +178,7 @@ def refuse_compiled_code(path: Path) -> None:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile) as error:
         raise ModelError(
-            f"The exported program '{path}' is no .pt2 archive: {error}. Save it again with torch.export.save."
+            f"The exported program '{path}' is not a .pt2 archive: {error}. Save it again with torch.export.save."
         ) from error
     if any("/aotinductor/" in name for name in names):
         raise ModelError(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from ovquant.plugins.reports.facts import Section, circumstances, summary, tables, verdict_sentence
 from ovquant.plugins.reports.figures import printable
 from ovquant.plugins.reports.scatter import scatter
+from ovquant.plugins.reports.sections import Section, circumstances, summary, tables
+from ovquant.plugins.reports.sentences import verdict_sentence
 
 if TYPE_CHECKING:
     from ovquant.domain.result import ResultRecord

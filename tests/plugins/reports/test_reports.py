@@ -12,10 +12,11 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.trial import Scores, Trial
 from ovquant.plugins.protocols import Report
 from ovquant.plugins.reports import render_reports
-from ovquant.plugins.reports.facts import summary, trials, verdict_sentence, walk
 from ovquant.plugins.reports.html import Html
 from ovquant.plugins.reports.markdown import Markdown, escape
 from ovquant.plugins.reports.scatter import Axis, limit_of, points_of, round_step
+from ovquant.plugins.reports.sections import summary, trials, walk
+from ovquant.plugins.reports.sentences import verdict_sentence
 from ovquant.testing import ReportContract
 
 Results = dict[str, Callable[[], Result]]
