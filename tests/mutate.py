@@ -1,6 +1,6 @@
 """Change one line of each tested module, and see whether its test file fails: `python tests/mutate.py [--seed N] [ROOM ...]`.
 
-It works in a copy of the repository, and prints one line per module: the line, what became of it, and whether it was noticed.
+It works in a copy of the repository, and prints per module whether the change was noticed, and the line before and after it.
 """
 
 import ast
@@ -72,8 +72,9 @@ def tried(copy: Path, module: Path, seed: int) -> str:
         noticed = True
     finally:
         path.write_text(source, encoding="utf-8")
-    text = source.splitlines()[line - 1].strip()
-    return f"{'noticed' if noticed else 'MISSED'}: line {line}: {text}"
+    before, after = ast.unparse(ast.parse(source)).splitlines(), changed.splitlines()
+    old, new = next((old.strip(), new.strip()) for old, new in zip(before, after, strict=True) if old != new)
+    return f"{'noticed' if noticed else 'MISSED'}: line {line}: {old}  →  {new}"
 
 
 def main() -> None:
