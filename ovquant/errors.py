@@ -9,6 +9,7 @@ OvquantError                 anything below; the command line prints its message
 ├── DataError                data that cannot be read, split or fed to the model
 ├── MetricError              a metric that fails or gives something that is not a score
 ├── DeviceError              a device that is missing or refuses the model
+├── LostError                a process that measured and was lost: it crashed, was killed, or gave no answer in time
 └── OutputError              a folder or file that cannot be written as asked
 """
 
@@ -47,6 +48,14 @@ class MetricError(OvquantError):
 
 class DeviceError(OvquantError):
     """A device that is missing or refuses the model."""
+
+
+class LostError(OvquantError):
+    """A process that measured and was lost: it crashed, was killed, or gave no answer in time (`hung`)."""
+
+    def __init__(self, message: str, *, hung: bool = False) -> None:
+        super().__init__(message)
+        self.hung = hung
 
 
 class OutputError(OvquantError):

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from ovquant.api.check import by_of, metrics_of, served_like, source_of
-from ovquant.api.options import ApplyOptions, check_slices, read_options
-from ovquant.api.prepare import check_data, prepare, verification_splits, workbench
+from ovquant.api.options import ApplyOptions, Options, check_slices, read_options
 from ovquant.api.result import Result
 from ovquant.api.run import Run
+from ovquant.api.session import Given, opened
 from ovquant.api.workspace import Work
 from ovquant.domain.budget import Budget, Drop, Drops, Floors, read_budget
 from ovquant.domain.holdout_log import carry, level_of, log_use, worn
@@ -52,40 +52,45 @@ def apply(
     a confidence `inconclusive` where the point estimate alone is inside.
     """
     begin = time.monotonic()
-    settings = read_options(options, ApplyOptions)
+    settings = read_options(options, ApplyOptions, of=apply)
     wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
     work = Work(output, force=force, inputs=(model, data, calibration))
-    prepared = prepare(model, metric, settings)
     limit = None if worst_slice is None else Drop.parse(worst_slice)
-    if max_drop is None and floor is None and budget is None:
-        asked = carried_budget(wanted, prepared.names, limit, confidence)
-    else:
-        asked = read_budget(
-            max_drop, floor, metrics=prepared.names, worst_slice=limit, confidence=confidence, budget=budget
-        )
-    check_slices(asked, settings)
-    splits = verification_splits(data, calibration, settings, progress)
     # Accuracy control scores what it calibrates with; else that needs no targets.
     controlled = wanted.recipe is not None and wanted.recipe.algorithm == "accuracy-control"
-    check_data(prepared, splits, scored=("search", "holdout") if controlled or calibration is None else ("holdout",))
-    with work:
-        bench = workbench(prepared, splits, settings, work, progress)
-        allowed = bench.check_budget(asked, "holdout")
-        served = replace(
-            wanted.allowing(allowed),
-            properties={**settings.deployment().properties, **wanted.properties, **settings.own_properties()},
-        )
-        number = log_use(
-            bench.models.profile, bench.models.splits.holdout, {"plans": [served.key], "budget": asked.to_json()}
-        )
-        baseline, trial = (
-            verified(bench, bench.models.float_plan, asked, None),
-            verified(bench, served, asked, number),
-        )
-        outcome = Outcome(
-            *judged(trial, asked, worn(number)), chosen=trial, baseline=baseline, trials=(trial,), walked=(trial,)
-        )
-        return Run(prepared, settings, asked, bench, begin, command).finish(outcome, work)
+    given = Given(model, metric, settings, data, {})
+    if calibration is not None:
+        # Then all of the data are held out.
+        scored = ("search", "holdout") if controlled else ("holdout",)
+        given = Given(model, metric, settings, calibration, {"holdout": data}, scored)
+    with opened(given, progress) as (session, described):
+        if max_drop is None and floor is None and budget is None:
+            asked = carried_budget(wanted, described.names, limit, confidence)
+        else:
+            asked = read_budget(
+                max_drop, floor, metrics=described.names, worst_slice=limit, confidence=confidence, budget=budget
+            )
+        check_slices(asked, settings)
+        session.open()
+        with work:
+            bench = Workbench(session.instruments(work.folder / "trials", work.profile()))
+            outcome = verify(bench, wanted, asked, settings)
+            return Run(described, settings, asked, bench, begin, command).finish(outcome, work)
+
+
+def verify(bench: Workbench, plan: Plan, budget: Budget, settings: Options) -> Outcome:
+    """Measure float and a plan, which is served with the properties of the options, and judge the plan."""
+    allowed = bench.check_budget(budget, "holdout")
+    served = replace(
+        plan.allowing(allowed),
+        properties={**settings.deployment().properties, **plan.properties, **settings.own_properties()},
+    )
+    what = {"plans": [served.key], "budget": budget.to_json()}
+    number = log_use(bench.profile, bench.conditions.splits.holdout, what)
+    baseline = verified(bench, bench.conditions.float_plan, budget, None)
+    trial = verified(bench, served, budget, number)
+    verdict, notes = judged(trial, budget, worn(number))
+    return Outcome(verdict, notes, chosen=trial, baseline=baseline, trials=(trial,), walked=(trial,))
 
 
 def carried_budget(plan: Plan, metrics: Sequence[str], worst_slice: Drop | None, confidence: float | None) -> Budget:
@@ -118,8 +123,8 @@ def judged(trial: Trial, budget: Budget, notes: Sequence[str]) -> tuple[Verdict,
 def verified(bench: Workbench, wanted: Plan, budget: Budget, number: int | None) -> Trial:
     """Build and measure a plan on the holdout alone; number: the number of times that the holdout has decided something, if it does here."""
     level = None if number is None else level_of(budget.confidence, number)
-    scores = bench.scorer.score(wanted, "holdout", budget, level=level).at_use(number)
-    return Trial(wanted, holdout=scores, timing=bench.stopwatch.timing(wanted), **bench.traits(wanted))
+    scores = bench.instruments.score(wanted, "holdout", budget, level=level).at_use(number)
+    return Trial(wanted, holdout=scores, timing=bench.instruments.timing(wanted), **bench.instruments.traits(wanted))
 
 
 def refresh(

@@ -33,7 +33,7 @@ def benchmark(
     another order. Returns one Contender per model; ratios are to the first, with intervals over heats. `optimize`
     "throughput" times bursts with all requests busy. Raises DataError when the shapes are dynamic and no data given.
     """
-    settings = read_options(options, MeasureOptions)
+    settings = read_options(options, MeasureOptions, of=benchmark)
     runtime.check_device(settings.device)
     makers = [partial(runtime.compile_model, load_float(model, settings), settings.deployment()) for model in models]
     first, *others = (make() for make in makers)

@@ -271,6 +271,6 @@ def check(
     the result's budget unless given. The use of the data is logged in the result's profile. The verdict is `met`, `missed`,
     or `inconclusive`. Raises UsageError for what does not belong to the result.
     """
-    read_options(options, CheckOptions)
+    read_options(options, CheckOptions, of=check)
     how = {"data": data, "metric": metric, "reference": reference, "confidence": confidence}
     return checking(folder, **how, progress=progress, options=options).run()

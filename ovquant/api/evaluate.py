@@ -42,7 +42,7 @@ def evaluate(
 
     The model runs at the device's default precision, the reference in f32.
     """
-    settings = read_options(options, MeasureOptions)
+    settings = read_options(options, MeasureOptions, of=evaluate)
     runtime.check_device(settings.device)
     (scorer,), samples = resolve_metrics([metric]), open_dataset(data)
     check_repetition(samples)

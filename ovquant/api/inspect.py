@@ -53,7 +53,7 @@ def inspect(model: Any, **options: Unpack[ServeOptions]) -> Inspection:
     model: as `quantize` takes it, quantized or not. options: how it is served; see Options. Raises
     ModelError and DeviceError with the cause.
     """
-    settings = read_options(options, ServeOptions)
+    settings = read_options(options, ServeOptions, of=inspect)
     runtime.check_device(settings.device)
     loaded = load_float(model, settings)
     primitives = runtime.executed(runtime.compile_model(loaded, settings.deployment()))

@@ -1,16 +1,21 @@
 """How to search, and how to serve."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any, TypedDict
 
 from ovquant.domain.budget import Budget
 from ovquant.domain.split import By
 from ovquant.domain.trial import Objective
+from ovquant.domain.units import seconds
 from ovquant.errors import UsageError
 from ovquant.runtime import Deployment
 
 DEFAULT_STRATEGY = "integer-program"
+TIMES = ("time_budget", "trial_timeout")
+"""Options that are seconds, or text such as 30m."""
 
 
 class ServeOptions(TypedDict, total=False):
@@ -35,6 +40,8 @@ class ApplyOptions(MeasureOptions, total=False):
 
     slice_by: By | None
     group_by: By | None
+    isolate: bool | None
+    trial_timeout: str | float | None
 
 
 class CheckOptions(TypedDict, total=False):
@@ -51,10 +58,12 @@ class ProfileOptions(MeasureOptions, total=False):
 
     recipes: Sequence[str]
     strategy: Any
-    time_budget: float | None
+    time_budget: str | float | None
     max_trials: int | None
     keep_float: Sequence[str]
     group_by: By | None
+    isolate: bool | None
+    trial_timeout: str | float | None
 
 
 class QuantizeOptions(ProfileOptions, total=False):
@@ -70,10 +79,12 @@ class Options:
 
     `recipes` are texts such as "transformer+bias"; the search tries these alone, else all that suit the model.
     `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds,
-    `max_trials` counts plans. With `pareto` the result also holds every plan on the front of accuracy and speed.
+    or text such as "30m", `max_trials` counts plans. With `pareto` the result also holds every plan on the front of accuracy and speed.
     `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]". `slice_by` and `group_by`
     are a column of the data, "target", or a function of a sample: each slice has a drop of its own, and what is in one
-    group stays on one side of the split and counts as one where it is asked how sure a drop is.
+    group stays on one side of the split and counts as one where it is asked how sure a drop is. With `isolate`, the default
+    unless the environment variable OVQUANT_ISOLATE is 0, plans are measured in a process that can be lost; `trial_timeout`
+    limits each measurement of a plan there, in seconds, where it else follows from what float took.
     """
 
     device: str = "CPU"
@@ -91,6 +102,8 @@ class Options:
     seed: int = 0
     slice_by: By | None = None
     group_by: By | None = None
+    isolate: bool | None = None
+    trial_timeout: float | None = None
 
     def own_properties(self) -> dict[str, str]:
         """Return the compile properties that the user asked for."""
@@ -103,20 +116,25 @@ class Options:
         return Deployment(self.device, {"PERFORMANCE_HINT": hint, **self.own_properties()}, self.batch or 1)
 
 
-def read_options(options: Mapping[str, Any], taken: type) -> Options:
+def read_options(options: Mapping[str, Any], taken: type, *, of: Callable[..., Any] | None = None) -> Options:
     """Return the options of a public function; raises UsageError for one that it does not take.
 
-    taken: the TypedDict of those that it takes.
+    taken: the TypedDict of those that it takes. of: the function, whose other parameters are suggested too.
     """
     known = [name for name in Options.__dataclass_fields__ if name in taken.__optional_keys__]  # type: ignore[attr-defined]
     unknown = [name for name in options if name not in known]
     if unknown:
-        raise UsageError(f"The option '{unknown[0]}' is not taken here. The options: {', '.join(known)}.")
-    settings = Options(**options)
+        close = get_close_matches(unknown[0], [*known, *(signature(of).parameters if of is not None else ())], 1)
+        hint = f"Did you mean '{close[0]}'?" if close else f"The options: {', '.join(known)}."
+        raise UsageError(f"The option '{unknown[0]}' is not taken here. {hint}")
+    times = {name: seconds(options[name], f"--{name.replace('_', '-')}") for name in TIMES if name in options}
+    settings = Options(**{**options, **times})
     if settings.batch is not None and settings.batch < 1:
         raise UsageError(f"--batch is {settings.batch}; it is at least 1.")
     if settings.max_trials is not None and settings.max_trials < 1:
         raise UsageError(f"--max-trials is {settings.max_trials}; it is at least 1.")
+    if settings.trial_timeout is not None and not settings.trial_timeout > 0:
+        raise UsageError(f"--trial-timeout is {settings.trial_timeout:g} s; give a time above zero.")
     if settings.optimize not in ("latency", "throughput", "size"):
         raise UsageError(f"--optimize is '{settings.optimize}'; choose latency, throughput or size.")
     return settings

@@ -19,8 +19,8 @@ def plan(
     *,
     max_drop: Drops = None,
     floor: Floors = None,
-    max_latency_ms: float | None = None,
-    max_size_bytes: int | None = None,
+    max_latency_ms: str | float | None = None,
+    max_size_bytes: str | int | None = None,
     strategy: Any = DEFAULT_STRATEGY,
     optimize: Objective | None = None,
 ) -> Trial:
@@ -32,16 +32,14 @@ def plan(
     trials of several runs.
     """
     path = Path(profile)
-    budget = budget or profile_budget(
-        path, max_drop, floor, max_latency_ms=max_latency_ms, max_size_bytes=max_size_bytes
-    )
+    budget = budget or profile_budget(path, max_drop, floor, max_latency=max_latency_ms, max_size=max_size_bytes)
     record = Record.read(Profile(path))
     found = resolve(record, budget, Registry("strategies").resolve(strategy), optimize)
     return replace(found, plan=replace(found.plan, budget=replace(budget, metric=record.metrics[0]).to_json()))
 
 
 def profile_budget(
-    profile: str | Path, max_drop: Drops, floor: Floors, *, max_latency_ms: float | None, max_size_bytes: int | None
+    profile: str | Path, max_drop: Drops, floor: Floors, *, max_latency: str | float | None, max_size: str | int | None
 ) -> Budget:
     """Return the budget for a profile's metrics, which are named as they are in it."""
     path = Path(profile)
@@ -50,4 +48,4 @@ def profile_budget(
             f"The profile '{path}' does not exist. Give the profile.jsonl of a result or of `ovquant profile`."
         )
     metrics = Record.read(Profile(path)).metrics
-    return read_budget(max_drop, floor, max_latency_ms, max_size_bytes, metrics=metrics)
+    return read_budget(max_drop, floor, max_latency, max_size, metrics=metrics)

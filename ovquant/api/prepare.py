@@ -1,7 +1,7 @@
-"""What was given, to a prepared model, metrics, splits and a workbench."""
+"""What was given, to a prepared model, metrics, splits and instruments."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,42 +9,56 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import Options
-from ovquant.api.workspace import Work
-from ovquant.domain.holdout_log import carry
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.split import Splits, split_data
 from ovquant.errors import MetricError, ModelError
+from ovquant.graph.fingerprint import operation_types, structure
 from ovquant.graph.keep_float import Kept, kept_operations
 from ovquant.graph.names import MadeUp, with_unique_names
 from ovquant.graph.precision import is_quantized
 from ovquant.graph.shapes import parse_shapes, set_shapes
+from ovquant.measure.instruments import Local
 from ovquant.measure.models import Models
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
-from ovquant.measure.workbench import Workbench
 from ovquant.plugins.datasets import open_dataset
-from ovquant.plugins.loaders import load_model
+from ovquant.plugins.loaders import digest_in, load_model
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A float model that is ready to be quantized, its metrics, and what must stay in float.
+class Described:
+    """A float model and its metrics as plain data, and what must stay in float; the metrics need no plugins here.
 
-    `source` is the model's path, if it was given as one.
+    `source` is the model's path, if it was given as one. `operations` counts its operations by type.
     """
 
-    model: openvino.Model
     metrics: tuple[ResolvedMetric, ...]
     name: str
+    source: str
     kept: Kept
-    source: str = ""
+    operations: Mapping[str, int]
+    structure: str
+    friendly_name: str
+    torch_weights: str
 
     @property
     def names(self) -> list[str]:
         """Return what the metrics are called."""
         return [metric.name for metric in self.metrics]
+
+
+@dataclass(frozen=True)
+class Prepared(Described):
+    """A float model that is ready to be quantized, and its metrics."""
+
+    model: openvino.Model
+
+    def plain(self) -> Described:
+        """Return the description alone."""
+        values = {item.name: getattr(self, item.name) for item in fields(Described)}
+        return Described(**{**values, "metrics": tuple(replace(metric, plugin=None) for metric in self.metrics)})
 
 
 def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
@@ -57,8 +71,17 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
             "Give the float model that it was made from."
         )
     kept = kept_operations(loaded, settings.keep_float)
-    source = str(Path(model).resolve()) if isinstance(model, str | Path) and Path(model).exists() else ""
-    return Prepared(loaded, resolve_metrics(metric), model_name(model), kept, source)
+    return Prepared(
+        metrics=resolve_metrics(metric),
+        name=model_name(model),
+        source=model_source(model),
+        kept=kept,
+        operations=operation_types(loaded),
+        structure=structure(loaded),
+        friendly_name=loaded.get_friendly_name(),
+        torch_weights=digest_in(loaded),
+        model=loaded,
+    )
 
 
 def load_float(model: Any, settings: Options) -> openvino.Model:
@@ -85,6 +108,11 @@ def model_name(model: Any) -> str:
     return str(getattr(model, "friendly_name", "") or type(model).__name__)
 
 
+def model_source(model: Any) -> str:
+    """Return the path of a model that was given as one."""
+    return str(Path(model).resolve()) if isinstance(model, str | Path) and Path(model).exists() else ""
+
+
 def open_splits(
     data: Any, settings: Options, *, calibration: Any = None, holdout: Any = None, progress: Progress = silent
 ) -> Splits:
@@ -99,13 +127,6 @@ def open_splits(
         group_by=settings.group_by,
         step=told(progress, "comparing samples by content"),
     )
-
-
-def verification_splits(data: Any, calibration: Any, settings: Options, progress: Progress = silent) -> Splits:
-    """Return splits for verifying a plan: with separate calibration data, all of the data are held out."""
-    if calibration is None:
-        return open_splits(data, settings, progress=progress)
-    return open_splits(calibration, settings, holdout=data, progress=progress)
 
 
 def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("search", "holdout")) -> None:
@@ -124,18 +145,10 @@ def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("
                 )
 
 
-def workbench(prepared: Prepared, splits: Splits, settings: Options, work: "Work", progress: Progress) -> Workbench:
-    """Return the workbench that builds and measures in the work folder; earlier uses of holdouts are kept."""
-    profile = Profile(work.folder / "profile.jsonl")
-    if work.place is not None and (work.place.real / "profile.jsonl").exists():
-        carry(Profile(work.place.real / "profile.jsonl"), profile)
-    return workbench_in(work.folder / "trials", prepared, splits, settings, profile, progress)
-
-
-def workbench_in(
+def instruments_in(
     folder: Path, prepared: Prepared, splits: Splits, settings: Options, profile: Profile, progress: Progress
-) -> Workbench:
-    """Return the workbench that builds in a folder and records in a profile."""
+) -> Local:
+    """Return the instruments of this process, which build in a folder and record in a profile."""
     models = Models(
         model=prepared.model,
         splits=splits,
@@ -146,4 +159,4 @@ def workbench_in(
         seed=settings.seed,
         progress=progress,
     )
-    return Workbench(models, Scorer(models, prepared.metrics), Stopwatch(models, settings.optimize))
+    return Local(models, Scorer(models, prepared.metrics), Stopwatch(models, settings.optimize))

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from ovquant.api.options import ProfileOptions, QuantizeOptions, check_slices, read_options
-from ovquant.api.prepare import check_data, open_splits, prepare, workbench, workbench_in
 from ovquant.api.result import Result
 from ovquant.api.run import Run
+from ovquant.api.session import Given, opened
 from ovquant.api.workspace import Work
 from ovquant.domain.budget import Budget, Drop, Drops, Floors, read_budget
 from ovquant.domain.place import writing
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
 from ovquant.domain.trial import Trial
+from ovquant.errors import UsageError
+from ovquant.measure.workbench import Workbench
 
 
 def quantize(
@@ -27,6 +29,8 @@ def quantize(
     floor: Floors = None,
     worst_slice: str | float | Drop | None = None,
     confidence: float | None = None,
+    max_latency: str | float | None = None,
+    max_size: str | int | None = None,
     max_latency_ms: float | None = None,
     max_size_bytes: int | None = None,
     budget: Budget | None = None,
@@ -45,33 +49,41 @@ def quantize(
     DataLoader or a dataset; half is held out unless `holdout` is given. metric: a name or a function, or several, all of
     whose budgets must hold. max_drop: "1%" (relative), "1pt" or 0.01 (absolute), or a mapping of these by metric.
     worst_slice: what no slice of the data, made by the option slice_by, may lose more of. confidence: how sure the budget
-    must be held on the holdout, such as 0.95; without it the point estimates decide. max_latency_ms (median) and
-    max_size_bytes limit the returned model; without max_drop the most accurate plan within them is returned. budget: all of
-    that in one, in place of them. options: see Options. With `output`, work in progress is kept in OUTPUT.partial and the same call continues it.
+    must be held on the holdout, such as 0.95; without it the point estimates decide. max_latency
+    (of the median: "5ms", or a number of milliseconds) and max_size ("10MB", or bytes) limit the returned model; without
+    max_drop the most accurate plan within them is returned. max_latency_ms, max_size_bytes: the same as numbers. budget: all
+    of that in one, in place of them. options: see Options. With `output`, work in progress is kept in OUTPUT.partial and the same call continues it.
     Raises OvquantError with the cause.
     """
     begin = time.monotonic()
-    settings = read_options(options, QuantizeOptions)
+    settings = read_options(options, QuantizeOptions, of=quantize)
     work = Work(output, force=force, inputs=(model, data, calibration, holdout))
-    prepared = prepare(model, metric, settings)
-    asked = read_budget(
-        max_drop,
-        floor,
-        max_latency_ms,
-        max_size_bytes,
-        metrics=prepared.names,
-        worst_slice=None if worst_slice is None else Drop.parse(worst_slice),
-        confidence=confidence,
-        budget=budget,
-    )
-    check_slices(asked, settings)
-    splits = open_splits(data, settings, calibration=calibration, holdout=holdout, progress=progress)
-    check_data(prepared, splits)
-    with work:
-        bench = workbench(prepared, splits, settings, work, progress)
-        run = Run(prepared, settings, asked, bench, begin, command)
-        outcome = run.search(on_trial, on_best=lambda trial: work.keep_best(bench, trial)).run()
-        return run.finish(outcome, work)
+    given = Given(model, metric, settings, data, {"calibration": calibration, "holdout": holdout})
+    with opened(given, progress) as (session, described):
+        asked = read_budget(
+            max_drop,
+            floor,
+            either(max_latency, max_latency_ms, "max_latency"),
+            either(max_size, max_size_bytes, "max_size"),
+            metrics=described.names,
+            worst_slice=None if worst_slice is None else Drop.parse(worst_slice),
+            confidence=confidence,
+            budget=budget,
+        )
+        check_slices(asked, settings)
+        session.open()
+        with work:
+            bench = Workbench(session.instruments(work.folder / "trials", work.profile()))
+            run = Run(described, settings, asked, bench, begin, command)
+            outcome = run.search(on_trial, on_best=lambda trial: work.keep_best(bench, trial)).run()
+            return run.finish(outcome, work)
+
+
+def either(one: Any, other: Any, name: str) -> Any:
+    """Return what is given under one of two names; raises UsageError for both."""
+    if one is not None and other is not None:
+        raise UsageError(f"{name} is given twice, by two names; give it once.")
+    return other if one is None else one
 
 
 def profile(
@@ -92,14 +104,14 @@ def profile(
     max_drop: where the strategy should look closest; any budget can be solved from the profile afterwards.
     """
     begin = time.monotonic()
-    settings, target = read_options(options, ProfileOptions), Path(output)
-    prepared = prepare(model, metric, settings)
-    budget = read_budget(max_drop, metrics=prepared.names)
-    splits = open_splits(data, settings, calibration=calibration, holdout=holdout, progress=progress)
-    check_data(prepared, splits)
-    with writing(target), tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        bench = workbench_in(Path(folder), prepared, splits, settings, Profile(target), progress)
-        search = Run(prepared, settings, budget, bench, begin).search(on_trial)
-        search.explore()
+    settings, target = read_options(options, ProfileOptions, of=profile), Path(output)
+    given = Given(model, metric, settings, data, {"calibration": calibration, "holdout": holdout})
+    with opened(given, progress) as (session, described):
+        budget = read_budget(max_drop, metrics=described.names)
+        session.open()
+        with writing(target), tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            bench = Workbench(session.instruments(Path(folder), Profile(target)))
+            search = Run(described, settings, budget, bench, begin).search(on_trial)
+            search.explore()
     return target

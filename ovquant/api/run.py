@@ -1,4 +1,4 @@
-"""A run: from prepared model and data to a search, and from its outcome to a result."""
+"""A run: from described model and data to a search, and from its outcome to a result."""
 
 import shutil
 import time
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from ovquant import runtime
 from ovquant.api.options import Options
-from ovquant.api.prepare import Prepared
+from ovquant.api.prepare import Described
 from ovquant.api.result import Result
 from ovquant.api.workspace import Work, save_plan
 from ovquant.domain.budget import Budget
@@ -17,10 +17,8 @@ from ovquant.domain.plan import Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
 from ovquant.domain.split import By, Splits
 from ovquant.domain.trial import Trial
-from ovquant.errors import MetricError, ModelError
-from ovquant.graph.fingerprint import operation_types, structure
+from ovquant.errors import LostError, MetricError, ModelError
 from ovquant.measure.workbench import Workbench
-from ovquant.plugins.loaders import digest_in
 from ovquant.plugins.metrics.checks import callable_name
 from ovquant.plugins.recipes import offered_parts, read_recipe, split_parts
 from ovquant.plugins.registry import Registry
@@ -36,7 +34,7 @@ class Run:
     `begin` is when it began, by time.monotonic(), and `command` how it was called, if that was at a shell.
     """
 
-    prepared: Prepared
+    described: Described
     settings: Options
     budget: Budget
     bench: Workbench
@@ -47,9 +45,9 @@ class Run:
         self, on_trial: Callable[[Trial], None], on_best: Callable[[Trial], None] = lambda trial: None
     ) -> Search:
         """Return the search over the recipes asked for, or over all that suit the model."""
-        settings, kept = self.settings, self.prepared.kept
+        settings, kept = self.settings, self.described.kept
         start = Recipe(keep_float_types=kept.types, keep_float_names=kept.names)
-        parts = tuple(settings.recipes) or tuple(offered_parts(operation_types(self.prepared.model)))
+        parts = tuple(settings.recipes) or tuple(offered_parts(self.described.operations))
 
         def read(names: Sequence[str]) -> Recipe:
             return read_recipe([part for name in names for part in split_parts(name)], start=start)
@@ -73,11 +71,10 @@ class Run:
 
     def finish(self, outcome: Outcome, work: Work) -> Result:
         """Put the chosen model into the work folder, describe the run, and give the folder its final name."""
-        models, chosen = self.bench.models, outcome.chosen
-        splits = models.splits
+        chosen, splits = outcome.chosen, self.bench.conditions.splits
         for samples in (splits.search, splits.holdout, splits.calibration):
-            remember(models.profile, samples)
-        built = models.build(chosen.plan)
+            remember(self.bench.profile, samples)
+        built = self.bench.instruments.build(chosen.plan)
         for name in ("model.xml", "model.bin"):
             shutil.copy2(built.with_name(name), work.folder / name)
         for number, trial in enumerate(outcome.front, start=1):
@@ -92,10 +89,10 @@ class Run:
             trials=outcome.trials,
             walked=outcome.walked,
             budget=self.budget,
-            metric=self.prepared.metrics[0].name,
-            higher_is_better=self.prepared.metrics[0].higher_is_better,
+            metric=self.described.metrics[0].name,
+            higher_is_better=self.described.metrics[0].higher_is_better,
             provenance=self._provenance(chosen, splits),
-            notes=(*splits.notes, *outcome.notes, *plain_notes(plain, chosen)),
+            notes=(*splits.notes, *outcome.notes, *plain_notes(plain, chosen), *self.bench.instruments.notes),
             front=outcome.front,
             plain=plain,
             candidate=outcome.candidate,
@@ -105,11 +102,11 @@ class Run:
         return work.finish(result)
 
     def _provenance(self, chosen: Trial, splits: Splits) -> Provenance:
-        settings, models = self.settings, self.bench.models
+        settings = self.settings
         roles = {"search": splits.search, "holdout": splits.holdout, "calibration": splits.calibration}
         return Provenance(
-            model_name=self.prepared.name,
-            model_fingerprint=models.fingerprint,
+            model_name=self.described.name,
+            model_fingerprint=self.bench.conditions.fingerprint,
             objective=settings.optimize,
             device=asdict(runtime.capabilities(settings.device)),
             data={role: Data(len(samples), samples.fingerprint) for role, samples in roles.items()},
@@ -117,14 +114,14 @@ class Run:
             seed=settings.seed,
             seconds=time.monotonic() - self.begin,
             command=self.command,
-            metrics=tuple(metric.given for metric in self.prepared.metrics),
+            metrics=tuple(metric.given for metric in self.described.metrics),
             slice_by=_by_text(settings.slice_by),
             group_by=_by_text(settings.group_by),
-            served=self.bench.served(chosen.plan),
-            model_source=self.prepared.source,
-            model_structure=structure(models.model),
-            friendly_name=models.model.get_friendly_name(),
-            torch_weights=digest_in(models.model),
+            served=self.bench.instruments.served(chosen.plan),
+            model_source=self.described.source,
+            model_structure=self.described.structure,
+            friendly_name=self.described.friendly_name,
+            torch_weights=self.described.torch_weights,
             input_shape=settings.input_shape or "",
         )
 
@@ -138,11 +135,11 @@ def plainly(bench: Workbench, chosen: Trial, budget: Budget) -> Trial | None:
     """Return how a plan does where an application compiles it with no properties; None where that changes nothing."""
     plan = replace(chosen.plan, name=f"{chosen.plan.name}, compiled with no properties", properties={})
     try:
-        if bench.served(plan) == bench.served(chosen.plan):
+        if bench.instruments.served(plan) == bench.instruments.served(chosen.plan):
             return None
-        score = bench.scorer.score(plan, "holdout", budget)
-        return replace(chosen, plan=plan, search=None, holdout=score, timing=bench.stopwatch.timing(plan))
-    except (MetricError, ModelError) as error:
+        score = bench.instruments.score(plan, "holdout", budget)
+        return replace(chosen, plan=plan, search=None, holdout=score, timing=bench.instruments.timing(plan))
+    except (LostError, MetricError, ModelError) as error:
         return Trial(plan, problem=str(error))
 
 

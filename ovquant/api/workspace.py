@@ -9,6 +9,7 @@ from typing import Any
 
 from ovquant.api.result import Result
 from ovquant.domain.files import TemporaryFolder
+from ovquant.domain.holdout_log import carry
 from ovquant.domain.place import Place, disk_error, find_place, refuse_partial, writing
 from ovquant.domain.profile import Profile
 from ovquant.domain.record import Record, edited
@@ -23,7 +24,7 @@ def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:
     """Put a trial's model and plan into a folder of its own, in place of what is there."""
     with Place(folder, folder).scratch() as made:
         for name in ("model.xml", "model.bin"):
-            shutil.copy2(bench.models.build(trial.plan).with_name(name), made / name)
+            shutil.copy2(bench.instruments.build(trial.plan).with_name(name), made / name)
         trial.plan.save(made / "plan.json")
         move_into_place(made, folder)
 
@@ -93,6 +94,13 @@ class Work:
 
     def _has_trials(self) -> bool:
         return next(Profile(self.folder / "profile.jsonl").entries("trial"), None) is not None
+
+    def profile(self) -> Profile:
+        """Return the profile of the run; the uses of holdouts of the result that it replaces are kept."""
+        profile = Profile(self.folder / "profile.jsonl")
+        if self.place is not None and (self.place.real / "profile.jsonl").exists():
+            carry(Profile(self.place.real / "profile.jsonl"), profile)
+        return profile
 
     def keep_best(self, bench: Workbench, trial: Trial) -> None:
         """Have the best plan so far on disk, in OUTPUT.partial/best, should the run be stopped."""

@@ -9,7 +9,6 @@ import typer
 
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
-from ovquant.cli.parsing import duration
 from ovquant.cli.progress import Display
 from ovquant.cli.show_result import show_result
 from ovquant.cli.text import exit_code, show
@@ -51,7 +50,7 @@ def demo(
             max_drop=MAX_DROP,
             output=output,
             force=is_demo(output, model),
-            time_budget=duration(time_budget),
+            time_budget=time_budget,
             progress=display.step,
             on_trial=display.trial,
             command=command,

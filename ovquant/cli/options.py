@@ -186,6 +186,24 @@ MaxTrials = Annotated[
         show_default=False,
     ),
 ]
+TrialTimeout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Give up a plan whose measurement takes longer. By default, 10 min and 40 times what float took.",
+        rich_help_panel=SEARCH,
+        show_default=False,
+    ),
+]
+Isolate = Annotated[
+    bool | None,
+    typer.Option(
+        "--isolate/--no-isolate",
+        help="Measure in a process of its own, so that a crash costs one plan.",
+        rich_help_panel=SEARCH,
+        show_default="isolate",
+    ),
+]
 Pareto = Annotated[
     bool,
     typer.Option(

@@ -1,46 +1,12 @@
 """The command line as it was typed, so that a result can be made again."""
 
-import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ovquant.errors import UsageError
-
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
-
-
-def duration(text: str | None) -> float | None:
-    """Return the seconds of `90`, `90s`, `30m`, `1.5h` or `1h30m`."""
-    if text is None:
-        return None
-    lowered = text.strip().lower()
-    parts = _PART.findall(lowered)
-    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", lowered) or seconds <= 0:
-        raise UsageError(f"--time-budget is '{text}'; write a time such as 90s, 30m or 1h.")
-    return seconds
-
-
-def milliseconds(text: str | None) -> float | None:
-    """Return the milliseconds of `5ms`, `0.8ms`, `500us` or `1s`; a bare number is milliseconds."""
-    return None if text is None else _quantity(text, {"": 1, "ms": 1, "us": 1e-3, "s": 1e3}, "--max-latency", "5ms")
-
-
-def size_bytes(text: str | None) -> int | None:
-    """Return the bytes of `10MB`, `800kB`, `10MiB` or `1GB`."""
-    units = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-    return None if text is None else int(_quantity(text, units, "--max-size", "10MB"))
-
-
-def _quantity(text: str, units: Mapping[str, float], option: str, example: str) -> float:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-zA-Z]*)\s*", text)
-    if match is None or match[2].lower() not in units or float(match[1]) <= 0:
-        raise UsageError(f"{option} is '{text}'; write a number and a unit, such as {example}.")
-    return float(match[1]) * units[match[2].lower()]
 
 
 def properties(texts: Sequence[str]) -> dict[str, str]:

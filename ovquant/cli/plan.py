@@ -7,7 +7,7 @@ import typer
 
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
-from ovquant.cli.parsing import given, milliseconds, size_bytes
+from ovquant.cli.parsing import given
 from ovquant.cli.text import details, drop_text, exit_code, print_json, score_change, show, speedup_text, times_text
 from ovquant.plugins.reports.figures import speedup
 
@@ -50,9 +50,7 @@ def plan(
         from ovquant.domain.place import new_file
 
         refuse_file(output, force=force)
-        budget = profile_budget(
-            profile, max_drop, floor, max_latency_ms=milliseconds(max_latency), max_size_bytes=size_bytes(max_size)
-        )
+        budget = profile_budget(profile, max_drop, floor, max_latency=max_latency, max_size=max_size)
         found = ovquant.plan(profile, budget, **given(strategy=strategy, optimize=optimize))
         with new_file(output, is_plan) as made:
             found.plan.save(made)

@@ -7,7 +7,7 @@ import typer
 
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
-from ovquant.cli.parsing import duration, given, properties
+from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
 from ovquant.cli.text import print_json, show
 
@@ -34,6 +34,8 @@ def profile(
     strategy: options.Strategy = None,
     time_budget: options.TimeBudget = None,
     max_trials: options.MaxTrials = None,
+    trial_timeout: options.TrialTimeout = None,
+    isolate: options.Isolate = None,
     keep_float: options.KeepFloat = None,
     batch: options.Batch = None,
     threads: options.Threads = None,
@@ -66,8 +68,10 @@ def profile(
                 optimize=optimize,
                 recipes=recipe,
                 strategy=strategy,
-                time_budget=duration(time_budget),
+                time_budget=time_budget,
                 max_trials=max_trials,
+                trial_timeout=trial_timeout,
+                isolate=isolate,
                 keep_float=keep_float,
                 batch=batch,
                 threads=threads,

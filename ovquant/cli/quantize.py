@@ -4,7 +4,7 @@ import typer
 
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
-from ovquant.cli.parsing import default_output, duration, given, milliseconds, properties, size_bytes, typed
+from ovquant.cli.parsing import default_output, given, properties, typed
 from ovquant.cli.progress import Display
 from ovquant.cli.show_result import show_result
 from ovquant.cli.text import exit_code
@@ -30,6 +30,8 @@ def quantize(
     strategy: options.Strategy = None,
     time_budget: options.TimeBudget = None,
     max_trials: options.MaxTrials = None,
+    trial_timeout: options.TrialTimeout = None,
+    isolate: options.Isolate = None,
     keep_float: options.KeepFloat = None,
     batch: options.Batch = None,
     threads: options.Threads = None,
@@ -54,8 +56,8 @@ def quantize(
             floor=floor,
             confidence=confidence,
             worst_slice=worst_slice,
-            max_latency_ms=milliseconds(max_latency),
-            max_size_bytes=size_bytes(max_size),
+            max_latency=max_latency,
+            max_size=max_size,
             calibration=calibration,
             holdout=holdout,
             output=output or default_output(model),
@@ -68,8 +70,10 @@ def quantize(
                 optimize=optimize,
                 recipes=recipe,
                 strategy=strategy,
-                time_budget=duration(time_budget),
+                time_budget=time_budget,
                 max_trials=max_trials,
+                trial_timeout=trial_timeout,
+                isolate=isolate,
                 pareto=pareto or None,
                 keep_float=keep_float,
                 batch=batch,

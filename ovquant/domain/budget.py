@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ovquant.domain.units import milliseconds, size_bytes
 from ovquant.errors import MetricError, UsageError
 
 _FORM = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(%|pt|)\s*$")
@@ -286,8 +287,8 @@ Floors = str | float | Mapping[str, float] | Sequence[str] | None
 def read_budget(
     max_drop: Drops = None,
     floor: Floors = None,
-    max_latency_ms: float | None = None,
-    max_size_bytes: int | None = None,
+    max_latency: str | float | None = None,
+    max_size: str | int | None = None,
     *,
     metrics: Sequence[str],
     worst_slice: Drop | None = None,
@@ -296,15 +297,25 @@ def read_budget(
 ) -> Budget:
     """Return the budget that the arguments of a public function make.
 
-    metrics: their names, the primary one first. budget: one that was made already, for these metrics; UsageError is raised
+    max_latency: in milliseconds, or text such as "5ms". max_size: in bytes, or text such as "10MB". metrics: their names, the
+    primary one first. budget: one that was made already, for these metrics; UsageError is raised
     where it is for others, or where another limit is given beside it.
     """
     if budget is None:
         drops, floors = read_drops(max_drop, metrics), read_floors(floor, metrics)
         limits = zip(metrics[1:], drops[1:], floors[1:], strict=True)
         others = tuple(Limit(name, drop, lowest) for name, drop, lowest in limits)
-        return Budget(drops[0], floors[0], max_latency_ms, max_size_bytes, others, worst_slice, confidence, metrics[0])
-    if any(value is not None for value in (max_drop, floor, max_latency_ms, max_size_bytes, worst_slice, confidence)):
+        return Budget(
+            drops[0],
+            floors[0],
+            milliseconds(max_latency),
+            size_bytes(max_size),
+            others,
+            worst_slice,
+            confidence,
+            metrics[0],
+        )
+    if any(value is not None for value in (max_drop, floor, max_latency, max_size, worst_slice, confidence)):
         raise UsageError("Give a budget, or drops and limits that make one, but not both.")
     names = [budget.metric or metrics[0], *(limit.metric for limit in budget.others)]
     if names != list(metrics):

@@ -79,6 +79,13 @@ class Profile:
             raise UsageError(f"The end of '{path}' is not a valid profile entry, and ovquant did not write it.")
         self._torn_at = len(content) - len(torn) if torn else None
 
+    def mend(self) -> None:
+        """Drop what follows the last line feed before more is written: another process was lost while it wrote it."""
+        if self.path is not None and self.path.exists():
+            content = self.path.read_bytes()
+            whole = content.rfind(b"\n") + 1
+            self._torn_at = whole if whole < len(content) else None
+
     def _drop_torn(self, path: Path) -> None:
         """Before more is written, drop what follows the last line feed: it was half written when a run was killed."""
         if self._torn_at is not None:

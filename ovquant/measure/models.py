@@ -13,15 +13,16 @@ import openvino
 from ovquant import runtime
 from ovquant.domain.content import content_digest
 from ovquant.domain.files import written
-from ovquant.domain.plan import FLOAT, Plan, Recipe
+from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.split import Splits, draw
 from ovquant.graph.fingerprint import fingerprint
+from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.quantization import Quantized, Validation, quantize
-from ovquant.runtime import REFERENCE, Deployment
+from ovquant.runtime import Deployment
 
 KEPT_RECIPES = 2
 """Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
@@ -51,8 +52,7 @@ class Models:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.float_plan = Plan(FLOAT, properties=dict(self.deployment.properties))
-        self.reference_plan = Plan("float-f32", properties={**self.deployment.properties, **REFERENCE})
+        self.float_plan, self.reference_plan = float_plan(self.deployment), reference_plan(self.deployment)
 
     # Keys ---------------------------------------------------------------------------------------------------------
 
@@ -62,25 +62,23 @@ class Models:
         return fingerprint(self.model)
 
     @cached_property
-    def circumstances(self) -> dict[str, str]:
-        """Return what outputs and times depend on beside model, plan and data."""
-        return circumstances(self.deployment.device)
+    def conditions(self) -> Conditions:
+        """Return what all measurements of these models share."""
+        return Conditions(
+            fingerprint=self.fingerprint,
+            deployment=self.deployment,
+            circumstances=circumstances(self.deployment.device),
+            splits=self.splits,
+            metrics=(self.metric,),
+            metric_key=self.metric.key,
+            primary_key=self.metric.key,
+            objective="latency",
+            seed=self.seed,
+        )
 
     def key(self, plan: Plan) -> dict[str, Any]:
-        """Return what a measurement of a plan depends on, whatever is measured: also what its model is built from."""
-        key = {
-            "model": self.fingerprint,
-            "plan": plan.key,
-            "batch": self.deployment.batch,
-            "device": self.deployment.device,
-            "circumstances": self.circumstances,
-            "calibration": self.splits.calibration.inputs,
-            "seed": self.seed,
-        }
-        if plan.recipe is not None and plan.recipe.algorithm == "accuracy-control":
-            # It is built by what it scores.
-            key |= {"search": self.splits.search.fingerprint, "metric": self.metric.key}
-        return key
+        """Return what a measurement of a plan depends on; see `Conditions.key`."""
+        return self.conditions.key(plan)
 
     def built_key(self, plan: Plan, *, values: bool) -> dict[str, Any]:
         """Return the key of what a built model puts out, which plans that come to the same model share.

@@ -7,7 +7,8 @@ from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.holdout_log import level_of, log_use, worn
 from ovquant.domain.table import Candidate, TrialRow
 from ovquant.domain.trial import Scores, Timing, Trial, Verdict
-from ovquant.measure.workbench import Workbench
+from ovquant.errors import LostError
+from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Judged, Standings, front, spread
 
 MOST_FINALISTS, MOST_OPEN, MOST_SHOWN = 4, 2, 8
@@ -113,7 +114,7 @@ class Walk:
         """Say which budget would have been held by a plan that is faster than float, and which floor by float."""
         floor = self.standings.judge.budget.floor
         if floor is not None:
-            truth = self.bench.scorer.evaluation(self.bench.models.reference_plan, "holdout")[0].score
+            truth = self.bench.instruments.evaluation(self.bench.conditions.reference_plan, "holdout")[0].score
             self.notes.append(f"Float itself scores {truth:.4g} on the holdout; the floor is {floor:g}.")
         if walked and walked[0].holdout is not None:
             safest = walked[0].holdout
@@ -161,7 +162,11 @@ class Walk:
         """
         if self.standings.judge.objective == "size":
             return list(trials)
-        timings = self.bench.stopwatch.final_race([trial.plan for trial in trials], self.until, deciding)
+        try:
+            timings = self.bench.instruments.final_race([trial.plan for trial in trials], self.until, deciding)
+        except LostError as error:
+            self.notes.append(f"{error} What was timed before decides.")
+            return list(trials)
         raced = [replace(trial, timing=timing) for trial, timing in zip(trials, timings, strict=True)]
         self.standings.update(raced)
         return raced
@@ -181,7 +186,7 @@ class Walk:
         if not finalists:
             return 0
         what = {"plans": [trial.plan.key for trial in finalists], "budget": self.standings.judge.budget.to_json()}
-        number = log_use(self.bench.models.profile, self.bench.models.splits.holdout, what)
+        number = log_use(self.bench.profile, self.bench.conditions.splits.holdout, what)
         self.notes.extend(worn(number))
         return number
 
@@ -189,7 +194,11 @@ class Walk:
         """Score a trial on the holdout, at the level of this use of it."""
         budget, before = self.standings.judge.budget, trial.search
         level = level_of(budget.confidence, number)
-        score = self.bench.scorer.score(trial.plan, "holdout", budget, level=level, before=before)
+        try:
+            score = self.bench.instruments.score(trial.plan, "holdout", budget, level=level, before=before)
+        except FAILURES as error:
+            self.notes.append(f"{trial.plan.name} could not be scored on the holdout: {error}")
+            return replace(trial, problem=str(error))
         seen = replace(trial, holdout=score.at_use(number))
         self.standings.update([seen])
         return seen
@@ -210,13 +219,15 @@ class Walk:
         served = self._scored_float(self.standings.judge.baseline)
         if _holds(served.holdout) and self.standings.judge.over(served) <= 0:
             return "float", served
-        reference = self._scored_float(self.bench.trial(self.bench.models.reference_plan, self.standings.judge.budget))
+        reference = self._scored_float(
+            self.bench.trial(self.bench.conditions.reference_plan, self.standings.judge.budget)
+        )
         if _holds(reference.holdout) and self.standings.judge.over(reference) <= 0:
             return "float", reference
         return "infeasible", served if _holds(served.holdout) else reference
 
     def _scored_float(self, trial: Trial) -> Trial:
-        return replace(trial, holdout=self.bench.scorer.score(trial.plan, "holdout", self.standings.judge.budget))
+        return replace(trial, holdout=self.bench.instruments.score(trial.plan, "holdout", self.standings.judge.budget))
 
     def settle(self) -> bool:
         """Score the finalists as they stand on all that is needed to decide; tell whether any was scored further."""

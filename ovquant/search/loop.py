@@ -10,12 +10,10 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.prediction import predicted_cost
 from ovquant.domain.table import COMFORT, SAVING, Candidate, PartNames, Probe, Table
 from ovquant.domain.trial import Score, Trial
-from ovquant.errors import ModelError
-from ovquant.measure.workbench import Workbench
+from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
 from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
-from ovquant.search.probe import Probing
 from ovquant.search.standings import Judged, Offer, Standings, front
 
 CONFIRMED_HEATS = 6
@@ -65,16 +63,18 @@ class Search:
 
     def judge(self) -> Judge:
         """Measure the float model as it would be served, beside the float reference in f32."""
-        models = self.bench.models
+        conditions = self.bench.conditions
         self.bench.begin()
         allowed = self.bench.check_budget(self.budget, "search")
-        baseline = self.bench.trial(models.float_plan, self.budget)
+        baseline = self.bench.trial(conditions.float_plan, self.budget)
         self.on_trial(baseline)
         if baseline.search is not None and baseline.search.drop != 0:
-            self.notes.append(below_f32(baseline.search.main, models.deployment.device))
+            self.notes.append(below_f32(baseline.search.main, conditions.deployment.device))
         # A look that is not the first is stricter still, but what that takes is seldom worth a slower plan.
         level = level_of(self.budget.confidence, 1)
-        return Judge(self.budget, self.bench.stopwatch.objective, baseline, allowed, level, len(models.splits.holdout))
+        return Judge(
+            self.budget, self.bench.conditions.objective, baseline, allowed, level, len(conditions.splits.holdout)
+        )
 
     def explore(self) -> Walk:
         """Do what the strategy proposes until it ends or time or trials are used up; return the walk that is to follow."""
@@ -103,30 +103,36 @@ class Search:
 
     def _note_precision(self, standings: Standings) -> None:
         """Say where plans had to leave the device's default precision."""
-        models, trials = self.bench.models, standings.trials.values()
-        moved = [trial for trial in trials if trial.plan.properties != models.float_plan.properties]
+        conditions, trials = self.bench.conditions, standings.trials.values()
+        moved = [trial for trial in trials if trial.plan.properties != conditions.float_plan.properties]
         if moved:
             self.notes.append(
                 f"{len(moved)} of {len(trials)} plans do not compile at the default precision of "
-                f"{models.deployment.device} and were tried in f32. Compile them with the properties of the plan."
+                f"{conditions.deployment.device} and were tried in f32. Compile them with the properties of the plan."
             )
 
     def _probe(self, wish: Probe, standings: Standings, until: float) -> None:
-        candidate, judge, profile = Candidate(wish.parts), standings.judge, self.bench.models.profile
+        candidate, judge, profile = Candidate(wish.parts), standings.judge, self.bench.profile
         plan = self.plan_of(candidate, standings)
         trial = standings.trials.get(candidate) or self.bench.trial(plan, self.budget)
         if plan.recipe is None or trial.timing is None:
             standings.layers[wish.parts], standings.pairs[wish.parts] = (), ()
             return
-        probing = Probing(self.bench, plan, self.bench.models.quantized(plan.recipe), until)
-        cost, key = judge.cost(trial)[0], {**self.bench.models.key(plan), "parts": list(wish.parts)}
-        if wish.pairs:
-            standings.pairs[wish.parts] = probing.pairs(wish.pairs, standings.layers[wish.parts], cost)
-            profile.record("pairs", key, [asdict(row) for row in standings.pairs[wish.parts]])
-        else:
-            needed = judge.minimises_drop or not standings.table().comfortable(judge.row(candidate, trial))
-            standings.layers[wish.parts] = probing.layers(cost, gains=needed)
-            profile.record("layers", key, [asdict(row) for row in standings.layers[wish.parts]])
+        cost, key = judge.cost(trial)[0], {**self.bench.conditions.key(plan), "parts": list(wish.parts)}
+        try:
+            if wish.pairs:
+                rows = standings.layers[wish.parts]
+                standings.pairs[wish.parts] = self.bench.instruments.pairs(plan, wish.pairs, rows, cost, until)
+                profile.record("pairs", key, [asdict(row) for row in standings.pairs[wish.parts]])
+            else:
+                needed = judge.minimises_drop or not standings.table().comfortable(judge.row(candidate, trial))
+                standings.layers[wish.parts] = self.bench.instruments.layers(plan, cost, until, gains=needed)
+                profile.record("layers", key, [asdict(row) for row in standings.layers[wish.parts]])
+        except FAILURES as error:
+            (standings.pairs if wish.pairs else standings.layers)[wish.parts] = ()
+            self.notes.append(
+                f"The layers of {plan.name} could not be measured, and none was put back to float: {error}"
+            )
 
     def _try(self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial]) -> None:
         judge = standings.judge
@@ -156,8 +162,9 @@ class Search:
             "seed": self.offer.seed,
             "float_layers": sorted(candidate.float_layers),
         }
-        models = self.bench.models
-        models.profile.measured("candidate", {**models.key(plan), "parts": list(candidate.parts)}, lambda: value)
+        self.bench.profile.measured(
+            "candidate", {**self.bench.conditions.key(plan), "parts": list(candidate.parts)}, lambda: value
+        )
 
     def _hand_on(self, standings: Standings) -> None:
         """Pass the best plan so far on when it has changed. It can be an earlier plan, when timing again showed that."""
@@ -185,11 +192,11 @@ class Search:
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
         sketch = replace(plan, recipe=plan.recipe.sketch)
         try:
-            timing = self.bench.stopwatch.timing(sketch)
-        except ModelError:
+            timing = self.bench.instruments.timing(sketch)
+        except FAILURES:
             # The whole trial says what is wrong with it, or moves to f32.
             return None
-        self.bench.models.discard(sketch)
+        self.bench.instruments.discard(sketch)
         if timing.ratio < best.cost - SAVING:
             return None
         name = self.plan_of(best.candidate, standings).name
@@ -207,18 +214,17 @@ class Search:
         """Time the plan that looks best over more compilations: of many, the best is mostly also the luckiest."""
         if not by_speed(standings.judge):
             return
-        stopwatch = self.bench.stopwatch
         for _ in range(len(standings.trials)):
             best = standings.best()
-            if best is None or stopwatch.timing(best.plan, heats=CONFIRMED_HEATS) == best.timing:
+            if best is None or (sure := self.bench.timed(best, heats=CONFIRMED_HEATS)).timing == best.timing:
                 return
+            standings.update([sure])
             # Plans of the same operations share their timing.
-            timed = [
-                trial for trial in standings.trials.values() if trial.timing is not None and trial.search is not None
-            ]
-            again = [replace(trial, timing=stopwatch.timing(trial.plan)) for trial in timed]
+            timed = [trial for trial in standings.trials.values() if trial.timing and trial.search is not None]
+            again = [self.bench.timed(trial) for trial in timed]
             for trial in again:
-                self.bench.record(trial)
+                if trial.search is not None:
+                    self.bench.record(trial)
             standings.update(again)
 
     def _pointless(self, trial: Trial, standings: Standings) -> str:
@@ -237,12 +243,12 @@ class Search:
         """Return the plan that a candidate stands for."""
         # What a recipe needed to compile, its layers need too.
         base = standings.trials.get(Candidate(candidate.parts))
-        models = self.bench.models
+        conditions = self.bench.conditions
         plan = Plan(
             "+".join(candidate.parts),
             self.read(candidate.parts),
-            properties=dict(models.deployment.properties if base is None else base.plan.properties),
-            compress_to_fp16=models.float_plan.compress_to_fp16,
+            properties=dict(conditions.deployment.properties if base is None else base.plan.properties),
+            compress_to_fp16=conditions.float_plan.compress_to_fp16,
         )
         return plan.allowing(standings.judge.allowed_drop).with_float(candidate.float_layers)
 
@@ -255,7 +261,7 @@ class Search:
         self._hold_best(rows)
         for _, trial in rows:
             if trial.plan.key not in kept:
-                self.bench.models.discard(trial.plan)
+                self.bench.instruments.discard(trial.plan)
 
     def _hold_best(self, rows: Sequence[Judged]) -> None:
         """Keep the recipe in memory whose layers are likely to be asked for."""
@@ -263,7 +269,7 @@ class Search:
         if recipes:
             _, best = min(recipes, key=lambda pair: (max(0.0, pair[0].excess), pair[0].cost))
             assert best.plan.recipe is not None
-            self.bench.models.hold(best.plan.recipe)
+            self.bench.instruments.hold(best.plan.recipe)
 
 
 def kept(until: float, judge: Judge) -> float:

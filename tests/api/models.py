@@ -9,12 +9,13 @@ import openvino
 from openvino import opset13 as ops
 
 from ovquant.api.options import Options
-from ovquant.api.prepare import open_splits, prepare, workbench_in
+from ovquant.api.prepare import instruments_in, open_splits, prepare
 from ovquant.api.run import Run
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import silent
 from ovquant.domain.sample import Sample
+from ovquant.measure.workbench import Workbench
 
 WIDTH, CLASSES = 1024, 6
 QUICK: dict[str, Any] = {"strategy": "first", "recipes": ["default"], "optimize": "size"}
@@ -54,5 +55,5 @@ def run_in(
     prepared = prepare(linear(), metric, settings)
     splits = open_splits(samples(120), settings)
     profile = Profile(folder / "profile.jsonl")
-    bench = workbench_in(folder / "trials", prepared, splits, settings, profile, silent)
+    bench = Workbench(instruments_in(folder / "trials", prepared, splits, settings, profile, silent))
     return Run(prepared, settings, budget or Budget(Drop(0.1)), bench, begin)

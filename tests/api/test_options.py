@@ -27,11 +27,12 @@ from tests.api.models import QUICK, linear, samples
 
 SERVE = {"device", "optimize", "batch", "threads", "properties", "input_shape"}
 MEASURE = SERVE | {"seed"}
-PROFILE = MEASURE | {"recipes", "strategy", "time_budget", "max_trials", "keep_float", "group_by"}
+WORKER = {"isolate", "trial_timeout"}
+PROFILE = MEASURE | {"recipes", "strategy", "time_budget", "max_trials", "keep_float", "group_by"} | WORKER
 TAKEN = [
     (ServeOptions, SERVE),
     (MeasureOptions, MEASURE),
-    (ApplyOptions, MEASURE | {"slice_by", "group_by"}),
+    (ApplyOptions, MEASURE | {"slice_by", "group_by"} | WORKER),
     (CheckOptions, {"device", "seed", "slice_by", "group_by"}),
     (ProfileOptions, PROFILE),
     (QuantizeOptions, PROFILE | {"pareto", "slice_by"}),
@@ -51,6 +52,8 @@ def test_each_function_takes_its_own_options_and_no_others(taken: type, names: s
 
 def test_what_is_not_taken_is_named_beside_what_is() -> None:
     listed = "device, optimize, batch, threads, properties, input_shape, seed."
+    with pytest.raises(UsageError, match="'batches' is not taken here. Did you mean 'batch'?"):
+        read_options({"batches": 1}, MeasureOptions)
     with pytest.raises(UsageError, match=f"'colour' is not taken here. The options: {listed}$"):
         read_options({"seed": 1, "colour": "red"}, MeasureOptions)
 
@@ -176,3 +179,16 @@ def test_quantize_and_apply_take_a_whole_budget() -> None:
 def test_a_budget_beside_a_limit_is_refused(call: Callable[..., Any], beside: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="Give a budget, or drops and limits that make one, but not both"):
         call(budget=Budget(Drop(0.1)), **beside)
+
+
+def test_what_the_command_line_takes_python_takes() -> None:
+    assert read_options({"time_budget": "1m", "trial_timeout": "1h"}, QuantizeOptions).time_budget == 60
+    assert read_options({"trial_timeout": "90s"}, ApplyOptions).trial_timeout == 90
+    with pytest.raises(UsageError, match="--trial-timeout is 'soon'"):
+        read_options({"trial_timeout": "soon"}, ApplyOptions)
+    with pytest.raises(UsageError, match="Did you mean 'max_latency'?"):
+        quantized(max_latncy="5ms")
+    with pytest.raises(UsageError, match="max_size is given twice"):
+        quantized(max_size="5MB", max_size_bytes=10)
+    made = quantized(max_drop="20%", max_latency="1s", max_size="1MB", **QUICK)
+    assert (made.budget.max_latency_ms, made.budget.max_size_bytes) == (1000, 10**6)

@@ -1,5 +1,6 @@
 """What was given becomes a prepared model, metrics, splits and a workbench; what does not fit is found early."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,14 @@ import ovquant
 from ovquant.api.options import Options
 from ovquant.api.prepare import (
     check_data,
+    instruments_in,
     load_float,
     made_up_names,
     model_name,
     open_splits,
     prepare,
-    verification_splits,
-    workbench,
 )
-from ovquant.api.workspace import Work
+from ovquant.domain.profile import Profile
 from ovquant.domain.progress import silent
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits
@@ -131,13 +131,6 @@ def test_each_role_can_have_data_of_its_own() -> None:
     assert [len(role) for role in (splits.search, splits.holdout, splits.calibration)] == [60, 70, 10]
 
 
-def test_with_calibration_data_of_their_own_all_data_verify() -> None:
-    halves = verification_splits(samples(120), None, Options(), silent)
-    assert [len(role) for role in (halves.holdout, halves.calibration)] == [60, 60]
-    apart = verification_splits(samples(120), samples(70, seed=2), Options(), silent)
-    assert [len(role) for role in (apart.holdout, apart.calibration)] == [120, 70]
-
-
 def splits_of(**roles: Any) -> Splits:
     return open_splits(roles.pop("data", samples(60)), Options(), **roles)
 
@@ -165,27 +158,25 @@ def test_samples_that_do_not_fit_the_model_are_named_with_their_role(role: str) 
         check_data(prepare(linear(), "accuracy", Options()), splits_of(**{role: wide}))
 
 
-def test_a_workbench_measures_as_the_options_ask(tmp_path: Path) -> None:
+def test_instruments_measure_as_the_options_ask(tmp_path: Path) -> None:
     settings = Options(seed=7, batch=2, optimize="throughput")
     made, splits = prepare(linear(), ["accuracy", "fidelity"], settings), splits_of()
-    with Work(tmp_path / "out") as work:
-        bench = workbench(made, splits, settings, work, silent)
-        models = bench.models
-        assert (models.folder, models.profile.path) == (work.folder / "trials", work.folder / "profile.jsonl")
-        assert (models.seed, models.splits, models.progress) == (7, splits, silent)
-        assert models.deployment == Deployment("CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}, 2)
-        assert models.model is made.model
-        assert models.metric is made.metrics[0]
-        assert bench.scorer.metrics == made.metrics
-        assert bench.stopwatch.objective == "throughput"
-        assert bench.scorer.models is bench.stopwatch.models is models
+    profile = Profile(tmp_path / "profile.jsonl")
+    found = instruments_in(tmp_path / "trials", made, splits, settings, profile, silent)
+    models = found.models
+    assert (models.folder, models.profile, found.profile) == (tmp_path / "trials", profile, profile)
+    assert (models.seed, models.splits, models.progress) == (7, splits, silent)
+    assert models.deployment == Deployment("CPU", {"PERFORMANCE_HINT": "THROUGHPUT"}, 2)
+    assert models.model is made.model
+    assert models.metric is made.metrics[0]
+    assert found.scorer.metrics == made.metrics
+    assert found.stopwatch.objective == "throughput"
+    assert found.scorer.models is found.stopwatch.models is models
 
 
-def test_uses_of_holdouts_go_on_in_the_profile_of_what_replaces_a_result(folder: Path, tmp_path: Path) -> None:
-    made, splits = prepare(linear(), "accuracy", Options()), splits_of()
-    with Work(folder, force=True) as work:
-        profile = workbench(made, splits, Options(), work, silent).models.profile
-        assert [value for _, value in profile.entries("look")] == [{"look": 1}]
-        assert list(profile.entries("trial")) == []
-    with Work(tmp_path / "new") as work:
-        assert list(workbench(made, splits, Options(), work, silent).models.profile.entries("look")) == []
+def test_what_is_described_can_be_sent() -> None:
+    made = prepare(linear(), [lambda outputs, targets: 1.0, "accuracy"], Options(keep_float=["head"]))
+    plain = pickle.loads(pickle.dumps(made.plain()))
+    assert plain == made.plain()
+    assert (plain.names, plain.kept, plain.operations) == (made.names, made.kept, made.operations)
+    assert plain.operations["MatMul"] == 1

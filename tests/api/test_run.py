@@ -214,7 +214,7 @@ def test_a_model_that_needs_its_properties_is_a_trial_with_a_problem(
         return {}
 
     monkeypatch.setattr(bench, "served", served)
-    found = plainly(bench, Trial(bench.models.float_plan), Budget(Drop(0.1)))
+    found = plainly(bench, Trial(bench.conditions.float_plan), Budget(Drop(0.1)))
     assert found is not None
     assert (found.problem, found.holdout, found.timing) == ("No kernel.", None, None)
 

@@ -48,10 +48,10 @@ def test_a_plan_is_saved_with_its_model_in_place_of_another(bench: Workbench, tm
     place = tmp_path / "saved" / "best"
     save_plan(bench, TRIAL, place)
     assert names(place) == {"model.xml", "model.bin", "plan.json"}
-    built = bench.models.build(TRIAL.plan)
+    built = bench.instruments.build(TRIAL.plan)
     for name in ("model.xml", "model.bin"):
         assert (place / name).read_bytes() == built.with_name(name).read_bytes()
-    other = Trial(bench.models.float_plan)
+    other = Trial(bench.conditions.float_plan)
     save_plan(bench, other, place)
     assert Plan.load(place / "plan.json") == other.plan
     assert names(place.parent) == {"best"}
@@ -213,3 +213,12 @@ def test_without_an_output_the_folder_lives_as_long_as_the_result(found: ovquant
     assert ovquant.Result.load(place).verdict == "met"
     del made
     assert not place.exists()
+
+
+def test_uses_of_holdouts_go_on_in_the_profile_of_what_replaces_a_result(folder: Path, tmp_path: Path) -> None:
+    with Work(folder, force=True) as work:
+        profile = work.profile()
+        assert [value for _, value in profile.entries("look")] == [{"look": 1}]
+        assert list(profile.entries("trial")) == []
+    with Work(tmp_path / "new") as work:
+        assert list(work.profile().entries("look")) == []

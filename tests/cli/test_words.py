@@ -4,22 +4,9 @@ import math
 
 import pytest
 
-from ovquant.cli.parsing import default_output, duration, properties
+from ovquant.cli.parsing import default_output, properties
 from ovquant.cli.text import exit_code, plain, seconds_text
 from ovquant.errors import UsageError
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("1.5h", 5400), ("1h30m", 5400), ("2M", 120)]
-)
-def test_duration(text: str, seconds: float) -> None:
-    assert duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "-5", "0", "5d", "m", "1h x", "5 minutes"])
-def test_malformed_duration(text: str) -> None:
-    with pytest.raises(UsageError, match="30m"):
-        duration(text)
 
 
 def test_properties() -> None:

@@ -11,6 +11,7 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.profile import Profile
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits, split_data
+from ovquant.measure.instruments import Local
 from ovquant.measure.models import Models
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
@@ -72,9 +73,13 @@ def scorer(folder: Path, metric: Any = "accuracy", **changes: Any) -> Scorer:
     return Scorer(models(folder, metric=metric, **changes), resolve_metrics(metric))
 
 
-def bench(folder: Path, metric: Any = "accuracy", **changes: Any) -> Workbench:
+def instruments(folder: Path, metric: Any = "accuracy", **changes: Any) -> Local:
     made = scorer(folder, metric, **changes)
-    return Workbench(made.models, made, Stopwatch(made.models, "latency"))
+    return Local(made.models, made, Stopwatch(made.models, "latency"))
+
+
+def bench(folder: Path, metric: Any = "accuracy", **changes: Any) -> Workbench:
+    return Workbench(instruments(folder, metric, **changes))
 
 
 def plan(name: str = "default", recipe: Recipe | None = None, **changes: Any) -> Plan:

@@ -12,7 +12,7 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.profile import COMPARABLE
 from ovquant.domain.trial import Timing, Trial
 from ovquant.errors import CompileError, MetricError, UsageError
-from ovquant.measure.divergence import divergence, outputs_of
+from ovquant.measure.instruments import Local
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
 from ovquant.measure.workbench import Workbench
@@ -39,11 +39,11 @@ class Played(Stopwatch):
 
 def played(folder: Path, metric: Any = "accuracy", *, error: Exception | None = None, **changes: Any) -> Workbench:
     made = scorer(folder, metric, **changes)
-    return Workbench(made.models, made, Played(made.models, "latency", error=error))
+    return Workbench(Local(made.models, made, Played(made.models, "latency", error=error)))
 
 
 def entries(made: Workbench, kind: str) -> list[Any]:
-    return [value for _, value in made.models.profile.entries(kind)]
+    return [value for _, value in made.profile.entries(kind)]
 
 
 # Trials -----------------------------------------------------------------------------------------------------------------
@@ -55,22 +55,22 @@ def test_a_plan_is_built_scored_and_timed_for_real(tmp_path: Path) -> None:
     assert (trial.problem, trial.holdout, trial.predicted) == ("", None, None)
     assert trial.search is not None
     assert trial.search.samples == 60
-    assert trial.timing == made.stopwatch.timing(plan())
-    folder = made.models.build(plan()).parent
+    assert trial.timing == made.instruments.timing(plan())
+    folder = made.instruments.build(plan()).parent
     assert trial.size_bytes == sum((folder / name).stat().st_size for name in ("model.xml", "model.bin"))
     assert trial.layers == {"first": "int8", "second": "int8"}
     assert trial.divergence is not None
     assert 0 < trial.divergence < 0.2
     assert trial.seconds > 0
-    ((key, value),) = made.models.profile.entries("trial")
+    ((key, value),) = made.profile.entries("trial")
     assert value == {"trial": trial.to_json(), "higher_is_better": [True], "metrics": ["Accuracy"]}
-    assert (key["metric"], key["objective"]) == (made.scorer.key, "latency")
-    assert key["data"] == made.models.splits.search.fingerprint
+    assert (key["metric"], key["objective"]) == (made.conditions.metric_key, "latency")
+    assert key["data"] == made.conditions.splits.search.fingerprint
 
 
 def test_float_is_a_trial_too(tmp_path: Path) -> None:
     made = played(tmp_path)
-    trial = made.trial(made.models.float_plan, BUDGET)
+    trial = made.trial(made.conditions.float_plan, BUDGET)
     assert (trial.layers, trial.problem) == ({}, "")
     assert trial.divergence == pytest.approx(0, abs=1e-4)
     assert trial.search is not None
@@ -96,7 +96,7 @@ def test_what_nobody_foresaw_is_a_problem_of_one_line(tmp_path: Path) -> None:
     made = played(tmp_path, error=ValueError("no elements\nand more"))
     assert made.trial(plan(), BUDGET).problem == "ValueError: no elements"
     with pytest.raises(ValueError, match="no elements"):
-        made.trial(made.models.float_plan, BUDGET)
+        made.trial(made.conditions.float_plan, BUDGET)
     interrupted = played(tmp_path / "other", error=KeyboardInterrupt())  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         interrupted.trial(plan(), BUDGET)
@@ -106,7 +106,7 @@ def test_what_is_wrong_with_float_ends_the_run(tmp_path: Path) -> None:
     made = played(tmp_path, error=MetricError("No score."))
     assert made.trial(plan(), BUDGET).problem == "No score."
     with pytest.raises(MetricError, match="No score"):
-        made.trial(made.models.float_plan, BUDGET)
+        made.trial(made.conditions.float_plan, BUDGET)
 
 
 def test_what_does_not_compile_is_tried_again_in_f32(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_only_once_and_only_what_does_not_compile(tmp_path: Path) -> None:
 
     made = scorer(tmp_path)
     stopwatch = Never(made.models, "latency")
-    trial = Workbench(made.models, made, stopwatch).trial(plan(), BUDGET)
+    trial = Workbench(Local(made.models, made, stopwatch)).trial(plan(), BUDGET)
     assert (trial.plan.name, trial.problem) == ("default, computed in f32", "No kernel at all.")
     assert len(stopwatch.asked) == 2
     other = played(tmp_path, error=UsageError("No."))
@@ -188,10 +188,11 @@ def test_the_profile_keeps_what_is_known_best(tmp_path: Path) -> None:
 def test_trials_of_other_metrics_or_objectives_are_apart(tmp_path: Path) -> None:
     made = played(tmp_path)
     made.trial(plan(), BUDGET)
-    other = Scorer(made.models, resolve_metrics(["accuracy", "fidelity"]))
+    here = made.instruments
+    other = Scorer(here.models, resolve_metrics(["accuracy", "fidelity"]))
     both = Budget(Drop(0.3), others=(Limit("Fidelity", Drop(0.3)),))
-    Workbench(made.models, other, made.stopwatch).trial(plan(), both)
-    Workbench(made.models, made.scorer, Played(made.models, "size")).trial(plan(), BUDGET)
+    Workbench(Local(here.models, other, here.stopwatch)).trial(plan(), both)
+    Workbench(Local(here.models, here.scorer, Played(here.models, "size"))).trial(plan(), BUDGET)
     assert [value["metrics"] for value in entries(made, "trial")] == [
         ["Accuracy"],
         ["Accuracy", "Fidelity"],
@@ -212,72 +213,15 @@ def test_a_run_is_recorded_where_another_one_was_before(tmp_path: Path) -> None:
     made.begin()
     (run,) = entries(made, "run")
     assert set(run) == set(COMPARABLE)
-    assert run["metric"] == made.scorer.key
-    between = Workbench(made.models, other.scorer, other.stopwatch)
+    assert run["metric"] == made.conditions.metric_key
+    between = Workbench(Local(made.instruments.models, other.instruments.scorer, other.instruments.stopwatch))
     between.begin()
     made.begin()
-    assert [run["metric"] for run in entries(made, "run")] == [made.scorer.key, other.scorer.key, made.scorer.key]
-
-
-# Traits -----------------------------------------------------------------------------------------------------------------
-
-
-def test_divergence_is_of_the_first_samples_and_measured_once(tmp_path: Path) -> None:
-    made = bench(tmp_path, splits=splits(200))
-    expected = made.float_outputs()
-    assert len(expected) == 64
-    assert made.float_outputs() is expected
-    compiled = made.models.compiled(plan())
-    found = divergence(outputs_of(compiled, made.models.splits.search, count=64), expected)
-    assert made.traits(plan())["divergence"] == pytest.approx(found)
-    assert entries(made, "divergence") == [made.traits(plan())["divergence"]]
-    assert entries(made, "facts") == [made.traits(plan())]
-
-
-def test_few_samples_are_compared_all(tmp_path: Path) -> None:
-    assert len(bench(tmp_path, splits=splits(100)).float_outputs()) == 50
-
-
-def test_the_outputs_that_are_scored_first_are_compared_too(tmp_path: Path) -> None:
-    """What is compared while it is scored is what would be compared on its own."""
-    made, alone = played(tmp_path / "made", splits=splits(200)), bench(tmp_path / "alone", splits=splits(200))
-    told = list[str]()
-    made.models.progress = lambda what, *_: told.append(what)
-    trial = made.trial(plan(), BUDGET)
-    assert trial.divergence == pytest.approx(alone.traits(plan())["divergence"])
-    assert "evaluating default on search, samples 1 to 64" in told
-    (scored,) = [key["samples"] for key, _ in made.models.profile.entries("evaluation") if key["samples"] != 100]
-    assert scored == 64
-
-
-@pytest.mark.parametrize(("metric", "count"), [("f1", 200), ("accuracy", 120)])
-def test_where_there_is_no_first_part_they_are_compared_on_their_own(tmp_path: Path, metric: str, count: int) -> None:
-    made = played(tmp_path, metric, splits=splits(count))
-    trial = made.trial(plan(), BUDGET)
-    assert trial.divergence == entries(made, "divergence")[0]
-    assert {key["samples"] for key, _ in made.models.profile.entries("evaluation")} == {count // 2}
-
-
-def test_with_limits_alone_all_is_scored_at_once(tmp_path: Path) -> None:
-    made = played(tmp_path, splits=splits(200))
-    assert made.trial(plan(), Budget(max_size_bytes=10**6)).divergence is not None
-    assert {key["samples"] for key, _ in made.models.profile.entries("evaluation")} == {100}
-
-
-def test_what_it_is_served_on_is_what_the_compiled_model_says(tmp_path: Path) -> None:
-    made = bench(tmp_path)
-    found = made.served(plan())
-    assert (found["device"], found["batch"], found["PERFORMANCE_HINT"]) == ("CPU", "1", "LATENCY")
-    assert made.served(made.models.reference_plan)["INFERENCE_PRECISION_HINT"] == "f32"
-    assert set(found) == {
-        "device",
-        "batch",
-        "INFERENCE_PRECISION_HINT",
-        "PERFORMANCE_HINT",
-        "EXECUTION_MODE_HINT",
-        "NUM_STREAMS",
-        "INFERENCE_NUM_THREADS",
-    }
+    assert [run["metric"] for run in entries(made, "run")] == [
+        made.conditions.metric_key,
+        other.conditions.metric_key,
+        made.conditions.metric_key,
+    ]
 
 
 # Budgets ----------------------------------------------------------------------------------------------------------------

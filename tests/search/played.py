@@ -17,6 +17,7 @@ from ovquant.domain.split import split_data
 from ovquant.domain.table import Candidate, Probe, Proposal, Table
 from ovquant.domain.trial import Score, Scores, Timing
 from ovquant.errors import CompileError
+from ovquant.measure.instruments import Local
 from ovquant.measure.models import Models
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
@@ -114,7 +115,7 @@ def search(
     scorer = PlayedScorer(models, metrics, holdout_drops or {})
     stopwatch = PlayedStopwatch(models, "latency", ratios=ratios or {}, needs_f32=needs_f32)
     chosen = strategy or Scripted(tuple(Candidate((part,)) for part in PARTS))
-    bench = Workbench(models, scorer, stopwatch)
+    bench = Workbench(Local(models, scorer, stopwatch))
     return Search(bench, Budget(Drop(0.1)), chosen, Offer(PARTS), read_recipe), scorer.walked
 
 

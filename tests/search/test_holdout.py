@@ -78,7 +78,7 @@ def test_why_a_plan_that_looked_good_was_not_walked_is_said(tmp_path: Path) -> N
     """It looks 1.16 times as fast when it is tried, and slower than float in the last race."""
     hunt, _ = search(tmp_path, Scripted((Candidate(("default",)),)), ratios={"default": 0.86})
     slow = Timing(1.05, 1.05, 1.0, 1.0, 1.05, 1.03, 1.07, 50, 32, 0.4)
-    hunt.bench.stopwatch.final_race = lambda plans, *rest: [slow for _ in plans]  # type: ignore[method-assign]
+    hunt.bench.instruments.stopwatch.final_race = lambda plans, *rest: [slow for _ in plans]  # type: ignore[method-assign]
     outcome = hunt.run()
     assert outcome.verdict == "float"
     assert any(
@@ -139,13 +139,13 @@ def test_a_second_look_at_a_holdout_is_stricter_and_said(tmp_path: Path) -> None
 def raced(hunt: Search) -> list[tuple[list[str], float, int | None]]:
     """Return a list of what is raced in the end: the plans, until when, and how many of them decide."""
     seen: list[tuple[list[str], float, int | None]] = []
-    final_race = hunt.bench.stopwatch.final_race
+    final_race = hunt.bench.instruments.stopwatch.final_race
 
     def recorded(plans: Sequence[Plan], until: float = 0.0, deciding: int | None = None) -> list[Timing]:
         seen.append(([plan.name for plan in plans], until, deciding))
         return final_race(plans, until, deciding)
 
-    hunt.bench.stopwatch.final_race = recorded  # type: ignore[method-assign]
+    hunt.bench.instruments.stopwatch.final_race = recorded  # type: ignore[method-assign]
     return seen
 
 
@@ -172,9 +172,9 @@ def test_where_nothing_may_be_faster_nothing_is_raced(tmp_path: Path) -> None:
 
 def test_a_size_needs_no_race(tmp_path: Path) -> None:
     hunt, walked = search(tmp_path)
-    hunt.bench.stopwatch.objective = "size"
-    traits, seen = hunt.bench.traits, raced(hunt)
-    hunt.bench.traits = lambda plan: {**traits(plan), "size_bytes": 100 if plan.is_float else 50}  # type: ignore[method-assign]
+    hunt.bench.instruments.stopwatch.objective = "size"
+    traits, seen = hunt.bench.instruments.traits, raced(hunt)
+    hunt.bench.instruments.traits = lambda plan: {**traits(plan), "size_bytes": 100 if plan.is_float else 50}  # type: ignore[method-assign]
     outcome = hunt.run()
     assert (outcome.verdict, walked) == ("met", [outcome.chosen.plan.name])
     assert seen == []
@@ -189,7 +189,7 @@ def test_the_race_decides_who_is_walked(tmp_path: Path) -> None:
         ratios = [slow[plan.name] for plan in plans]
         return [Timing(ratio, ratio, 1.0, 1.0, ratio, ratio - 0.01, ratio + 0.01, 50) for ratio in ratios]
 
-    hunt.bench.stopwatch.final_race = final_race  # type: ignore[method-assign]
+    hunt.bench.instruments.stopwatch.final_race = final_race  # type: ignore[method-assign]
     outcome = hunt.run()
     assert (outcome.chosen.plan.name, walked) == ("weights", ["weights"])
     assert outcome.chosen.timing is not None
@@ -308,7 +308,7 @@ def test_where_nothing_fits_or_what_fits_fails_it_is_infeasible(tmp_path: Path) 
 def test_a_plan_that_is_too_slow_in_the_last_race_is_not_returned(tmp_path: Path) -> None:
     hunt, walked = search(tmp_path, ratios=RATIOS)
     slow = Timing(0.8, 0.8, 1.0, 1.0, 0.8, 0.79, 0.81, 50)
-    hunt.bench.stopwatch.final_race = lambda plans, *rest: [slow for _ in plans]  # type: ignore[method-assign]
+    hunt.bench.instruments.stopwatch.final_race = lambda plans, *rest: [slow for _ in plans]  # type: ignore[method-assign]
     assert replace(hunt, budget=Budget(max_latency_ms=0.7)).run().verdict == "infeasible"
     assert set(walked) == {"float", "float-f32"}
 
@@ -345,8 +345,10 @@ def held() -> Any:
     """Return a workbench whose holdout was never used, and on which every plan holds."""
     data = whole([Sample(np.full(2, place)) for place in range(2)])
     scores = Scores((Score("holdout", 0.9, 0.9, 0.0, -0.01, 100),))
-    models = SimpleNamespace(profile=Profile(), splits=Splits(data, data, data))
-    return SimpleNamespace(models=models, scorer=SimpleNamespace(score=lambda *_, **__: scores))
+    conditions = SimpleNamespace(splits=Splits(data, data, data))
+    return SimpleNamespace(
+        profile=Profile(), conditions=conditions, instruments=SimpleNamespace(score=lambda *_, **__: scores)
+    )
 
 
 # What is said -----------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def test_a_second_run_measures_nothing_again(tmp_path: Path) -> None:
 def test_a_recipe_no_faster_than_a_safe_one_is_not_calibrated(tmp_path: Path) -> None:
     hunt, _ = search(tmp_path, ratios={"weights": 0.9, "mixed": 0.95, "default": 0.5})
     calibrated: list[int] = []
-    models = hunt.bench.models
+    models = hunt.bench.instruments.models
     quantized = models.quantized
     models.quantized = lambda recipe: calibrated.append(recipe.calibration_size) or quantized(recipe)  # type: ignore[method-assign,func-returns-value]
     trials = {trial.plan.name: trial for trial in hunt.run().trials}
@@ -67,7 +67,7 @@ def test_the_best_plan_is_timed_over_more_compilations(tmp_path: Path) -> None:
         lucky, *others = (Timing(ratio, ratio, 1.0, 1.0, ratio, ratio, ratio, 50) for ratio in (0.5, 0.7, 0.7, 0.5))
         return Timing.joined([lucky, *others]) if max(asked) > TRIAL_HEATS else lucky
 
-    hunt.bench.stopwatch.timing = timing  # type: ignore[method-assign]
+    hunt.bench.instruments.stopwatch.timing = timing  # type: ignore[method-assign]
     (row,) = hunt.explore().standings.table().trials
     assert row.cost == pytest.approx((0.5 * 0.7) ** 0.5)
     assert 0.7 < row.cost_high < 1
@@ -100,7 +100,7 @@ def test_an_earlier_plan_that_is_the_best_again_is_handed_on(tmp_path: Path) -> 
         ratio = known.get(plan.name, 1.0)
         return Timing(ratio, ratio, 1.0, 1.0, ratio, ratio - 0.01, ratio + 0.01, 50)
 
-    hunt.bench.stopwatch.timing = timing  # type: ignore[method-assign]
+    hunt.bench.instruments.stopwatch.timing = timing  # type: ignore[method-assign]
     hunt.on_best = lambda trial: best.append(trial.plan.name)
     hunt.explore()
     assert best == ["weights", "mixed", "weights"]

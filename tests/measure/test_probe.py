@@ -2,7 +2,7 @@
 
 import pytest
 
-from ovquant.search.probe import anchored, blocks
+from ovquant.measure.probe import anchored, blocks
 
 
 def test_layers_together_save_no_more_than_float_does() -> None:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from ovquant import runtime
 from ovquant.domain.plan import Plan
+from ovquant.domain.sample import Array
 from ovquant.domain.table import LayerRow, PairRow
 from ovquant.errors import CompileError
 from ovquant.graph.fingerprint import constant_bytes
 from ovquant.measure.divergence import divergence, outputs_of
-from ovquant.measure.workbench import Workbench
+from ovquant.measure.models import Models
+from ovquant.measure.stopwatch import Stopwatch
 from ovquant.quantization import Quantized
 from ovquant.stats.intervals import shrunk
 
@@ -48,11 +50,16 @@ class Measured:
 
 @dataclass
 class Probing:
-    """Measures groups of layers of one recipe; each is recorded in the profile, so that a stopped probe goes on."""
+    """Measures groups of layers of one recipe; each is recorded in the profile, so that a stopped probe goes on.
 
-    bench: Workbench
+    `expected` are the float reference's outputs for the first samples of the search split.
+    """
+
+    models: Models
+    stopwatch: Stopwatch
     plan: Plan
     quantized: Quantized
+    expected: Sequence[dict[str, Array]]
     until: float = float("inf")
     count: int = 0
 
@@ -112,16 +119,16 @@ class Probing:
                 return
             heat = groups[begin : begin + HEAT]
             keys = [self._key(group) for group in heat]
-            if any(self.bench.models.profile.recall("sensitivity", key) is None for key in keys):
+            if any(self.models.profile.recall("sensitivity", key) is None for key in keys):
                 for key, value in zip(keys, self._heat(heat), strict=True):
-                    self.bench.models.profile.record("sensitivity", key, value)
+                    self.models.profile.record("sensitivity", key, value)
             for group, key in zip(heat, keys, strict=True):
-                value = self.bench.models.profile.recall("sensitivity", key) or {}
+                value = self.models.profile.recall("sensitivity", key) or {}
                 gain = self._whole() - value["divergence"]
                 # Nothing to choose: what does not compile is ranked behind everything that runs.
                 yield group, Measured(gain, value["cost"], value["error"], value["luck"])
             done += len(heat)
-            self.bench.models.progress(f"measuring the layers of {self.plan.name}", done, len(groups))
+            self.models.progress(f"measuring the layers of {self.plan.name}", done, len(groups))
 
     def _whole(self) -> float:
         """Return the divergence of the recipe with no layer put back."""
@@ -129,14 +136,14 @@ class Probing:
         def measure() -> float:
             return self._divergence(self._recipe())
 
-        return float(self.bench.models.profile.measured("divergence", self._key(()), measure))
+        return float(self.models.profile.measured("divergence", self._key(()), measure))
 
     def _heat(self, groups: Sequence[Group]) -> list[dict[str, float]]:
         """Build the recipe with each group put back, and time all of them in turn with the recipe itself."""
         models = [self.quantized.build(group) for group in groups]
         compiled = [self._compile(model) for model in models]
         divergences = [UNUSABLE if item is None else self._divergence(item) for item in compiled]
-        if self.bench.stopwatch.objective == "size":
+        if self.stopwatch.objective == "size":
             whole = constant_bytes(self.quantized.build(()))
             luck, costs = 0.0, [(constant_bytes(model) / whole - 1, 0.0) for model in models]
         else:
@@ -155,9 +162,7 @@ class Probing:
         running = [item for item in compiled if item is not None]
         if not running:
             return 0.0, [(1.0, 0.0)] * len(compiled)
-        times = np.log(
-            self.bench.stopwatch.times([self._recipe(), self._recipe(), *running], HEAT_SECONDS, HEAT_ROUNDS)
-        )
+        times = np.log(self.stopwatch.times([self._recipe(), self._recipe(), *running], HEAT_SECONDS, HEAT_ROUNDS))
         variants = iter((times[:, 2:] - times[:, :2].mean(axis=1, keepdims=True)).T)
         costs = [(1.0, 0.0) if item is None else _median(next(variants)) for item in compiled]
         return float(np.median(times[:, 1] - times[:, 0])), costs
@@ -170,17 +175,17 @@ class Probing:
 
     def _compile(self, model: openvino.Model) -> openvino.CompiledModel | None:
         try:
-            return runtime.compile_model(model, replace(self.bench.models.deployment, properties=self.plan.properties))
+            return runtime.compile_model(model, replace(self.models.deployment, properties=self.plan.properties))
         except CompileError:
             return None
 
     def _divergence(self, compiled: openvino.CompiledModel) -> float:
-        expected = self.bench.float_outputs()[:PROBE_SAMPLES]
-        return divergence(outputs_of(compiled, self.bench.models.splits.search, count=len(expected)), expected)
+        expected = self.expected[:PROBE_SAMPLES]
+        return divergence(outputs_of(compiled, self.models.splits.search, count=len(expected)), expected)
 
     def _key(self, group: Group) -> dict[str, Any]:
-        key = {**self.bench.models.key(self.plan), "data": self.bench.models.splits.search.inputs}
-        return {**key, "objective": self.bench.stopwatch.objective, "float": list(group)}
+        key = {**self.models.key(self.plan), "data": self.models.splits.search.inputs}
+        return {**key, "objective": self.stopwatch.objective, "float": list(group)}
 
 
 def anchored(costs: Sequence[float], noise: Sequence[float], least: float) -> list[float]:

@@ -1,0 +1,233 @@
+"""What a run opens: its model, metrics and data, in this process or in another one that can be lost."""
+
+import io
+import os
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import cloudpickle
+import openvino
+
+from ovquant.api.options import DEFAULT_STRATEGY, Options
+from ovquant.api.prepare import (
+    Described,
+    Prepared,
+    check_data,
+    instruments_in,
+    made_up_names,
+    model_name,
+    model_source,
+    open_splits,
+    prepare,
+)
+from ovquant.domain.files import TemporaryFolder
+from ovquant.domain.profile import Profile
+from ovquant.domain.progress import Progress
+from ovquant.domain.split import Splits
+from ovquant.errors import LostError, ModelError
+from ovquant.graph.fingerprint import fingerprint
+from ovquant.graph.names import with_unique_names
+from ovquant.measure.conditions import Conditions
+from ovquant.measure.instruments import Instruments, Local
+from ovquant.measure.isolated import Isolated
+from ovquant.measure.worker import UnreadableError, Worker
+from ovquant.plugins.loaders import load_model
+
+VARIABLE = "OVQUANT_ISOLATE"
+"""The environment variable that says with 0 that everything is measured in the process that asks for it."""
+MOST_BYTES = 2**30
+"""Objects larger than this are not sent to another process."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a run was given to measure with; `roles` has the data by the names of `open_splits`' parameters.
+
+    `scored` names the splits whose samples need targets.
+    """
+
+    model: Any
+    metric: Any
+    settings: Options
+    data: Any
+    roles: Mapping[str, Any]
+    scored: tuple[str, ...] = ("search", "holdout")
+
+
+class Session(Protocol):
+    """What a run opens, step by step, so that what is wrong shows before what takes long."""
+
+    def prepare(self) -> Described:
+        """Read the model and the metrics and describe them."""
+
+    def open(self) -> None:
+        """Read the data, and check that they fit."""
+
+    def instruments(self, folder: Path, profile: Profile) -> Instruments:
+        """Return what measures plans, builds them in a folder and records in a profile."""
+
+
+class LocalSession:
+    """A session of this process; `notes` are for the user."""
+
+    def __init__(self, given: Given, progress: Progress, notes: tuple[str, ...] = ()) -> None:
+        self._given, self._progress, self._notes = given, progress, notes
+        self._prepared: Prepared
+        self._splits: Splits
+
+    def prepare(self) -> Prepared:
+        """Read the model and the metrics and describe them."""
+        given = self._given
+        self._prepared = prepare(given.model, given.metric, given.settings)
+        return self._prepared
+
+    def open(self) -> None:
+        """Read the data, and check that they fit."""
+        given = self._given
+        self._splits = open_splits(given.data, given.settings, progress=self._progress, **given.roles)
+        check_data(self._prepared, self._splits, scored=given.scored)
+
+    def instruments(self, folder: Path, profile: Profile) -> Local:
+        """Return what measures plans."""
+        made = instruments_in(folder, self._prepared, self._splits, self._given.settings, profile, self._progress)
+        return replace(made, notes=self._notes)
+
+
+class Held:
+    """What the other process holds: a session of its own, and its instruments, called by name."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._session: LocalSession
+        self._instruments: Local
+
+    def prepare(self, given: bytes) -> Described:
+        """Read the model and the metrics; given: pickled, so that what it refers to is imported here."""
+        try:
+            read = pickle.loads(given)
+        except Exception as error:
+            raise UnreadableError(f"{type(error).__name__}: {error}") from error
+        self._session = LocalSession(read, self._progress)
+        return self._session.prepare().plain()
+
+    def open(self) -> None:
+        """Read the data, and check that they fit."""
+        self._session.open()
+
+    def begin(self, folder: Path, profile: Path) -> Conditions:
+        """Make the instruments."""
+        self._instruments = self._session.instruments(folder, Profile(profile))
+        return self._instruments.conditions
+
+    def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call the instruments."""
+        return getattr(self._instruments, method)(*arguments, **named)
+
+
+class IsolatedSession:
+    """A session of another process."""
+
+    def __init__(self, given: Given, progress: Progress) -> None:
+        self._given, self._progress = given, progress
+        self._folder = TemporaryFolder()
+        self._sent = packed(given, self._folder.path)
+        self._worker: Worker | None = None
+
+    def prepare(self) -> Described:
+        """Read the model and the metrics there and describe them; raises UnreadableError for what cannot be read there."""
+        self._worker = Worker(f"{__name__}:{Held.__name__}", self._progress)
+        found: Described = self._opening(lambda worker: worker.call("prepare", self._sent))
+        model = self._given.model
+        return replace(found, name=model_name(model), source=model_source(model))
+
+    def open(self) -> None:
+        """Read the data there, and check that they fit."""
+        self._opening(lambda worker: worker.call("open"))
+
+    def instruments(self, folder: Path, profile: Profile) -> Isolated:
+        """Return what measures plans there."""
+
+        def start() -> tuple[Worker, Conditions]:
+            if self._worker is None or self._worker.closed:
+                self.prepare()
+                self.open()
+            conditions = self._opening(lambda worker: worker.call("begin", folder, profile.path))
+            assert self._worker is not None
+            return self._worker, conditions
+
+        return Isolated(start, profile, trial_timeout=self._given.settings.trial_timeout)
+
+    def _opening(self, ask: Callable[[Worker], Any]) -> Any:
+        assert self._worker is not None
+        try:
+            return ask(self._worker)
+        except LostError as error:
+            raise ModelError(f"The process that reads the model and the data was lost: {error}.") from error
+
+    def close(self) -> None:
+        """End the process."""
+        if self._worker is not None:
+            self._worker.close()
+
+
+@contextmanager
+def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Described]]:
+    """Open a session, and describe its model: in another process unless that is turned off or something cannot be sent there."""
+    wanted = given.settings.isolate
+    notes: tuple[str, ...] = ()
+    with ExitStack() as held:
+        if wanted if wanted is not None else os.environ.get(VARIABLE) != "0":
+            try:
+                there = IsolatedSession(given, progress)
+                held.callback(there.close)
+                described = there.prepare()
+            except UnreadableError as error:
+                notes = (
+                    "Everything was measured in this process, which a crash would have ended: what was given cannot be sent "
+                    f"to another one ({error}).",
+                )
+            else:
+                yield there, described
+                return
+        here = LocalSession(given, progress, notes)
+        yield here, here.prepare()
+
+
+def packed(given: Given, folder: Path) -> bytes:
+    """Return what another process unpickles; models that are objects are written to a folder.
+
+    Raises UnreadableError for what cannot be sent.
+    """
+    model = given.model
+    if not isinstance(model, str | Path):
+        loaded = with_unique_names(load_model(model), made_up=made_up_names(model))
+        model = folder / "model.xml"
+        openvino.serialize(loaded, model)
+        if fingerprint(openvino.Core().read_model(model)) != fingerprint(loaded):
+            raise UnreadableError("the model is another one once it is written and read")
+    # Proposals are made here, where the strategy stays.
+    settings = replace(given.settings, strategy=DEFAULT_STRATEGY)
+    file = Bounded(MOST_BYTES)
+    try:
+        cloudpickle.Pickler(file).dump(replace(given, model=model, settings=settings))
+    except Exception as error:
+        raise UnreadableError(f"{type(error).__name__}: {error}") from error
+    return file.getvalue()
+
+
+class Bounded(io.BytesIO):
+    """Bytes in memory, so many at most."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def write(self, data: Any, /) -> int:
+        """Write bytes; raises OverflowError when they become too many."""
+        if self.tell() + memoryview(data).nbytes > self._most:
+            raise OverflowError(f"it is more than {self._most / 1e9:.1f} GB; give the data by a path")
+        return super().write(data)

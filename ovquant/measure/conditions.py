@@ -1,0 +1,68 @@
+"""What all measurements of a run share, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ovquant.domain.plan import FLOAT, Plan
+from ovquant.domain.split import Splits
+from ovquant.domain.trial import Objective
+from ovquant.plugins.metrics import ResolvedMetric
+from ovquant.runtime import REFERENCE, Deployment
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """One float model, data, metrics and a device, by what identifies them; it can be sent to another process.
+
+    `fingerprint` is the float model's. `circumstances` are what outputs and times depend on beside model, plan and data.
+    `splits` need no samples and `metrics` no plugins here. `metric_key` tells the metrics from others, and `primary_key` the
+    first of them, by which accuracy control builds.
+    """
+
+    fingerprint: str
+    deployment: Deployment
+    circumstances: Mapping[str, str]
+    splits: Splits
+    metrics: tuple[ResolvedMetric, ...]
+    metric_key: Any
+    primary_key: Any
+    objective: Objective
+    seed: int
+
+    @cached_property
+    def float_plan(self) -> Plan:
+        """Return float as it is served."""
+        return float_plan(self.deployment)
+
+    @cached_property
+    def reference_plan(self) -> Plan:
+        """Return float in f32, which drops are against."""
+        return reference_plan(self.deployment)
+
+    def key(self, plan: Plan) -> dict[str, Any]:
+        """Return what a measurement of a plan depends on, whatever is measured: also what its model is built from."""
+        key = {
+            "model": self.fingerprint,
+            "plan": plan.key,
+            "batch": self.deployment.batch,
+            "device": self.deployment.device,
+            "circumstances": self.circumstances,
+            "calibration": self.splits.calibration.inputs,
+            "seed": self.seed,
+        }
+        if plan.recipe is not None and plan.recipe.algorithm == "accuracy-control":
+            # It is built by what it scores.
+            key |= {"search": self.splits.search.fingerprint, "metric": self.primary_key}
+        return key
+
+
+def float_plan(deployment: Deployment) -> Plan:
+    """Return the plan of float as a deployment serves it."""
+    return Plan(FLOAT, properties=dict(deployment.properties))
+
+
+def reference_plan(deployment: Deployment) -> Plan:
+    """Return the plan of float in f32."""
+    return Plan("float-f32", properties={**deployment.properties, **REFERENCE})

@@ -1,0 +1,78 @@
+"""What a plan is beside its score and its speed: size, divergence from float, precisions, and what it is served on."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ovquant import runtime
+from ovquant.domain.plan import Plan
+from ovquant.domain.sample import Array
+from ovquant.measure.divergence import divergence, outputs_of
+from ovquant.measure.evaluate import FIRST_CHECKPOINT, checkpoints
+from ovquant.measure.models import Models
+from ovquant.measure.score import Scorer
+from ovquant.quantization import layer_precisions
+
+DIVERGENCE_SAMPLES = 64
+DIVERGENCE_BYTES = 128 * 2**20
+
+
+@dataclass
+class Describer:
+    """Describes plans; what the profile holds is not measured again."""
+
+    models: Models
+    scorer: Scorer
+    _expected: list[dict[str, Array]] = field(default_factory=list)
+
+    def compare_first(self, plan: Plan) -> None:
+        """Score a plan's first samples and compare the same outputs with float's, which else takes a pass of its own."""
+        key, outputs = self._divergence_key(plan), list[dict[str, Array]]()
+        if self.models.profile.recall("divergence", key) is not None or not self.scorer.by_sample:
+            return
+        if next(checkpoints(len(self.models.splits.search))) == len(self.float_outputs()) == FIRST_CHECKPOINT:
+            self.scorer.part(plan, 0, FIRST_CHECKPOINT, lambda block: outputs.extend(block.outputs))
+        if outputs:
+            self.models.profile.record("divergence", key, divergence(outputs, self.float_outputs()))
+
+    def traits(self, plan: Plan) -> dict[str, Any]:
+        """Return size, divergence from float, and the precision of every layer of a plan."""
+        key = self._divergence_key(plan)
+
+        def measure() -> dict[str, Any]:
+            path = self.models.build(plan)
+            return {
+                "size_bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
+                "divergence": self.models.profile.measured("divergence", key, lambda: self._divergence(plan)),
+                "layers": self._precisions(plan),
+            }
+
+        named = {**self.models.key(plan), "data": self.models.splits.search.inputs}
+        return dict(self.models.profile.measured("facts", named, measure))
+
+    def served(self, plan: Plan) -> dict[str, str]:
+        """Return what a plan is scored and served on, as its compiled model reports it."""
+        known = runtime.properties_of(self.models.compiled(plan), runtime.SERVED)
+        return {"device": self.models.deployment.device, "batch": str(self.models.deployment.batch), **known}
+
+    def float_outputs(self) -> list[dict[str, Array]]:
+        """Return the float reference's outputs for the first samples of the search split."""
+        if not self._expected:
+            reference = self.models.compiled(self.models.reference_plan)
+            self._expected = outputs_of(
+                reference, self.models.splits.search, count=DIVERGENCE_SAMPLES, most_bytes=DIVERGENCE_BYTES
+            )
+        return self._expected
+
+    def _divergence_key(self, plan: Plan) -> dict[str, Any]:
+        return {**self.models.built_key(plan, values=True), "data": self.models.splits.search.inputs}
+
+    def _divergence(self, plan: Plan) -> float:
+        expected = self.float_outputs()
+        compiled = self.models.compiled(plan)
+        return divergence(outputs_of(compiled, self.models.splits.search, count=len(expected)), expected)
+
+    def _precisions(self, plan: Plan) -> dict[str, str]:
+        if plan.recipe is None:
+            return {}
+        built = runtime.core().read_model(self.models.build(plan))
+        return layer_precisions(built, self.models.quantized(plan.recipe).layers)

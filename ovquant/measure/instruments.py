@@ -1,0 +1,158 @@
+"""All that measures plans of one float model; what goes in and comes out is plain data, so it can be in another process."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from ovquant.domain.budget import Budget
+from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.profile import Profile
+from ovquant.domain.split import Splits
+from ovquant.domain.table import LayerRow, PairRow
+from ovquant.domain.trial import Scores, Split, Timing
+from ovquant.measure.conditions import Conditions
+from ovquant.measure.describer import Describer
+from ovquant.measure.evaluate import Evaluation
+from ovquant.measure.models import Models
+from ovquant.measure.probe import Probing
+from ovquant.measure.score import Scorer
+from ovquant.measure.stopwatch import TRIAL_HEATS, Stopwatch
+
+
+class Instruments(Protocol):
+    """What a workbench measures with, wherever that is; each method is described by `Local`."""
+
+    @property
+    def conditions(self) -> Conditions: ...
+    @property
+    def profile(self) -> Profile: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+    def timing(self, plan: Plan, *, heats: int = ...) -> Timing: ...
+    def final_race(self, plans: Sequence[Plan], until: float = ..., deciding: int | None = ...) -> list[Timing]: ...
+    def score(
+        self,
+        plan: Plan,
+        split: Split,
+        budget: Budget,
+        *,
+        glance: bool = ...,
+        level: float | None = ...,
+        before: Scores | None = ...,
+    ) -> Scores: ...
+    def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]: ...
+    def compare_first(self, plan: Plan) -> None: ...
+    def traits(self, plan: Plan) -> dict[str, Any]: ...
+    def served(self, plan: Plan) -> dict[str, str]: ...
+    def layers(self, plan: Plan, base_cost: float, until: float, *, gains: bool) -> tuple[LayerRow, ...]: ...
+    def pairs(
+        self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float
+    ) -> tuple[PairRow, ...]: ...
+    def build(self, plan: Plan) -> Path: ...
+    def hold(self, recipe: Recipe) -> None: ...
+    def discard(self, plan: Plan) -> None: ...
+
+
+@dataclass
+class Local:
+    """The instruments of this process."""
+
+    models: Models
+    scorer: Scorer
+    stopwatch: Stopwatch
+    notes: Sequence[str] = ()
+
+    @cached_property
+    def describer(self) -> Describer:
+        """Return what tells size, divergence and precisions."""
+        return Describer(self.models, self.scorer)
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """Return what all measurements share; samples and plugins are left out."""
+        models, splits = self.models, self.models.splits
+        search, holdout, calibration = (
+            replace(part, dataset=()) for part in (splits.search, splits.holdout, splits.calibration)
+        )
+        return replace(
+            models.conditions,
+            splits=Splits(search, holdout, calibration, splits.notes),
+            metrics=tuple(replace(metric, plugin=None) for metric in self.scorer.metrics),
+            metric_key=self.scorer.key,
+            objective=self.stopwatch.objective,
+        )
+
+    @property
+    def profile(self) -> Profile:
+        """Return where measurements are recorded."""
+        return self.models.profile
+
+    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
+        """Time a plan beside float; see `Stopwatch.timing`."""
+        return self.stopwatch.timing(plan, heats=heats)
+
+    def final_race(
+        self, plans: Sequence[Plan], until: float = float("inf"), deciding: int | None = None
+    ) -> list[Timing]:
+        """Time the finalists until they are decided; see `Stopwatch.final_race`."""
+        return self.stopwatch.final_race(plans, until, deciding)
+
+    def score(
+        self,
+        plan: Plan,
+        split: Split,
+        budget: Budget,
+        *,
+        glance: bool = False,
+        level: float | None = None,
+        before: Scores | None = None,
+    ) -> Scores:
+        """Score a plan beside float in f32; see `Scorer.score`."""
+        return self.scorer.score(plan, split, budget, glance=glance, level=level, before=before)
+
+    def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
+        """Score a plan alone on all of a split, by every metric."""
+        return self.scorer.evaluation(plan, split)
+
+    def compare_first(self, plan: Plan) -> None:
+        """Score a plan's first samples, and compare the same outputs with float's."""
+        self.describer.compare_first(plan)
+
+    def traits(self, plan: Plan) -> dict[str, Any]:
+        """Return size, divergence from float, and the precision of every layer of a plan."""
+        return self.describer.traits(plan)
+
+    def served(self, plan: Plan) -> dict[str, str]:
+        """Return what a plan is scored and served on, as its compiled model reports it."""
+        return self.describer.served(plan)
+
+    def layers(self, plan: Plan, base_cost: float, until: float, *, gains: bool) -> tuple[LayerRow, ...]:
+        """Measure the layers of a plan's recipe, until time is up; see `Probing.layers`."""
+        return probing(self, plan, until).layers(base_cost, gains=gains)
+
+    def pairs(
+        self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float
+    ) -> tuple[PairRow, ...]:
+        """Measure pairs of layers of a plan's recipe, until time is up; see `Probing.pairs`."""
+        return probing(self, plan, until).pairs(names, rows, base_cost)
+
+    def build(self, plan: Plan) -> Path:
+        """Build a plan and return the path of its model.xml."""
+        return self.models.build(plan)
+
+    def hold(self, recipe: Recipe) -> None:
+        """Let another recipe leave memory before this one."""
+        self.models.hold(recipe)
+
+    def discard(self, plan: Plan) -> None:
+        """Delete the built files of a plan that is out of the running."""
+        self.models.discard(plan)
+
+
+def probing(local: Local, plan: Plan, until: float) -> Probing:
+    """Return what measures the layers of a plan's recipe."""
+    assert plan.recipe is not None
+    models = local.models
+    return Probing(models, local.stopwatch, plan, models.quantized(plan.recipe), local.describer.float_outputs(), until)
