@@ -86,4 +86,5 @@ def quantize(
             ),
         )
     show_result(result, as_json=as_json)
-    raise typer.Exit(exit_code(result.verdict, allow_float=allow_float))
+    # Limits alone ask for the most accurate model within them, which float is.
+    raise typer.Exit(exit_code(result.verdict, allow_float=allow_float or result.budget.max_drop is None))

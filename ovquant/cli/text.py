@@ -20,7 +20,7 @@ EXIT_CODES = {"met": 0, "float": 3, "infeasible": 3, "missed": 3, "inconclusive"
 
 
 def exit_code(verdict: str, *, allow_float: bool = False) -> int:
-    """Return the exit code of a verdict."""
+    """Return the exit code of a verdict; allow_float: float is what was asked for, too."""
     return 0 if verdict == "float" and allow_float else EXIT_CODES[verdict]
 
 

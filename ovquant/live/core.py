@@ -11,6 +11,7 @@ from typing import Any
 import openvino
 
 from ovquant.errors import ModelError, UsageError
+from ovquant.graph.body import Body, bodies
 from ovquant.graph.causes import first_line
 from ovquant.graph.first_scheme import likenesses
 from ovquant.live.store import Stored, read_store
@@ -18,6 +19,10 @@ from ovquant.runtime import Compiled, batched_outputs
 
 VARIABLE = "OVQUANT_STORE"
 """The environment variable that names the store."""
+
+
+CHOOSERS = ("AUTO", "MULTI", "HETERO", "BATCH")
+"""Devices of openvino's that run a model on others, which are named behind a colon."""
 
 
 class NotServedWarning(UserWarning):
@@ -29,7 +34,8 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
 
     store: a folder of results, each in a folder of its own, as `ovquant quantize -o STORE/NAME` writes them; by default
     that of the environment variable OVQUANT_STORE. A model is known by what it computes, not by its name or its path; one
-    that was reshaped since is served at its new shapes. For a model that is not in the store, openvino's own
+    that was reshaped since is served at its new shapes, and the steps that a PrePostProcessor put around it are put around
+    the quantized model. For a model that is not in the store, openvino's own
     `compile_model` is called and one NotServedWarning says why. Everything else is openvino's.
     """
 
@@ -64,7 +70,9 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
     def _served(self, model: Any, device_name: str | None) -> tuple[Stored, openvino.Model] | None:
         """Return what to serve in place of a model, at its shapes, or None after a warning."""
         loaded = model if isinstance(model, openvino.Model) else self.read_model(model)
-        known = self._known(loaded)
+        body, known = None, self._known(loaded)
+        if not known:
+            body, known = self._within(loaded)
         if not known:
             self._warn(loaded, f"the store '{self._where}' has no result for it{self._namesake(loaded)}")
             return None
@@ -77,11 +85,13 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
         whole = self._whole(loaded, here)
         if not whole:
             return None
-        shapes = [port.get_partial_shape() for port in loaded.inputs]
+        part = loaded if body is None else body.of(loaded)
+        shapes = [port.get_partial_shape() for port in part.inputs]
         try:
             # Of several the one that was made for these shapes, then the last that was made.
             best = max(whole, key=lambda stored: (stored.fits(shapes), stored.made))
-            return best, best.read(self, loaded)
+            quantized = best.read(self, part)
+            return best, quantized if body is None else body.replaced(loaded, quantized)
         except (RuntimeError, ModelError) as error:
             folders = ", ".join(f"'{stored.folder}'" for stored in whole)
             self._warn(loaded, f"{folders} cannot be served at its shapes: {first_line(error)}")
@@ -100,6 +110,19 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
                 )
         return [item for item in stored if alike[item.structure] == "same"]
 
+    def _within(self, model: openvino.Model) -> tuple[Body | None, list[Stored]]:
+        """Return the part of a model that results were made from, where it has steps around it, and these results."""
+        tried = set[Body]()
+        for stored in self._stored:
+            if not (stored.folder / "model.xml").exists() or stored.fault():
+                continue
+            like = self.read_model(stored.folder / "model.xml")
+            for body in bodies(model, like):
+                if body not in tried and (known := self._known(body.of(model))):
+                    return body, known
+                tried.add(body)
+        return None, []
+
     def _whole(self, model: openvino.Model, here: Sequence[Stored]) -> list[Stored]:
         """Return the results whose model is to be served here, after a warning of each that is not, and why."""
         found = [stored.checked() for stored in here]
@@ -112,11 +135,17 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
         return whole
 
     def _device(self, device_name: str | None) -> str:
-        """Return the device that is meant: for AUTO the only device there is, else AUTO itself."""
-        if device_name is not None and device_name != "AUTO":
-            return device_name
-        devices = self.available_devices
-        return str(devices[0]) if len(devices) == 1 else "AUTO"
+        """Return the device that is meant: of AUTO and its like the only one that they can choose, else what was given."""
+        name = device_name or "AUTO"
+        chooser, _, listed = name.partition(":")
+        if chooser not in CHOOSERS:
+            return name
+        # Such as AUTO:CPU, MULTI:CPU(2) or AUTO:-GPU.
+        parts = [part.partition("(")[0].strip() for part in listed.split(",") if part.strip()]
+        excluded = {part[1:] for part in parts if part.startswith("-")}
+        named = {part for part in parts if not part.startswith("-")}
+        devices = named or {device for device in self.available_devices if device not in excluded}
+        return str(devices.pop()) if len(devices) == 1 else name
 
     def _namesake(self, model: openvino.Model) -> str:
         name = model.get_friendly_name()

@@ -16,7 +16,7 @@ from ovquant.domain.sample import Array, Dataset, Outputs
 from ovquant.errors import MetricError, OvquantError
 from ovquant.graph.names import names_of
 from ovquant.plugins.metrics import ResolvedMetric, checked
-from ovquant.runtime import Block, batched_names, infer, stackable
+from ovquant.runtime import Block, infer, stackable
 
 FIRST_CHECKPOINT = 64
 """Samples after which a plan is first asked whether it is decided."""
@@ -73,7 +73,7 @@ def evaluate_all(
     """
     with ExitStack() as stack:
         scorers = [
-            stack.enter_context(Whole(metric, names_of(compiled.outputs), batched_names(compiled), resample))
+            stack.enter_context(Whole(metric, names_of(compiled.outputs), resample))
             if metric.is_whole_set
             else BySample(metric, resample)
             for metric in metrics
@@ -119,15 +119,10 @@ class BySample:
 class Whole:
     """Keeps all outputs on disk for a metric that needs them at once."""
 
-    def __init__(
-        self, metric: ResolvedMetric, names: Sequence[str], batched: frozenset[str], resample: Resample | None
-    ) -> None:
+    def __init__(self, metric: ResolvedMetric, names: Sequence[str], resample: Resample | None) -> None:
         self._metric, self._resample, self._names = metric, resample, names
         self._folder = tempfile.TemporaryDirectory(prefix="ovquant-")
-        self._stores = {
-            name: Store(Path(self._folder.name) / f"{position}.bin", batched=name in batched)
-            for position, name in enumerate(names)
-        }
+        self._stores = {name: Store(Path(self._folder.name) / f"{position}.bin") for position, name in enumerate(names)}
         self._targets: list[Any] = []
 
     def __enter__(self) -> "Whole":
@@ -140,7 +135,7 @@ class Whole:
         """Keep a block."""
         for sample in block.outputs:
             for name, array in sample.items():
-                self._stores[name].append(array)
+                self._stores[name].append(array, batched=name in block.batched)
         self._targets += block.targets
 
     def finish(self, samples: int) -> Evaluation:
@@ -180,19 +175,17 @@ def _resampled(resample: Resample | None, score: Callable[[Sequence[int]], float
 
 
 class Store:
-    """Arrays of one output on disk, so that memory does not grow with the number of samples.
+    """Arrays of one output on disk, so that memory does not grow with the number of samples."""
 
-    `batched` tells that axis 0 is known to be the batch.
-    """
-
-    def __init__(self, path: Path, *, batched: bool = False) -> None:
-        self._path, self._batched = path, batched
+    def __init__(self, path: Path) -> None:
+        self._path, self._batched = path, True
         self._file = path.open("wb")
         self._shapes: list[tuple[int, ...]] = []
         self._dtype = np.dtype(np.float32)
 
-    def append(self, array: Array) -> None:
-        """Write one sample's array."""
+    def append(self, array: Array, *, batched: bool = False) -> None:
+        """Write one sample's array; batched: whether its axis 0 is known to be the batch."""
+        self._batched &= batched
         self._dtype = array.dtype
         self._shapes.append(array.shape)
         self._file.write(np.ascontiguousarray(array).tobytes())

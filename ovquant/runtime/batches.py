@@ -12,21 +12,32 @@ from ovquant.errors import ModelError
 from ovquant.graph.names import names_of
 from ovquant.graph.shapes import static_batch
 
+Shapes = tuple[tuple[int, ...], ...]
+"""The shapes of a sample's inputs, batch axis included."""
+ByShapes = Callable[[Shapes], tuple[bool, ...]]
 Ask = Callable[[Sequence[Array]], list[Array]]
 """Runs a model on the inputs of one request, from a clean state, and returns its outputs."""
 SAME, NOISE = 0.05, 1e-4
 """How far what must be the same may differ: of an output's spread, and of its size, by column."""
 
 
-def batched_outputs(model: openvino.Model) -> tuple[bool, ...]:
+def batched_outputs(model: openvino.Model, shapes: Shapes | None = None) -> tuple[bool, ...]:
     """Tell of each output whether its axis 0 is the batch: by its layout, its shape, or by shapes at two batches.
 
-    An axis of length one that is fixed is taken for the batch, since every sample has it.
+    An axis of length one that is fixed is taken for the batch, since every sample has it. shapes: those of a sample's
+    inputs, by which other open axes are closed; where an output has a row per window of a sound, say, that decides.
     """
     known = [_by_port(port) for port in model.outputs]
     if None in known:
-        known = [scales if found is None else found for found, scales in zip(known, _scaling(model), strict=True)]
+        scaling = _scaling(model, shapes)
+        known = [scales if found is None else found for found, scales in zip(known, scaling, strict=True)]
     return tuple(bool(found) for found in known)
+
+
+def open_beyond_batch(model: openvino.Model) -> bool:
+    """Tell whether an input has an open axis beside its first, so that shapes of samples can decide what is a batch."""
+    shapes = [port.get_partial_shape() for port in model.inputs]
+    return any(not shape.rank.is_dynamic and any(size.is_dynamic for size in list(shape)[1:]) for shape in shapes)
 
 
 def _by_port(port: Any) -> bool | None:
@@ -40,13 +51,16 @@ def _by_port(port: Any) -> bool | None:
     return None if shape[0].is_dynamic else bool(shape[0].get_length() == 1)
 
 
-def _scaling(model: openvino.Model) -> list[bool]:
+def _scaling(model: openvino.Model, shapes: Shapes | None) -> list[bool]:
     """Tell of each output whether its axis 0 is as long as that of the inputs, at a batch of two and of three."""
     copy, axes = model.clone(), []
     open_inputs = [place for place, port in enumerate(model.inputs) if _is_open(port)]
     for batch in (2, 3):
         try:
-            copy.reshape({copy.inputs[place]: _resized(copy.inputs[place], batch) for place in open_inputs})
+            sizes = {place: None if shapes is None else shapes[place] for place in open_inputs}
+            copy.reshape(
+                {copy.inputs[place]: _resized(copy.inputs[place], batch, sizes[place]) for place in open_inputs}
+            )
         except RuntimeError:
             return [False] * len(model.outputs)
         axes.append([_first(port) == batch for port in copy.outputs])
@@ -58,8 +72,10 @@ def _is_open(port: Any) -> bool:
     return not shape.rank.is_dynamic and shape.rank.get_length() > 0 and bool(shape[0].is_dynamic)
 
 
-def _resized(port: Any, batch: int) -> Any:
+def _resized(port: Any, batch: int, sizes: tuple[int, ...] | None) -> Any:
     shape = port.get_partial_shape()
+    for axis in range(1, len(shape)) if sizes is not None and len(sizes) == len(shape) else ():
+        shape[axis] = sizes[axis]  # type: ignore[index]
     shape[0] = batch
     return shape
 
@@ -78,20 +94,33 @@ class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no
     `doubt` says why its accuracy is not known on this machine, where it is a result's that was measured on another.
     """
 
-    def __init__(self, compiled: openvino.CompiledModel, batched: Sequence[bool]) -> None:
-        """Wrap a compiled model; batched: of each output, whether axis 0 is the batch, where that is not fixed."""
+    def __init__(
+        self, compiled: openvino.CompiledModel, batched: Sequence[bool], by_shapes: ByShapes | None = None
+    ) -> None:
+        """Wrap a compiled model; batched: of each output, whether axis 0 is the batch, where that is not fixed.
+
+        by_shapes: tells the same for samples of given shapes, where these decide.
+        """
         super().__init__(compiled)
         self.doubt = ""
+        self._by_shapes = by_shapes
         self.batched = tuple(batched)
         self.cuts = Cuts(compiled)
 
+    def batched_at(self, shapes: Shapes) -> tuple[bool, ...]:
+        """Tell of each output whether its axis 0 is the batch for samples of these shapes, batch axis included."""
+        return self.batched if self._by_shapes is None else self._by_shapes(shapes)
 
-def batched_of(compiled: openvino.CompiledModel) -> tuple[bool, ...]:
-    """Tell of each output whether a sample of its own has one row of it; of a model of openvino's, by its shapes alone."""
+
+def batched_of(compiled: openvino.CompiledModel, shapes: Shapes | None = None) -> tuple[bool, ...]:
+    """Tell of each output whether a sample of its own has one row of it; of a model of openvino's, by its shapes alone.
+
+    shapes: those of a sample's inputs.
+    """
     batch = static_batch(compiled.inputs)
     if batch > 1:
         return tuple(_first(port) == batch for port in compiled.outputs)
-    return known(compiled).batched
+    return known(compiled).batched if shapes is None else known(compiled).batched_at(shapes)
 
 
 def known(compiled: openvino.CompiledModel) -> Compiled:

@@ -10,7 +10,7 @@ import openvino
 from ovquant.errors import CompileError, DeviceError
 from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
-from ovquant.runtime.batches import Compiled, batched_outputs
+from ovquant.runtime.batches import ByShapes, Compiled, Shapes, batched_outputs, open_beyond_batch
 from ovquant.runtime.values import check_kind
 
 REFERENCE = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -49,13 +49,26 @@ def compile_model(
     try:
         loaded = core().read_model(model) if isinstance(model, Path) else model
         _check_kinds(loaded)
-        return Compiled(core().compile_model(loaded, deployment.device, properties), batched_outputs(loaded))
+        batched = batched_outputs(loaded)
+        by_shapes = None if all(batched) or not open_beyond_batch(loaded) else _by_shapes(model)
+        return Compiled(core().compile_model(loaded, deployment.device, properties), batched, by_shapes)
     except RuntimeError as error:
         check_device(deployment.device)
         unknown = _unknown_property(deployment, error)
         if unknown:
             raise DeviceError(unknown) from error
         raise CompileError(f"The model does not compile on {deployment.device}: {first_line(error)}") from error
+
+
+def _by_shapes(model: openvino.Model | Path) -> ByShapes:
+    """Return what tells by a sample's shapes which outputs' first axes are the batch."""
+
+    @cache
+    def tell(shapes: Shapes) -> tuple[bool, ...]:
+        # A file is read again, so that its weights are not held.
+        return batched_outputs(core().read_model(model) if isinstance(model, Path) else model, shapes)
+
+    return tell
 
 
 def _check_kinds(model: openvino.Model) -> None:

@@ -54,10 +54,13 @@ def stackable(shapes: Sequence[tuple[int, ...]]) -> bool:
     return bool(first) and first[0] == 1 and all(shape == first for shape in shapes)
 
 
-def batched_names(compiled: openvino.CompiledModel) -> frozenset[str]:
-    """Return the names of the outputs of which each sample has one row."""
-    pairs = zip(names_of(compiled.outputs), batched_of(compiled), strict=True)
-    return frozenset(name for name, batched in pairs if batched)
+def batched_names(compiled: openvino.CompiledModel, fitted: Sequence[Sequence[Array]]) -> frozenset[str]:
+    """Return the names of the outputs of which each of some samples has one row; fitted: their inputs."""
+    found = frozenset(names_of(compiled.outputs))
+    for shapes in {tuple(array.shape for array in arrays) for arrays in fitted}:
+        pairs = zip(names_of(compiled.outputs), batched_of(compiled, shapes), strict=True)
+        found &= frozenset(name for name, batched in pairs if batched)
+    return found
 
 
 def infer(
@@ -70,7 +73,7 @@ def infer(
     the samples (see `batches.Cuts`). Each request begins from a clean state.
     """
     stop = len(dataset) if stop is None else min(stop, len(dataset))
-    batch, names, batched = static_batch(compiled.inputs), names_of(compiled.outputs), batched_names(compiled)
+    batch, names = static_batch(compiled.inputs), names_of(compiled.outputs)
     # Plain requests and no queue with a callback: a native thread that still holds Python when the interpreter ends
     # takes the whole process down.
     requests = [compiled.create_infer_request() for _ in range(_optimal_requests(compiled))]
@@ -83,7 +86,7 @@ def infer(
             fit(compiled.inputs, sample, what=f"sample {index}") for index, sample in zip(indices, samples, strict=True)
         ]
         outputs = [dict(zip(names, arrays, strict=True)) for arrays in _run(requests, fitted, cuts, batch)]
-        yield Block(indices, outputs, [sample.target for sample in samples], batched)
+        yield Block(indices, outputs, [sample.target for sample in samples], batched_names(compiled, fitted))
 
 
 def _optimal_requests(compiled: openvino.CompiledModel) -> int:

@@ -85,6 +85,7 @@ class Walk:
             return Found("infeasible" if verdict == "infeasible" else "inconclusive", kept, walked, candidate)
         self._note_reasons(walked)
         self._note_tightest(walked)
+        self._note_limits()
         return Found(verdict, kept, walked)
 
     def _note_reasons(self, walked: Sequence[Trial]) -> None:
@@ -108,6 +109,7 @@ class Walk:
         walked = [self._held_out(trial, number) for trial in fitting[:1]]
         if walked and _holds(walked[0].holdout):
             return Found("met", walked[0], walked)
+        self._note_limits()
         return Found(verdict, kept, walked)
 
     def _note_tightest(self, walked: Sequence[Trial]) -> None:
@@ -137,6 +139,24 @@ class Walk:
             self.notes.append(
                 f"Of the plans faster than float the most accurate, {trial.plan.name}, lost {lost(trial.search)} on the search "
                 "split: about that is the tightest budget within reach."
+            )
+
+    def _note_limits(self) -> None:
+        """Say which limits of latency and size that are asked for are within reach of no plan, and which would be."""
+        budget, judge = self.standings.judge.budget, self.standings.judge
+        trials = [trial for trial in (judge.baseline, *self.standings.trials.values()) if trial.timing is not None]
+        fastest = min(trials, key=lambda trial: trial.timing.p50_ms if trial.timing is not None else 0.0)
+        if budget.max_latency_ms is not None and fastest.timing and fastest.timing.p50_ms > budget.max_latency_ms:
+            self.notes.append(
+                f"The fastest of all that was measured, {fastest.plan.name}, takes {fastest.timing.p50_ms:.3g} ms: about that is "
+                "the tightest --max-latency within reach."
+            )
+        sized = [trial for trial in trials if trial.size_bytes]
+        smallest = min(sized, key=lambda trial: trial.size_bytes, default=judge.baseline)
+        if budget.max_size_bytes is not None and smallest.size_bytes > budget.max_size_bytes:
+            self.notes.append(
+                f"The smallest of all that was measured, {smallest.plan.name}, has {smallest.size_bytes / 1e6:.3g} MB: that is "
+                "the tightest --max-size within reach."
             )
 
     def _finalists(self) -> tuple[list[Trial], list[Trial]]:

@@ -83,7 +83,11 @@ class Search:
         walk = Walk(
             self.bench, replace(standings, judge=replace(standings.judge, level=None)), self.notes, until=self.until
         )
-        end = self.until - kept(self.until, standings.judge)
+        judge = standings.judge
+        if judge.minimises_drop and judge.over(judge.baseline) <= 0 and not self.pareto:
+            # Nothing is nearer to float than float, which is within all limits.
+            return walk
+        end = self.until - kept(self.until, judge)
         while time.monotonic() < end:
             if self.most_trials is not None and len(standings.trials) >= self.most_trials:
                 self.notes.append(f"The search ended after {self.most_trials} trials; more may find a faster plan.")

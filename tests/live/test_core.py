@@ -1,5 +1,6 @@
 """The drop-in Core: which model is served, for which model, and what is said where none is."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -92,11 +93,51 @@ def test_a_reshaped_model_is_served_at_its_new_shapes(store: Path) -> None:
     assert not np.allclose(found, floats, atol=1e-5)
 
 
-def test_a_preprocessed_model_is_named_in_the_warning(store: Path) -> None:
-    processor = PrePostProcessor(net())
-    processor.input().preprocess().scale(2.0)
+@pytest.mark.parametrize("device", [None, "AUTO", "AUTO:CPU", "MULTI:CPU", "HETERO:CPU", "BATCH:CPU", "MULTI:CPU(2)"])
+def test_a_device_that_can_only_be_the_result_s_is(store: Path, device: str | None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert same(Core(store=store).compile_model(net(), device), store / "linear")
+
+
+@pytest.mark.parametrize("device", ["AUTO:CPU,GPU", "MULTI:GPU,CPU", "HETERO:NPU"])
+def test_one_that_can_be_another_is_not(store: Path, device: str) -> None:
+    with (
+        pytest.warns(NotServedWarning, match=f"results are for CPU and it is compiled for {device}"),
+        contextlib.suppress(RuntimeError),
+    ):
+        Core(store=store).compile_model(net(), device)
+
+
+def processed(model: openvino.Model) -> openvino.Model:
+    processor = PrePostProcessor(model)
+    processor.input().tensor().set_element_type(openvino.Type.u8)
+    processor.input().preprocess().convert_element_type(openvino.Type.f32).mean(100.0).scale(50.0)
+    processor.output().postprocess().convert_element_type(openvino.Type.f64)
+    return processor.build()
+
+
+def test_steps_around_a_model_are_put_around_the_quantized_one(store: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compiled = Core(store=store).compile_model(processed(net()), "CPU")
+    rows = np.random.default_rng(5).integers(0, 255, (4, WIDTH), dtype=np.uint8)
+    by_hand = processed(openvino.Core().read_model(store / "linear" / "model.xml"))
+    properties = ovquant.Result.load(store / "linear").plan.properties
+    assert np.array_equal(compiled(rows)[0], openvino.Core().compile_model(by_hand, "CPU", dict(properties))(rows)[0])
+    assert not np.array_equal(compiled(rows)[0], openvino.Core().compile_model(processed(net()), "CPU")(rows)[0])
+    assert (compiled.inputs[0].get_any_name(), compiled.outputs[0].get_any_name()) == ("x", "scores")
+    assert compiled.outputs[0].get_element_type() == openvino.Type.f64
+
+
+def test_a_model_that_was_changed_within_is_named_in_the_warning(store: Path) -> None:
+    changed = net()
+    head = changed.get_ordered_ops()[-2]
+    changed.outputs[0].get_node().input(0).replace_source_output(ops.relu(head).output(0))
+    port = ops.parameter([-1, WIDTH], np.float32)
+    other = openvino.Model([ops.matmul(ops.add(port, port), head.input_value(1), False, False)], [port], "linear")
     with pytest.warns(NotServedWarning, match=r"'linear' is served in float: .* was made from one of the same name"):
-        compiled = Core(store=store).compile_model(processor.build(), "CPU")
+        compiled = Core(store=store).compile_model(other, "CPU")
     assert not same(compiled, store / "linear")
 
 

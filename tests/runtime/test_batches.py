@@ -216,3 +216,29 @@ def test_what_nobody_foresaw_is_the_problem_of_its_trial() -> None:
     found = ovquant.quantize(net, data=data, metric="fidelity", max_drop=0.5, progress=progress, **how)
     assert "ValueError: the camera is lost" in found.trials[-1].problem
     assert found.verdict != "met"
+
+
+def windows(x: openvino.Node) -> openvino.Node:
+    """[?, ?] → [?, 5], a row per window of eight numbers: what is a batch depends on how long the samples are."""
+    return ops.matmul(ops.reshape(x, ops.constant(np.array([-1, WIDTH])), False), weights(0), False, False)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_the_shapes_of_samples_decide_where_the_model_leaves_them_open(tmp_path: Path, saved: bool) -> None:
+    net: Any = model(windows, shape=(-1, -1))
+    if saved:
+        openvino.save_model(net, tmp_path / "net.xml", compress_to_fp16=False)
+        net = tmp_path / "net.xml"
+    seen = list[Any]()
+
+    def rows(outputs: Any, targets: Sequence[Any]) -> float:
+        seen.append(outputs)
+        return float(len(outputs) == len(targets))
+
+    for width, kind in ((WIDTH, np.ndarray), (2 * WIDTH, list)):
+        data = [Sample(np.full(width, place, np.float32), place) for place in range(5)]
+        assert ovquant.evaluate(net, data=data, metric=rows).evaluation.score == 1
+        assert isinstance(seen.pop(), kind)
+    mixed = [Sample(np.full(WIDTH * (1 + place % 2), place, np.float32), place) for place in range(5)]
+    ovquant.evaluate(net, data=mixed, metric=rows)
+    assert isinstance(seen.pop(), list)

@@ -293,12 +293,15 @@ def test_of_what_fits_the_limits_the_nearest_to_float_is_returned(tmp_path: Path
 def test_where_float_fits_it_is_float(tmp_path: Path) -> None:
     outcome, walked = limited(tmp_path, 1.0)
     assert (outcome.verdict, outcome.chosen.plan.name, outcome.walked) == ("float", "float", ())
-    assert walked == ["float"]
+    assert (walked, outcome.trials) == (["float"], ()), "nothing is nearer to float than float"
 
 
 def test_where_nothing_fits_or_what_fits_fails_it_is_infeasible(tmp_path: Path) -> None:
     outcome, walked = limited(tmp_path / "none", 0.4)
     assert (outcome.verdict, outcome.walked) == ("infeasible", ())
+    assert outcome.notes == (
+        "The fastest of all that was measured, default, takes 0.5 ms: about that is the tightest --max-latency within reach.",
+    )
     assert set(walked) == {"float", "float-f32"}
     outcome, _ = limited(tmp_path / "failed", 0.55, holdout_drops={"default": 0.5})
     assert outcome.verdict == "infeasible"
@@ -311,6 +314,15 @@ def test_a_plan_that_is_too_slow_in_the_last_race_is_not_returned(tmp_path: Path
     hunt.bench.instruments.stopwatch.final_race = lambda plans, *rest: [slow for _ in plans]  # type: ignore[method-assign]
     assert replace(hunt, budget=Budget(max_latency_ms=0.7)).run().verdict == "infeasible"
     assert set(walked) == {"float", "float-f32"}
+
+
+def test_the_tightest_size_is_said_too(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path)
+    outcome = replace(hunt, budget=Budget(Drop(0.1), max_size_bytes=1000)).run()
+    smallest = min(trial.size_bytes for trial in outcome.trials)
+    (note,) = [note for note in outcome.notes if "--max-size" in note]
+    assert f"has {smallest / 1e6:.3g} MB: that is the tightest --max-size within reach" in note
+    assert outcome.verdict == "infeasible"
 
 
 # The whole front --------------------------------------------------------------------------------------------------------
