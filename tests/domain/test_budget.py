@@ -141,3 +141,11 @@ def test_json_round_trip(drop: Drop, floor: float | None) -> None:
 def test_says_what_it_is() -> None:
     assert str(Budget(Drop.parse("1%"), floor=0.7)) == "a drop of at most 1%, never past 0.7"
     assert str(Budget(Drop.parse("2pt"))) == "a drop of at most 0.02"
+
+
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_a_limit_that_is_no_number_above_zero_is_refused(value: float) -> None:
+    with pytest.raises(UsageError, match="--max-latency is .*; give a number above zero, such as 5ms"):
+        Budget(max_latency_ms=value)
+    with pytest.raises(UsageError, match="--max-size is .*; give a number above zero, such as 10MB"):
+        Budget(max_size_bytes=value)  # type: ignore[arg-type]

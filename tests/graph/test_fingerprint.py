@@ -4,7 +4,7 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from ovquant.graph.fingerprint import fingerprint, operation_types, structure
+from ovquant.graph.fingerprint import constant_bytes, fingerprint, operation_types, structure
 
 
 def model(value: float, kind: str = "add") -> openvino.Model:
@@ -49,3 +49,10 @@ def test_the_structure_stays_when_openvino_simplifies_what_it_reshapes() -> None
 
 def test_types_are_counted() -> None:
     assert operation_types(model(1))["Add"] == 1
+
+
+def test_the_bytes_of_constants_are_counted_by_their_type() -> None:
+    port = ops.parameter([1, 4], np.float32)
+    halves = ops.convert(ops.constant(np.ones((1, 4), np.float16)), "f32")
+    assert constant_bytes(model(1)) == 16
+    assert constant_bytes(openvino.Model([ops.add(port, halves)], [port], "m")) == 8
