@@ -134,8 +134,15 @@ def test_what_is_left_of_a_figure_is_the_share_of_the_spread_that_is_no_noise(no
 
 
 @pytest.mark.parametrize("edge", [0.031, 0.4, 7.7])
-def test_the_least_value_that_is_rejected_is_found_from_far_and_near(edge: float) -> None:
-    assert smallest(lambda value: value >= edge, 0.03, 10.0, step=0.1) == pytest.approx(edge, abs=1e-3)
+def test_the_least_value_that_is_rejected_is_found_by_few_questions(edge: float) -> None:
+    asked: list[float] = []
+
+    def rejected(value: float) -> bool:
+        asked.append(value)
+        assert len(asked) < 30
+        return value >= edge
+
+    assert smallest(rejected, 0.03, 10.0, step=0.1) == pytest.approx(edge, abs=1e-3)
 
 
 def test_where_nothing_is_rejected_it_is_the_end() -> None:
