@@ -28,14 +28,14 @@ from scipy.stats import binomtest
 
 import ovquant
 from ovquant.api.options import Options
-from ovquant.api.prepare import open_splits, prepare, workbench_in
+from ovquant.api.prepare import instruments_in, open_splits, prepare
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.measure.evaluate import Evaluation
+from ovquant.measure.instruments import Local
 from ovquant.measure.paired import Pairing
-from ovquant.measure.workbench import Workbench
 from ovquant.plugins.metrics import resolve_metrics
 from ovquant.plugins.recipes import read_recipe, split_parts
 from ovquant.protocols import Candidate, Recipe
@@ -72,7 +72,7 @@ def pool() -> list[ovquant.Sample]:
     return [data[place] for place in range(len(data))]
 
 
-def plans(bench: Workbench) -> list[Plan]:
+def plans(bench: Local) -> list[Plan]:
     """Return plans of some recipes, and of random sets of their layers in float."""
     found, generator = [], np.random.default_rng(0)
     for place, text in enumerate(RECIPES):
@@ -95,13 +95,13 @@ def measured(out: Path) -> tuple[list[str], Outcomes, Floats, Floats]:
         calibration = opened(CASE.search)
         splits = open_splits(calibration, OPTIONS, holdout=pool())
         quiet = lambda what, done, total: None  # noqa: E731
-        bench = workbench_in(out / "trials", prepared, splits, OPTIONS, Profile(out / "profile.jsonl"), quiet)
+        bench = instruments_in(out / "trials", prepared, splits, OPTIONS, Profile(out / "profile.jsonl"), quiet)
         found: dict[str, list[Any]] = {"names": [], "items": [], "divergences": [], "ratios": []}
         for plan in [bench.models.reference_plan, *plans(bench)]:
-            found["items"].append(np.array(bench.scorer.evaluation(plan, "holdout")[0].items, np.int8))
+            found["items"].append(np.array(bench.evaluation(plan, "holdout")[0].items, np.int8))
             found["names"].append(plan.name)
             found["divergences"].append(bench.traits(plan)["divergence"])
-            found["ratios"].append(1.0 if plan.is_float else bench.stopwatch.timing(plan).ratio)
+            found["ratios"].append(1.0 if plan.is_float else bench.timing(plan).ratio)
             bench.models.discard(plan)
             print(f"\r{len(found['names'])} plans", end="", flush=True)
         print()
@@ -125,7 +125,7 @@ def most_worse(better: int, samples: int, allowed: float, level: float) -> int:
 
 @dataclass
 class Drawn:
-    """What a walk asks of a workbench, its scorer and its stopwatch, answered from drawn outcomes."""
+    """What a walk asks of a workbench and its instruments, answered from drawn outcomes."""
 
     drops: dict[str, Outcomes]
     timings: dict[str, Timing]
@@ -133,8 +133,8 @@ class Drawn:
 
     def __post_init__(self) -> None:
         splits = SimpleNamespace(holdout=SimpleNamespace(fingerprint="drawn", content=b""))
-        self.models = SimpleNamespace(profile=Profile(), splits=splits, reference_plan=Plan(), float_plan=Plan())
-        self.scorer = self.stopwatch = self
+        self.conditions = SimpleNamespace(splits=splits, reference_plan=Plan(), float_plan=Plan())
+        self.profile, self.instruments = Profile(), self
 
     def final_race(self, plans: Sequence[Plan], *_: object) -> list[Timing]:
         """Return the known timings."""

@@ -23,8 +23,9 @@ from data import opened
 import ovquant
 from ovquant import runtime
 from ovquant.api.options import QuantizeOptions, read_options
-from ovquant.api.prepare import open_splits, prepare, workbench_in
+from ovquant.api.prepare import instruments_in, open_splits, prepare
 from ovquant.domain.profile import Profile
+from ovquant.measure.instruments import Local
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.registry import Registry
 from ovquant.stats.intervals import ratio_of_medians
@@ -58,18 +59,17 @@ class Setting:
         return {"properties": dict(F32) if self.f32 else None}
 
 
-def workbench(setting: Setting, out: Path) -> Workbench:
-    """Return the workbench that builds and measures in a folder."""
+def instruments(setting: Setting, out: Path) -> Local:
+    """Return what builds and measures in a folder."""
     settings = read_options(setting.options(), QuantizeOptions)
     prepared = prepare(setting.model, setting.case.metric, settings)
     data = setting.data()
     splits = open_splits(data["data"], settings, holdout=data["holdout"])
-    return workbench_in(
-        out / "trials", prepared, splits, settings, Profile(out / "profile.jsonl"), lambda what, done, total: None
-    )
+    profile = Profile(out / "profile.jsonl")
+    return instruments_in(out / "trials", prepared, splits, settings, profile, lambda what, done, total: None)
 
 
-def plans(bench: Workbench) -> Iterator[ovquant.Plan]:
+def plans(bench: Local) -> Iterator[ovquant.Plan]:
     """Yield the plan of every set of float layers, fewest first."""
     names = [layer.name for layer in bench.models.quantized(RECIPE).layers]
     if len(names) > MOST_LAYERS:
@@ -80,12 +80,12 @@ def plans(bench: Workbench) -> Iterator[ovquant.Plan]:
             yield whole.with_float(chosen)
 
 
-def everything(bench: Workbench, budget: ovquant.Budget) -> list[ovquant.Trial]:
+def everything(bench: Local, budget: ovquant.Budget) -> list[ovquant.Trial]:
     """Measure every plan as a search does."""
-    bench.trial(bench.models.float_plan, budget)
+    Workbench(bench).trial(bench.models.float_plan, budget)
     trials = []
     for number, plan in enumerate(plans(bench), start=1):
-        trials.append(bench.trial(plan, budget))
+        trials.append(Workbench(bench).trial(plan, budget))
         bench.models.discard(trials[-1].plan)
         print(f"\r{number} sets", end="", flush=True)
     print()
@@ -101,7 +101,7 @@ def strategies(setting: Setting) -> dict[str, ovquant.Result]:
     }
 
 
-def race(bench: Workbench, chosen: list[ovquant.Plan], seconds: float) -> np.ndarray:
+def race(bench: Local, chosen: list[ovquant.Plan], seconds: float) -> np.ndarray:
     """Time plans in turn; milliseconds, shape [rounds, plans]."""
     device, batch = bench.models.deployment.device, bench.models.deployment.batch
     compiled = [
@@ -111,13 +111,13 @@ def race(bench: Workbench, chosen: list[ovquant.Plan], seconds: float) -> np.nda
     return bench.stopwatch.times(compiled, seconds=seconds, most=RACE_ROUNDS)
 
 
-def whole_score(bench: Workbench, plan: ovquant.Plan, budget: ovquant.Budget) -> float:
+def whole_score(bench: Local, plan: ovquant.Plan, budget: ovquant.Budget) -> float:
     """Return the excess over the budget on all of the search data, none left out early."""
     mine, truth = (bench.scorer.evaluation(item, "search")[0].score for item in (plan, bench.models.reference_plan))
     return budget.main.excess(mine, float_score=truth, higher_is_better=bench.models.metric.higher_is_better)
 
 
-def fastest(bench: Workbench, trials: list[ovquant.Trial], budget: ovquant.Budget) -> list[ovquant.Plan]:
+def fastest(bench: Local, trials: list[ovquant.Trial], budget: ovquant.Budget) -> list[ovquant.Plan]:
     """Return the fastest plans whose score on all of the search data is inside the budget."""
     inside = [trial for trial in trials if trial.timing and trial.search and trial.search.inside]
     order = sorted(inside, key=lambda trial: trial.timing.ratio if trial.timing else 0.0)
@@ -128,7 +128,7 @@ def fastest(bench: Workbench, trials: list[ovquant.Trial], budget: ovquant.Budge
 def main() -> None:
     """Measure all sets, run the strategies, race the best with what these found, and print the comparison."""
     setting, out = arguments()
-    bench = workbench(setting, out)
+    bench = instruments(setting, out)
     budget = ovquant.Budget(ovquant.Drop.parse(setting.case.max_drop))
     trials = everything(bench, budget)
     best = fastest(bench, trials, budget)
@@ -155,7 +155,7 @@ def compared(rows: list[dict[str, Any]], keys: list[str], times: np.ndarray, ins
     return winner
 
 
-def row(bench: Workbench, plan: ovquant.Plan, budget: ovquant.Budget) -> dict[str, Any]:
+def row(bench: Local, plan: ovquant.Plan, budget: ovquant.Budget) -> dict[str, Any]:
     """Return what is known of a plan apart from its time."""
     return {
         "key": plan.key,

@@ -3,12 +3,13 @@
 import json
 import math
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ovquant.domain.budget import Budget, Drop, Limit
+from ovquant.domain.budget import Budget, Drop, Limit, read_budget
 from ovquant.errors import MetricError, UsageError
 
 drops = st.builds(Drop, st.floats(0, 1), st.booleans())
@@ -141,3 +142,54 @@ def test_json_round_trip(drop: Drop, floor: float | None) -> None:
 def test_says_what_it_is() -> None:
     assert str(Budget(Drop.parse("1%"), floor=0.7)) == "a drop of at most 1%, never past 0.7"
     assert str(Budget(Drop.parse("2pt"))) == "a drop of at most 0.02"
+
+
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_a_limit_that_is_no_number_above_zero_is_refused(value: float) -> None:
+    with pytest.raises(UsageError, match="--max-latency is .*; give a number above zero, such as 5ms"):
+        Budget(max_latency_ms=value)
+    with pytest.raises(UsageError, match="--max-size is .*; give a number above zero, such as 10MB"):
+        Budget(max_size_bytes=value)  # type: ignore[arg-type]
+
+
+TWO = ("accuracy", "f1")
+
+
+@pytest.mark.parametrize(
+    "drops",
+    [
+        {"accuracy": "1%", "f1": 0.02},
+        {"f1": Drop(0.02), "Accuracy": "1%"},
+        ["accuracy=1%", "f1 = 2pt"],
+    ],
+)
+def test_each_metric_has_the_drop_that_was_given_for_it(drops: Any) -> None:
+    found = read_budget(drops, "f1=0.8", 5.0, metrics=TWO, worst_slice=Drop(0.1), confidence=0.95)
+    others = (Limit("f1", Drop(0.02), 0.8),)
+    assert found == Budget(Drop(0.01, relative=True), None, 5.0, None, others, Drop(0.1), 0.95, "accuracy")
+
+
+def test_one_drop_is_for_every_metric_and_limits_need_none() -> None:
+    assert read_budget("2pt", metrics=TWO).limits == (Limit("accuracy", Drop(0.02)), Limit("f1", Drop(0.02)))
+    assert read_budget(max_size_bytes=100, floor=0.5, metrics=TWO[:1]).limits == (Limit("accuracy", None, 0.5),)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"max_drop": {"accuracy": "1%"}}, "metric f1 has no --max-drop"),
+        ({"max_drop": {"accuracy": "1%", "wer": "1%"}}, "--max-drop names the metric 'wer'"),
+        ({"max_drop": ["1%", "2%"]}, "which metric each --max-drop is for"),
+        ({"max_drop": "1%", "floor": 0.8}, "which metric --floor is for"),
+        ({"max_drop": "1%", "floor": "f1=high"}, "--floor: could not convert .*. Write a number"),
+        ({"max_drop": "1%", "budget": Budget(Drop(0.1))}, "but not both"),
+        ({"budget": Budget(Drop(0.1), metric="accuracy")}, "is for accuracy, and the metrics here are accuracy, f1"),
+    ],
+)
+def test_a_budget_that_does_not_fit_the_metrics_says_why(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_budget(**given, metrics=TWO)
+
+
+def test_a_budget_that_was_made_is_for_the_metric_that_is_there() -> None:
+    assert read_budget(metrics=["accuracy"], budget=Budget(Drop(0.1))) == Budget(Drop(0.1), metric="accuracy")

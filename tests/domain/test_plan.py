@@ -120,6 +120,20 @@ def test_the_order_of_layers_is_not_in_the_key(order: list[str]) -> None:
     assert Plan("x", Recipe(), dict.fromkeys(order, "f32")).key == Plan("x", Recipe(), dict.fromkeys("abc", "f32")).key
 
 
+def test_only_accuracy_control_goes_by_the_drop_that_is_allowed() -> None:
+    control = Plan("x", Recipe(algorithm="accuracy-control"))
+    assert control.allowing(0.01).recipe == Recipe(algorithm="accuracy-control", allowed_drop=0.01)
+    for other in (Plan(), Plan("x", Recipe())):
+        assert other.allowing(0.01) is other
+
+
+def test_a_plan_with_layers_in_float_says_how_many() -> None:
+    plan = Plan("default", Recipe())
+    assert plan.with_float([]) is plan
+    assert plan.with_float(["stem"]) == replace(plan, name="default, 1 layer in float", layers={"stem": "f32"})
+    assert plan.with_float(["stem", "head"]).name == "default, 2 layers in float"
+
+
 def test_float_quantizes_nothing() -> None:
     assert Plan().is_float
     assert Plan().name == FLOAT

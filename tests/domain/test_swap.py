@@ -106,3 +106,15 @@ def test_who_reads_finds_the_old_folder_or_the_new_one(tmp_path: Path) -> None:
 def test_what_is_not_there_cannot_be_exchanged(tmp_path: Path) -> None:
     assert not exchange(tmp_path / "none", folder(tmp_path / "one", "text"))
     assert (tmp_path / "one" / "text").read_text() == "text"
+
+
+def test_of_empty_folders_only_those_that_ovquant_made_are_removed(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    (target / "trials" / "first").mkdir(parents=True)
+    (target / "trials" / "first" / "text").write_text("old")
+    Record.of("result", target).write(target)
+    (target / "empty").mkdir()
+    move_up(folder(target / ".partial", "new"), target)
+    assert (target / "text").read_text() == "new"
+    assert (target / "empty").is_dir()
+    assert not (target / "trials").exists()

@@ -1,9 +1,13 @@
-"""Timings that are put together."""
+"""Timings that are put together, and scores that are written and read."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ovquant.domain.trial import Timing
+from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.trial import Score, Scores, Timing, Trial
 
 
 def timing(ratio: float, noise: float = 0.01, rounds: int = 100) -> Timing:
@@ -47,3 +51,22 @@ def test_times_of_two_modes_have_a_ratio_that_stands_them() -> None:
         found.append(Timing.of(*(modes * random.normal(1, 0.01, modes.shape))).ratio)
     assert np.std(np.log(found)) < 0.06
     assert abs(np.mean(np.log(found))) < 0.02
+
+
+MAIN = Score("search", 0.88, 0.9, 0.02, -0.01, 100, 0.0, 0.04, "t", "accuracy", deviation=0.1)
+SLICE = Score("search", 0.7, 0.9, 0.2, 0.15, 20, 0.1, 0.3, "t", "accuracy", slice="night")
+
+
+@pytest.mark.parametrize("scores", [Scores((MAIN,)), Scores((MAIN, SLICE))])
+def test_scores_and_trials_are_read_as_they_were_written(scores: Scores) -> None:
+    assert Scores.from_json(json.loads(json.dumps(scores.to_json()))) == scores
+    trial = Trial(Plan("x", Recipe()), scores, None, timing(0.5), 25, 0.1, {"stem": "f32"}, predicted=0.6)
+    for made in (trial, replace(trial, search=None, holdout=scores), Trial(trial.plan, problem="no")):
+        assert Trial.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+def test_a_budget_is_held_where_every_part_of_it_is() -> None:
+    inside = replace(SLICE, excess=-0.05)
+    assert Scores((MAIN, inside)).holds is True
+    assert Scores((MAIN, SLICE)).holds is False
+    assert Scores((replace(MAIN, level=0.05, p_value=0.04), replace(inside, level=0.05, p_value=0.06))).holds is False

@@ -6,7 +6,7 @@ import pytest
 from openvino import opset13 as ops
 
 import ovquant
-from ovquant.graph.names import with_unique_names
+from ovquant.graph.names import names_of, with_unique_names
 
 
 def unnamed() -> openvino.Model:
@@ -88,3 +88,13 @@ def test_a_plan_fits_the_same_model_made_again() -> None:
     again = ovquant.apply(plan, unnamed(), **how)
     assert again.trial.layers is not None
     assert again.trial.layers["Convolution-1"] == "f32"
+
+
+def test_a_port_is_called_by_its_name_or_else_by_its_place() -> None:
+    ports = [ops.parameter([1, 4], np.float32) for _ in range(3)]
+    model = openvino.Model([ops.add(ops.add(ports[0], ports[1]), ports[2])], ports, "sum")
+    # A new model's ports are named by openvino; these names are taken away again.
+    for port, given in zip(model.inputs, (set[str](), {"x"}, set[str]()), strict=True):
+        port.get_tensor().set_names(given)
+    assert names_of(model.inputs) == ["0", "x", "2"]
+    assert names_of(with_unique_names(model).inputs) == ["input:0", "x", "input:2"]

@@ -76,3 +76,9 @@ def test_impossible_shape_is_explained(small_model: openvino.Model) -> None:
     ) as caught:
         set_shapes(small_model, {"x": [1, 5, 8, 8]})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "called"), [("x[1],x[2]", "input 'x'"), ("[1],[2]", "the unnamed input")])
+def test_a_shape_that_is_given_twice_is_named(text: str, called: str) -> None:
+    with pytest.raises(UsageError, match=f"gives {called} twice"):
+        parse_shapes(text)

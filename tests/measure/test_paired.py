@@ -145,3 +145,16 @@ def test_without_replicates_a_corpus_metric_proves_nothing() -> None:
     whole = Evaluation(0.9, 100)
     score = Pairing([rate()], level=0.05).scores([whole], [whole], "holdout", Budget(Drop(0.1)))
     assert (score.holds, score.low) == (False, None)
+
+
+def test_the_deviation_of_a_corpus_metric_is_that_of_one_sample() -> None:
+    truth, mine = np.random.default_rng(1).normal([[0.9], [0.8]], [[0.1], [0.3]], (2, 80))
+    evaluations = [
+        Evaluation(
+            float(items.mean()), 80, replicates=tuple(resampler(80)(lambda places, items=items: items[places].mean()))
+        )
+        for items in (mine, truth)
+    ]
+    score = Pairing([rate()]).scores([evaluations[0]], [evaluations[1]], "search", Budget(Drop(0.2))).main
+    assert score.method == "bootstrap"
+    assert score.deviation == pytest.approx((truth - mine).std(), rel=0.1)

@@ -1,8 +1,12 @@
-"""What is made of the figures of layers."""
+"""Layers that are measured one at a time, and what is made of their figures."""
+
+from pathlib import Path
 
 import pytest
 
+from ovquant.measure.instruments import probing
 from ovquant.measure.probe import anchored, blocks
+from tests.measure.made import instruments, plan
 
 
 def test_layers_together_save_no_more_than_float_does() -> None:
@@ -29,3 +33,13 @@ def test_blocks_are_even_runs_of_neighbours(count: int, most: int) -> None:
     assert [name for group in groups for name in group] == names
     assert len(groups) == min(count, most)
     assert max(map(len, groups)) - min(map(len, groups)) <= 1
+
+
+def test_two_layers_in_float_gain_more_than_either_and_are_measured_once(tmp_path: Path) -> None:
+    made = probing(instruments(tmp_path), plan(), float("inf"))
+    groups = [("first",), ("second",), ("first", "second")]
+    assert [layer.name for layer in made.quantized.layers] == ["first", "second"]
+    found = dict(made.measure(groups))
+    first, second, both = (found[group].gain for group in groups)
+    assert 0 < min(first, second) <= max(first, second) < both
+    assert dict(made.measure(groups)) == found

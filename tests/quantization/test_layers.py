@@ -17,8 +17,11 @@ F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 WORDS, WIDTH, CLASSES = 300, 64, 4
 
 
-def text_model(*, halves: bool = False) -> openvino.Model:
-    """ids[?,?] → embedding → hidden states, scaled by their own width → scores; the width is that of the embedding's table."""
+def text_model(*, halves: bool = False, shaped: bool = False) -> openvino.Model:
+    """ids[?,?] → embedding → hidden states, scaled by their own width → scores; the width is that of the embedding's table.
+
+    shaped: hidden states are given the shape of ids and that width, as exporters write `x.view(*ids.shape, width)`.
+    """
     generator = np.random.default_rng(0)
     ids = ops.parameter([-1, -1], np.int64)
     ids.output(0).get_tensor().set_names({"ids"})
@@ -29,6 +32,8 @@ def text_model(*, halves: bool = False) -> openvino.Model:
     hidden = ops.gather(values, ids, ops.constant(np.int64(0)))
     hidden.set_friendly_name("embedding")
     width = ops.gather(ops.shape_of(values), ops.constant(np.array([1])), ops.constant(np.int64(0)))
+    if shaped:
+        hidden = ops.reshape(hidden, ops.concat([ops.shape_of(ids), width], 0), False)
     scale = ops.power(ops.convert(width, "f32"), ops.constant(np.float32(-0.5)))
     inner = ops.matmul(hidden, ops.constant(generator.standard_normal((WIDTH, WIDTH)).astype(np.float32)), False, False)
     pooled = ops.reduce_mean(ops.relu(ops.multiply(inner, scale)), ops.constant(np.array([1])), False)
@@ -62,8 +67,9 @@ def test_the_shape_of_a_quantized_table_is_no_obstacle(halves: bool) -> None:
     assert weights < saved.with_suffix(".bin").stat().st_size < 1.5 * weights
 
 
-def test_a_table_is_put_back_with_its_layer() -> None:
-    model = text_model()
+@pytest.mark.parametrize("shaped", [False, True])
+def test_a_table_is_put_back_with_its_layer(shaped: bool) -> None:
+    model = text_model(shaped=shaped)
     quantized = quantize(model, Recipe(), calibration=[[row[None]] for row in ids(20)])
     layers = {name: layer for layer in quantized.layers for name in layer.operations}
     assert any("embedding" in quantizer for layer in quantized.layers for quantizer in layer.quantizers)

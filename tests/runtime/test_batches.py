@@ -1,6 +1,7 @@
 """Which rows of an output are whose is known of the model, proven by running it, or refused; never read off the data."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from openvino import opset13 as ops
 import ovquant
 from ovquant import Sample
 from ovquant.errors import ModelError
+from ovquant.runtime import Deployment, compile_model, run, samples_in
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 BATCH, STEPS, WIDTH, CLASSES = 4, 6, 8, 5
@@ -242,3 +244,27 @@ def test_the_shapes_of_samples_decide_where_the_model_leaves_them_open(tmp_path:
     mixed = [Sample(np.full(WIDTH * (1 + place % 2), place, np.float32), place) for place in range(5)]
     ovquant.evaluate(net, data=mixed, metric=rows)
     assert isinstance(seen.pop(), list)
+
+
+def whole(x: openvino.Node) -> openvino.Node:
+    """[?, 6, 8] → [5, 8], of all samples together."""
+    return ops.reduce_sum(ops.matmul(weights(0), x, True, True), ops.constant(np.array([0, 2])), False)
+
+
+@pytest.mark.parametrize(
+    ("build", "shape", "rows", "count"),
+    [
+        (ops.relu, (-1, STEPS, WIDTH), 3, 3),
+        (ops.relu, (-1, STEPS, WIDTH), 1, 1),
+        (whole, (-1, STEPS, WIDTH), 5, 1),
+        (merged(0), (BATCH, STEPS, WIDTH), BATCH, BATCH),
+        (time_major, (BATCH, STEPS, WIDTH), BATCH, 1),
+    ],
+)
+def test_a_request_holds_the_samples_that_its_outputs_are_known_to_be_cut_into(
+    build: Build, shape: Sequence[int], rows: int, count: int
+) -> None:
+    compiled = compile_model(model(build, shape=shape), Deployment(properties=F32))
+    ask = partial(run, compiled.create_infer_request())
+    inputs = [np.stack([sample.inputs for sample in frames(rows)])]
+    assert samples_in(compiled, ask, inputs, ask(inputs)) == count

@@ -8,7 +8,7 @@ from openvino import opset13 as ops
 from ovquant.domain.sample import Sample
 from ovquant.errors import DataError, ModelError
 from ovquant.graph.shapes import static_batch, with_batch
-from ovquant.runtime import Deployment, compile_model, fit, random_samples, request
+from ovquant.runtime import Deployment, Requests, compile_model, fit, random_samples, request
 
 
 def model(*shapes: list[int], dtypes: tuple[type, ...] = ()) -> openvino.Model:
@@ -83,3 +83,12 @@ def test_random_samples_need_fixed_shapes() -> None:
     compiled = compile_model(model([-1, 3, -1]), Deployment())
     with pytest.raises(DataError, match=r"--input-shape"):
         random_samples(compiled)
+
+
+def test_a_dataset_is_read_as_whole_requests_of_a_static_batch() -> None:
+    inputs, told = model([4, 2]).inputs, list[tuple[int, int]]()
+    data = [Sample(np.full(2, index)) for index in range(10)]
+    requests = Requests(inputs, data, lambda done, total: told.append((done, total)))
+    assert [array[:, 0].tolist() for (array,) in requests] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert told == [(1, 2), (2, 2)]
+    assert [array[:, 0].tolist() for (array,) in Requests(inputs, data[:3], lambda *_: None)] == [[0, 1, 2, 0]]

@@ -1,13 +1,15 @@
 """Heats: everything is compiled anew, in an order of its own, and told apart all the same."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import openvino
+import pytest
 from openvino import opset13 as ops
 
 from ovquant.domain.trial import Timing
-from ovquant.runtime import Deployment, compile_model, heat
+from ovquant.runtime import Deployment, compile_model, heat, interleave, interleave_throughput
 
 
 def model(layers: int) -> openvino.Model:
@@ -43,6 +45,14 @@ def test_columns_are_those_of_the_contenders_whatever_the_order() -> None:
     # All are compiled in each heat, and not always in one order.
     assert all(sorted(order) == [1, 4, 40] for order in orders)
     assert len(orders) > 1
+
+
+@pytest.mark.parametrize("timed", [interleave, interleave_throughput])
+def test_rounds_go_on_while_there_is_time_but_there_is_a_least_and_a_most(timed: Any) -> None:
+    contenders = [compile_model(model(1), Deployment()) for _ in range(2)]
+    assert timed(contenders, [ROWS], seconds=0.0, least=3).shape == (3, 2)
+    assert timed(contenders, [ROWS], seconds=60.0, most=4).shape == (4, 2)
+    assert len(timed(contenders, [ROWS], seconds=0.2, least=1)) > 1
 
 
 def simulated(random: np.random.Generator, heats: int) -> Timing:

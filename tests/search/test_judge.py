@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ovquant.domain.table import LayerRow
+from ovquant.domain.trial import Scores
 from tests.search.trials import CANDIDATE, judge, trial
 
 
@@ -39,3 +40,22 @@ def test_size_is_a_cost_and_a_limit() -> None:
     small = replace(judge(drop=0.01), objective="size")
     assert small.row(CANDIDATE, trial("x", size=25)).cost == 0.25
     assert judge(drop=0.01, max_size_bytes=20).row(CANDIDATE, trial("x", size=25)).excess > 0
+
+
+def test_what_a_proof_will_take_is_held_in_reserve() -> None:
+    plain = trial("x")
+    assert plain.search is not None
+    noisy = replace(plain, search=Scores((replace(plain.search.main, deviation=0.1),)))
+    sure = replace(judge(drop=0.01), level=0.05, proving=400)
+    # One side of 5 % is 1.645 standard errors, of 0.1/√400 each.
+    assert sure.row(CANDIDATE, noisy).excess == pytest.approx(-0.01 + 0.00822, abs=1e-4)
+    assert judge(drop=0.01).row(CANDIDATE, noisy).excess == pytest.approx(-0.01)
+
+
+def test_a_metric_with_a_limit_of_its_own_counts_by_the_share_of_that_limit() -> None:
+    two = trial("x")
+    assert two.search is not None
+    # Of the four points that the other may lose it has lost three.
+    other = replace(two.search.main, metric="other", drop=0.03, excess=-0.01, low=0.01, high=0.05)
+    row = judge(drop=0.01).row(CANDIDATE, replace(two, search=Scores((two.search.main, other))))
+    assert (row.excess, row.noise) == (pytest.approx(-0.01 / 4), pytest.approx(0.02 / 4))

@@ -1,17 +1,20 @@
 """The loop: proposals become trials and probes, and the best so far is timed again and handed on."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import openvino
 import pytest
 
 from ovquant.api.workspace import save_plan
+from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.plan import Plan
 from ovquant.domain.table import Candidate, Probe
 from ovquant.domain.trial import Timing, Trial
 from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.plugins.strategies.first import First
+from ovquant.runtime import REFERENCE
 from ovquant.search.standings import Standings
 from tests.search.played import RATIOS, Scripted, confident, search
 
@@ -56,6 +59,29 @@ def test_a_recipe_no_faster_than_a_safe_one_is_not_calibrated(tmp_path: Path) ->
     assert "not calibrated: weights is inside the budget and no slower" in trials["mixed"].problem
     assert trials["mixed"].search is None
     assert not trials["default"].problem
+
+
+@pytest.mark.parametrize(("faster", "slower", "scored"), [("weights", "default", False), ("default", "weights", True)])
+def test_a_slower_plan_is_scored_only_where_it_is_nearer_to_float(
+    tmp_path: Path, faster: str, slower: str, scored: bool
+) -> None:
+    hunt, _ = search(
+        tmp_path, Scripted((Candidate((faster,)), Candidate((slower,)))), ratios={faster: 0.5, slower: 0.9}
+    )
+    # Neither plan is so far inside that no safer one is wanted.
+    hunt.budget = Budget(Drop(0.1), floor=0.95)
+    first, second = hunt.explore().standings.trials.values()
+    assert first.search is not None
+    assert (second.search is not None) is scored
+    assert second.problem == ("" if scored else f"not scored: {faster} is inside the budget and surely cheaper")
+
+
+def test_nothing_is_noted_of_a_float_model_that_is_served_in_f32(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path)
+    models = hunt.bench.models
+    models.deployment = replace(models.deployment, properties=dict(REFERENCE))
+    assert hunt.judge().baseline.search is not None
+    assert hunt.notes == []
 
 
 def test_the_best_plan_is_timed_over_more_compilations(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A profile solved again: measured plans, predicted ones, other objectives and limits."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.plan import Recipe
 from ovquant.domain.profile import Profile
+from ovquant.domain.table import LayerRow
 from ovquant.domain.trial import Trial
 from ovquant.errors import UsageError
 from ovquant.plugins.strategies.layers import IntegerProgram
@@ -59,3 +61,10 @@ def test_no_float_measurement_is_an_error(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="no measurement of the float model"):
         Record.read(made)
+
+
+def test_layers_that_were_measured_on_another_device_are_left_out(profile: Profile) -> None:
+    for device, row in (("CPU", LayerRow("one", 0.2)), ("GPU", LayerRow("one", 0.3))):
+        key = {"model": "m", "device": device, "batch": 1, "parts": ["default"]}
+        profile.record("layers", key, [asdict(row)])
+    assert Record.read(profile).layers == {("default",): (LayerRow("one", 0.2),)}

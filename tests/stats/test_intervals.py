@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovquant.stats.intervals import decided, mean_interval, ratio_of_medians
+from ovquant.stats.intervals import decided, mean_interval, ratio_of_medians, shrunk, smallest
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
@@ -123,3 +124,26 @@ def test_early_decisions_are_seldom_wrong() -> None:
         looks = [decided(items[:end], spread=1.0, looks=4) for end in (64, 128, 256, 512)]
         wrong += next((side for side in looks if side), None) == "inside"
     assert wrong <= 0.02 * 400
+
+
+@pytest.mark.parametrize(("noise", "left"), [(0.0, 1.0), (0.25, 0.75), (0.5, 0.5), (0.75, 0.25), (1.0, 0.0)])
+def test_what_is_left_of_a_figure_is_the_share_of_the_spread_that_is_no_noise(noise: float, left: float) -> None:
+    spread = 1 / scipy.stats.norm.ppf(0.75)
+    found = shrunk([-2.0, -1.0, 0.0, 1.0, 2.0], [spread * noise**0.5] * 5)
+    assert found == pytest.approx([left * value for value in (-2, -1, 0, 1, 2)], abs=1e-3)
+
+
+@pytest.mark.parametrize("edge", [0.031, 0.4, 7.7])
+def test_the_least_value_that_is_rejected_is_found_by_few_questions(edge: float) -> None:
+    asked: list[float] = []
+
+    def rejected(value: float) -> bool:
+        asked.append(value)
+        assert len(asked) < 30
+        return value >= edge
+
+    assert smallest(rejected, 0.03, 10.0, step=0.1) == pytest.approx(edge, abs=1e-3)
+
+
+def test_where_nothing_is_rejected_it_is_the_end() -> None:
+    assert smallest(lambda value: False, 0.0, 1.0, step=0.1) == 1.0
