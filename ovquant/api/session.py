@@ -36,6 +36,7 @@ from ovquant.measure.instruments import Instruments, Local
 from ovquant.measure.isolated import Isolated
 from ovquant.measure.worker import UnreadableError, Worker
 from ovquant.plugins.loaders import load_model
+from ovquant.plugins.metrics import resolve_metrics
 
 VARIABLE = "OVQUANT_ISOLATE"
 """The environment variable that says with 0 that everything is measured in the process that asks for it."""
@@ -209,11 +210,17 @@ def packed(given: Given, folder: Path) -> bytes:
         openvino.serialize(loaded, model)
         if fingerprint(openvino.Core().read_model(model)) != fingerprint(loaded):
             raise UnreadableError("the model is another one once it is written and read")
+    metric = given.metric
+    if not all(isinstance(item, str) for item in (metric if isinstance(metric, list | tuple) else [metric])):
+        metric = resolve_metrics(metric)
+        # Their code is read here, where it is: a function that is sent has left its module behind.
+        for item in metric:
+            _ = item.key
     # Proposals are made here, where the strategy stays.
     settings = replace(given.settings, strategy=DEFAULT_STRATEGY)
     file = Bounded(MOST_BYTES)
     try:
-        cloudpickle.Pickler(file).dump(replace(given, model=model, settings=settings))
+        cloudpickle.Pickler(file).dump(replace(given, model=model, metric=metric, settings=settings))
     except Exception as error:
         raise UnreadableError(f"{type(error).__name__}: {error}") from error
     return file.getvalue()

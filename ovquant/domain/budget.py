@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ovquant.domain.typed import typed
 from ovquant.domain.units import milliseconds, size_bytes
 from ovquant.errors import MetricError, UsageError
 
@@ -170,9 +171,11 @@ class Budget:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Budget":
         """Read what `to_json` wrote."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"a budget is {values!r:.60}, where fields by name are expected")
         drops = {name: _drop(values[name]) for name in ("max_drop", "worst_slice")}
-        others = tuple(Limit(**{**item, "max_drop": _drop(item["max_drop"])}) for item in values["others"])
-        return cls(**{**values, **drops, "others": others})
+        others = tuple(typed(Limit, item, max_drop=_drop(item["max_drop"])) for item in values["others"])
+        return typed(cls, values, **drops, others=others)
 
     def __str__(self) -> str:
         parts = [] if self.max_drop is None else [f"a drop of at most {self.max_drop}"]
@@ -218,8 +221,8 @@ def refuse_all_scores(
         )
 
 
-def _drop(values: dict[str, Any] | None) -> Drop | None:
-    return None if values is None else Drop(**values)
+def _drop(values: Any) -> Drop | None:
+    return None if values is None else typed(Drop, values)
 
 
 def read_drops(given: Any, metrics: Sequence[str]) -> list[Drop | None]:

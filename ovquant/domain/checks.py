@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ovquant.domain.typed import read_json
 from ovquant.errors import OutputError
 
 CHECKS = "checks.jsonl"
@@ -42,7 +43,7 @@ def passed_on(folder: Path, digest: str) -> frozenset[str]:
     verdicts: dict[str, str] = {}
     for line in lines:
         try:
-            entry = json.loads(line)
+            entry = read_json(line)
             if entry["model_digest"] == digest:
                 verdicts[str(entry["int8"])] = str(entry["verdict"])
         except (ValueError, KeyError, TypeError):  # a line that is torn, or not ours, proves nothing

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from ovquant.domain.record import Record, is_result, is_run
 from ovquant.domain.swap import move_into_place, move_up
+from ovquant.domain.typed import read_json
 from ovquant.errors import OutputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -96,7 +97,7 @@ class Place:
 
 def _holder(path: Path) -> dict[str, Any] | None:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return values if isinstance(values, dict) and {"pid", "host", "since"} <= values.keys() else None

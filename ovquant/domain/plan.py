@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from ovquant.domain.typed import fits, read_json, typed
 from ovquant.errors import UsageError
 
 PLAN_SCHEMA = 1
@@ -45,7 +46,7 @@ class Recipe:
         """Check the settings: they may come from a file that was edited by hand."""
         for name, hint in _setting_types().items():
             value = getattr(self, name)
-            if not _fits(value, hint):
+            if not fits(value, hint):
                 raise UsageError(f"The recipe's {name} is {value!r}, which is not {_described(hint)}.")
         if self.calibration_size < 1:
             raise UsageError(f"The recipe's calibration_size is {self.calibration_size}; it is at least 1.")
@@ -153,17 +154,13 @@ class Plan:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Plan":
         """Read what `to_json` wrote."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"a plan is {values!r:.60}, where fields by name are expected")
         if values.get("schema") != PLAN_SCHEMA:
             raise UsageError(f"This plan has schema {values.get('schema')}; this version reads schema {PLAN_SCHEMA}.")
         recipe = values["recipe"]
-        return cls(
-            name=values["name"],
-            recipe=None if recipe is None else Recipe.from_json(recipe),
-            layers=dict(values["layers"]),
-            properties=dict(values["properties"]),
-            compress_to_fp16=values["compress_to_fp16"],
-            budget=values.get("budget"),
-        )
+        plain = {name: value for name, value in values.items() if name in Plan.__dataclass_fields__}
+        return typed(cls, plain, recipe=None if recipe is None else Recipe.from_json(recipe))
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON."""
@@ -173,7 +170,7 @@ class Plan:
     def load(cls, path: Path) -> "Plan":
         """Read a plan file; raises UsageError when it is missing or no plan."""
         try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return cls.from_json(read_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"'{path}' is not a valid plan file: {error}. Give the plan.json of a result.") from error
 
@@ -185,19 +182,6 @@ def _digest(values: Any) -> str:
 @functools.cache
 def _setting_types() -> dict[str, Any]:
     return typing.get_type_hints(Recipe)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value that JSON can hold is of an annotated type."""
-    arguments = typing.get_args(hint)
-    if typing.get_origin(hint) is Literal:
-        return value in arguments
-    if typing.get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(isinstance(item, arguments[0]) for item in value)
-    if arguments:
-        return any(_fits(value, argument) for argument in arguments)
-    # True is an int, and an int is as good as a float.
-    return isinstance(value, (int, float) if hint is float else hint) and not isinstance(value, bool)
 
 
 def _described(hint: Any) -> str:

@@ -6,18 +6,33 @@ profile first, so a stopped run goes on where it was and a new budget measures n
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ovquant.domain.typed import read_json, typed
 from ovquant.errors import UsageError
+
+T = TypeVar("T")
 
 PROFILE_SCHEMA = 2
 COMPARABLE = ("model", "device", "circumstances", "batch", "data", "metric", "objective")
 """The parts of a key that trials must share to be compared."""
 _HEAD = b'{"schema": '
 """How each line begins."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the file."""
+
+    schema: int
+    kind: str
+    key: dict[str, Any]
+    value: Any
 
 
 class Profile:
@@ -31,12 +46,25 @@ class Profile:
         if path is not None and path.exists():
             self._read(path)
 
-    def measured(self, kind: str, key: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
-        """Return the value recorded under a key, or measure it, record it and return it; values are plain JSON."""
+    def measured(
+        self,
+        kind: str,
+        key: Mapping[str, Any],
+        measure: Callable[[], Any],
+        read: Callable[[Any], T] = lambda value: value,
+    ) -> T:
+        """Return the value recorded under a key, or measure it, record it and return it; values are plain JSON.
+
+        read: makes of the value what is returned; one that it cannot read is measured again, with a warning.
+        """
         slot = (kind, _digest(key))
-        if slot not in self._values:
-            self.record(kind, key, measure())
-        return self._values[slot]
+        if slot in self._values:
+            try:
+                return read(self._values[slot])
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self._warn(f"a {kind} in it cannot be read and is measured again: {error}")
+        self.record(kind, key, measure())
+        return read(self._values[slot])
 
     def record(self, kind: str, key: Mapping[str, Any], value: Any) -> None:
         """Keep a value, replacing what was recorded under the same key."""
@@ -68,16 +96,22 @@ class Profile:
         *lines, torn = content.split(b"\n")
         for number, line in enumerate(lines, start=1):
             try:
-                entry = json.loads(line)
-                schema, slot, value = entry["schema"], (entry["kind"], _digest(entry["key"])), entry["value"]
+                entry = typed(Entry, read_json(line))
+                if entry.schema != PROFILE_SCHEMA:
+                    raise ValueError(f"it has schema {entry.schema}; this version reads {PROFILE_SCHEMA}")
             except (ValueError, KeyError, TypeError) as error:
-                raise UsageError(f"Line {number} of '{path}' is not a valid profile entry: {error}.") from error
-            if schema != PROFILE_SCHEMA:
-                raise UsageError(f"'{path}' has profile schema {schema}; this version reads {PROFILE_SCHEMA}.")
-            self._values[slot], self._keys[slot] = value, entry["key"]
+                if number == 1:
+                    raise UsageError(f"Line 1 of '{path}' is not a valid profile entry: {error}.") from error
+                self._warn(f"line {number} is not a valid profile entry and is left out: {error}")
+                continue
+            slot = (entry.kind, _digest(entry.key))
+            self._values[slot], self._keys[slot] = entry.value, entry.key
         if torn and not (torn.startswith(_HEAD) or _HEAD.startswith(torn)):
             raise UsageError(f"The end of '{path}' is not a valid profile entry, and ovquant did not write it.")
         self._torn_at = len(content) - len(torn) if torn else None
+
+    def _warn(self, what: str) -> None:
+        warnings.warn(f"The profile '{self.path}' is damaged: {what}.", stacklevel=3)
 
     def mend(self) -> None:
         """Drop what follows the last line feed before more is written: another process was lost while it wrote it."""

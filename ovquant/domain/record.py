@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from ovquant.domain.checks import CHECKS
 from ovquant.domain.files import written
+from ovquant.domain.typed import read_json, typed
 
 RECORD = ".ovquant.json"
 """The name of the record in its folder."""
@@ -68,12 +69,17 @@ class Record:
     def read(cls, folder: Path) -> "Record | None":
         """Return the record of a folder, or None where ovquant left none."""
         try:
-            values: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            if values["ovquant"] != 1:
+            values: dict[str, Any] = read_json((folder / RECORD).read_text(encoding="utf-8"))
+            if values["ovquant"] != 1 or any(_leaves(name) for name in values["files"]):
                 return None
-            return cls(values["kind"], {name: FileFacts(**facts) for name, facts in values["files"].items()})
+            return cls(values["kind"], {name: typed(FileFacts, facts) for name, facts in values["files"].items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def _leaves(name: str) -> bool:
+    """Tell whether a path leads out of its folder."""
+    return Path(name).is_absolute() or ".." in Path(name).parts
 
 
 def entries(folder: Path) -> Iterator[str]:
@@ -91,7 +97,7 @@ def entries(folder: Path) -> Iterator[str]:
 def is_result(folder: Path) -> bool:
     """Tell whether a folder holds a finished result of ovquant's, of an earlier version too."""
     try:
-        values = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        values = read_json((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(values, dict) and {"schema", "verdict", "trial", "budget"} <= values.keys()
@@ -109,7 +115,7 @@ def is_run(folder: Path) -> bool:
         return True
     try:
         with (folder / "profile.jsonl").open(encoding="utf-8") as file:
-            entry = json.loads(file.readline())
+            entry = read_json(file.readline())
     except (OSError, ValueError):
         return False
     return isinstance(entry, dict) and {"schema", "kind", "key", "value"} <= entry.keys()

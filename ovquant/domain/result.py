@@ -1,6 +1,5 @@
 """The result as plain data: what was chosen, what else was tried, and what that was measured with."""
 
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -11,6 +10,7 @@ from typing import Any, Self
 from ovquant.domain.budget import Budget
 from ovquant.domain.plan import Plan
 from ovquant.domain.trial import Objective, Scores, Timing, Trial, Verdict
+from ovquant.domain.typed import read_json, typed
 from ovquant.errors import UsageError
 
 RESULT_SCHEMA = 2
@@ -112,7 +112,7 @@ class ResultRecord:
         """Read a saved result; raises UsageError when the folder holds none. more: fields that the file does not have."""
         path = source / "result.json"
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path.read_text(encoding="utf-8"))
             if values["schema"] != RESULT_SCHEMA:
                 raise UsageError(f"'{path}' has schema {values['schema']}; this version reads {RESULT_SCHEMA}.")
             made: dict[str, Any] = {name: Trial.from_json(values[name]) for name in ("trial", "baseline")}
@@ -122,15 +122,15 @@ class ResultRecord:
             for name in ("plain", "candidate"):
                 # Results of before have no candidate.
                 made[name] = None if values.get(name) is None else Trial.from_json(values[name])
-            made |= {name: values[name] for name in _PLAIN if name in values}
-            made |= {"notes": tuple(values["notes"]), "budget": Budget.from_json(values["budget"])}
-            origin: dict[str, Any] = {
-                item.name: values[item.name] for item in fields(Provenance) if item.name in values
-            }
-            origin["data"] = {role: Data(**item) for role, item in values["data"].items()}
-            origin["metrics"] = tuple(values["metrics"])
-            return cls(**made, provenance=Provenance(**origin), **more)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            made["budget"] = Budget.from_json(values["budget"])
+            origin = {item.name: values[item.name] for item in fields(Provenance) if item.name in values}
+            origin["metrics"] = values["metrics"]
+            data = {role: typed(Data, item) for role, item in values["data"].items()}
+            made["provenance"] = typed(Provenance, origin, data=data)
+            # Results of before have no digest.
+            plain = {name: values[name] for name in _PLAIN if name in values or name != "model_digest"}
+            return typed(cls, plain, **made, **more)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"'{source}' holds no result: {error}. Give the folder that -o wrote.") from error
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovquant.domain.plan import Plan
+from ovquant.domain.typed import typed
 from ovquant.stats.intervals import paired_ratio, ratio_interval
 
 BUSY = 0.05
@@ -178,8 +179,10 @@ class Scores:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Scores":
         """Read what `to_json` wrote."""
-        parts = values["parts"] or [values]
-        return cls(tuple(Score(**{name: value for name, value in part.items() if name != "parts"}) for part in parts))
+        if not isinstance(values, Mapping) or not isinstance(values["parts"], list):
+            raise ValueError(f"scores are {values!r:.60}, where fields by name are expected")
+        parts: list[Any] = values["parts"] or [values]
+        return cls(tuple(typed(Score, {name: part[name] for name in part if name != "parts"}) for part in parts))
 
 
 def verdict_of(scores: Scores) -> Verdict:
@@ -311,8 +314,10 @@ class Trial:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Trial":
         """Read what `to_json` wrote."""
-        scores = {
+        if not isinstance(values, Mapping):
+            raise ValueError(f"a trial is {values!r:.60}, where fields by name are expected")
+        made: dict[str, Any] = {
             name: None if values[name] is None else Scores.from_json(values[name]) for name in ("search", "holdout")
         }
-        timing = None if values["timing"] is None else Timing(**values["timing"])
-        return cls(**{**values, **scores, "timing": timing, "plan": Plan.from_json(values["plan"])})
+        made["timing"] = None if values["timing"] is None else typed(Timing, values["timing"])
+        return typed(cls, values, plan=Plan.from_json(values["plan"]), **made)

@@ -1,6 +1,5 @@
 """A folder of results, looked up by what a model computes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import openvino
 from ovquant.domain.checks import doubt, measured_with
 from ovquant.domain.digest import damage
 from ovquant.domain.plan import Plan
+from ovquant.domain.typed import read_json
 from ovquant.errors import UsageError
 from ovquant.runtime import int8_arithmetic
 
@@ -98,7 +98,7 @@ def read_store(folder: Path) -> list[Stored]:
 def _stored(file: Path) -> Stored | None:
     """Return a result, or None for a file that is not one, or that another version wrote."""
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = read_json(file.read_text(encoding="utf-8"))
         return Stored(
             file.parent,
             values["model_structure"],

@@ -1,11 +1,12 @@
 """What a plan is beside its score and its speed: size, divergence from float, precisions, and what it is served on."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ovquant import runtime
 from ovquant.domain.plan import Plan
 from ovquant.domain.sample import Array
+from ovquant.domain.typed import number, typed
 from ovquant.measure.divergence import divergence, outputs_of
 from ovquant.measure.evaluate import FIRST_CHECKPOINT, checkpoints
 from ovquant.measure.models import Models
@@ -14,6 +15,19 @@ from ovquant.quantization import layer_precisions
 
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is recorded of a plan beside score and speed."""
+
+    size_bytes: int
+    divergence: float
+    layers: dict[str, str]
+
+
+def _number(value: Any) -> float:
+    return number(value, "divergence")
 
 
 @dataclass
@@ -42,12 +56,13 @@ class Describer:
             path = self.models.build(plan)
             return {
                 "size_bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
-                "divergence": self.models.profile.measured("divergence", key, lambda: self._divergence(plan)),
+                "divergence": self.models.profile.measured("divergence", key, lambda: self._divergence(plan), _number),
                 "layers": self._precisions(plan),
             }
 
         named = {**self.models.key(plan), "data": self.models.splits.search.inputs}
-        return dict(self.models.profile.measured("facts", named, measure))
+        found = self.models.profile.measured("facts", named, measure, lambda value: typed(Traits, value))
+        return asdict(found)
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is scored and served on, as its compiled model reports it."""

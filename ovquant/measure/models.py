@@ -89,7 +89,7 @@ class Models:
         def measure() -> str:
             return fingerprint(runtime.core().read_model(self.build(plan)), values=values)
 
-        found = self.profile.measured("content" if values else "operations", self.key(plan), measure)
+        found = self.profile.measured("content" if values else "operations", self.key(plan), measure, str)
         return {**self.key(plan), "plan": found, "properties": dict(sorted(plan.properties.items()))}
 
     # Models -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from ovquant import runtime
 from ovquant.domain.plan import Plan
 from ovquant.domain.sample import Array
 from ovquant.domain.table import LayerRow, PairRow
+from ovquant.domain.typed import number
 from ovquant.errors import CompileError
 from ovquant.graph.fingerprint import constant_bytes
 from ovquant.measure.divergence import divergence, outputs_of
@@ -136,7 +137,9 @@ class Probing:
         def measure() -> float:
             return self._divergence(self._recipe())
 
-        return float(self.models.profile.measured("divergence", self._key(()), measure))
+        return self.models.profile.measured(
+            "divergence", self._key(()), measure, lambda value: number(value, "divergence")
+        )
 
     def _heat(self, groups: Sequence[Group]) -> list[dict[str, float]]:
         """Build the recipe with each group put back, and time all of them in turn with the recipe itself."""

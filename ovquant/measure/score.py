@@ -1,6 +1,6 @@
 """A plan to a score on a split, by every metric of the run, each evaluation recorded in the profile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from ovquant.domain.plan import Plan
 from ovquant.domain.progress import told
 from ovquant.domain.split import Subset
 from ovquant.domain.trial import Scores, Split
+from ovquant.domain.typed import typed
 from ovquant.measure.evaluate import Evaluation, Resample, Seen, checkpoints, evaluate_all
 from ovquant.measure.models import Models
 from ovquant.measure.paired import Pairing, resampler
@@ -126,8 +127,9 @@ class Scorer:
             found = self.run(self.models.compiled(plan), data, what=what, seen=seen, resample=resample)
             return [asdict(item) for item in found]
 
-        value = self.models.profile.measured("evaluation", key, measure)
-        return [Evaluation(**{**item, **_tuples(item)}) for item in value]
+        return self.models.profile.measured(
+            "evaluation", key, measure, lambda value: [typed(Evaluation, item) for item in value]
+        )
 
     @cached_property
     def key(self) -> Any:
@@ -158,7 +160,3 @@ class Scorer:
             seen=seen,
             resample=resample,
         )
-
-
-def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: None if item[name] is None else tuple(item[name]) for name in ("items", "replicates")}

@@ -14,6 +14,7 @@ from ovquant import runtime
 from ovquant.domain.plan import Plan
 from ovquant.domain.sample import Array
 from ovquant.domain.trial import Objective, Timing
+from ovquant.domain.typed import typed
 from ovquant.measure.models import Models
 from ovquant.runtime import Fitted, Maker
 
@@ -98,7 +99,9 @@ class Stopwatch:
             )
             return [asdict(timing) for timing in (timings[1:] or timings)]
 
-        return [Timing(**value) for value in self.models.profile.measured("timing", key, measure)]
+        return self.models.profile.measured(
+            "timing", key, measure, lambda value: [typed(Timing, item) for item in value]
+        )
 
     def _shared(self, plans: Sequence[Plan], heat: Sequence[Timing]) -> list[Timing]:
         """Return a heat in which plans of the same operations have what they took on average."""

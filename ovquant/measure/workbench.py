@@ -9,6 +9,7 @@ from ovquant.domain.budget import Budget, refuse_all_scores
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import COMPARABLE, Profile
 from ovquant.domain.trial import Scores, Split, Trial
+from ovquant.domain.typed import number
 from ovquant.errors import CompileError, DataError, LostError, MetricError, ModelError, OvquantError, UsageError
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.instruments import Instruments
@@ -120,7 +121,7 @@ class Workbench:
 
     def predicted(self, plan: Plan, predict: Callable[[], float]) -> float:
         """Return the prediction that was recorded before a plan was first measured; a later one changes nothing."""
-        return float(self.profile.measured("prediction", self._key(plan), predict))
+        return self.profile.measured("prediction", self._key(plan), predict, lambda value: number(value, "prediction"))
 
     def _key(self, plan: Plan) -> dict[str, Any]:
         """Return what a trial depends on, its metrics aside."""

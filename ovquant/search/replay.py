@@ -1,6 +1,7 @@
 """A profile solved again for a new budget: what was measured tells which plan to build, and nothing is run."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from ovquant.domain.prediction import nearest, predicted_cost, predicted_diverge
 from ovquant.domain.profile import COMPARABLE, Profile
 from ovquant.domain.table import Candidate, LayerRow, PairRow, PartNames, Probe, Table, TrialRow, failed_row
 from ovquant.domain.trial import Scores, Trial
+from ovquant.domain.typed import typed
 from ovquant.errors import UsageError
 from ovquant.plugins.protocols import Strategy
 from ovquant.search.judge import Judge
@@ -36,7 +38,14 @@ class Record:
         """Read a profile; raises UsageError when it holds no run with a float model, or several runs."""
         run = _last_run(profile)
         entries = [value for key, value in profile.entries("trial") if _comparable(key) == run]
-        trials = {trial.plan.key: trial for trial in (Trial.from_json(value["trial"]) for value in entries)}
+        try:
+            return cls._of(profile, run, entries)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"The profile '{profile.path}' cannot be solved: {error}. Run it again.") from error
+
+    @classmethod
+    def _of(cls, profile: Profile, run: Mapping[str, str], entries: Sequence[Any]) -> "Record":
+        trials = {trial.plan.key: trial for trial in _readable(entries, profile)}
         floats = [trial for trial in trials.values() if trial.plan.is_float]
         if not floats:
             raise UsageError(f"The profile '{profile.path}' holds no measurement of the float model; run it again.")
@@ -50,12 +59,12 @@ class Record:
                 if value["plan"] in trials
             },
             {
-                tuple(key["parts"]): tuple(LayerRow(**row) for row in rows)
+                tuple(key["parts"]): tuple(typed(LayerRow, row) for row in rows)
                 for key, rows in profile.entries("layers")
                 if _is_of(key, run)
             },
             {
-                tuple(key["parts"]): tuple(PairRow(**row) for row in rows)
+                tuple(key["parts"]): tuple(typed(PairRow, row) for row in rows)
                 for key, rows in profile.entries("pairs")
                 if _is_of(key, run)
             },
@@ -66,6 +75,15 @@ class Record:
             tuple(entries[0]["metrics"]),
             run["objective"],
         )
+
+
+def _readable(entries: Iterable[Any], profile: Profile) -> Iterator[Trial]:
+    """Yield the trials of entries, after a warning of those that cannot be read."""
+    for value in entries:
+        try:
+            yield Trial.from_json(value["trial"])
+        except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+            warnings.warn(f"A trial in '{profile.path}' is left out, since it cannot be read: {error}", stacklevel=2)
 
 
 def _last_run(profile: Profile) -> dict[str, str]:

@@ -79,10 +79,10 @@ def test_what_was_not_measured_for_is_said(profile: Path) -> None:
 
 
 def test_the_metrics_are_called_as_in_the_profile(profile: Path) -> None:
-    budget = profile_budget(str(profile), "1%", 0.8, max_latency_ms=5.0, max_size_bytes=100)
+    budget = profile_budget(str(profile), "1%", 0.8, max_latency=5.0, max_size=100)
     assert budget == Budget(Drop(0.01, relative=True), 0.8, 5.0, 100, metric="accuracy")
     with pytest.raises(UsageError, match="names the metric 'f1'; the metrics are accuracy"):
-        profile_budget(profile, {"f1": "1%"}, None, max_latency_ms=None, max_size_bytes=None)
+        profile_budget(profile, {"f1": "1%"}, None, max_latency=None, max_size=None)
 
 
 def test_a_profile_that_is_not_there_is_named(tmp_path: Path) -> None:

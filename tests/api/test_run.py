@@ -217,7 +217,7 @@ def test_a_model_that_needs_its_properties_is_a_trial_with_a_problem(
             raise ModelError("No kernel.")
         return {}
 
-    monkeypatch.setattr(bench, "served", served)
+    monkeypatch.setattr(bench.instruments, "served", served)
     found = plainly(bench, Trial(bench.conditions.float_plan), Budget(Drop(0.1)))
     assert found is not None
     assert (found.problem, found.holdout, found.timing) == ("No kernel.", None, None)

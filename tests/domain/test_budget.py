@@ -171,7 +171,7 @@ def test_each_metric_has_the_drop_that_was_given_for_it(drops: Any) -> None:
 
 def test_one_drop_is_for_every_metric_and_limits_need_none() -> None:
     assert read_budget("2pt", metrics=TWO).limits == (Limit("accuracy", Drop(0.02)), Limit("f1", Drop(0.02)))
-    assert read_budget(max_size_bytes=100, floor=0.5, metrics=TWO[:1]).limits == (Limit("accuracy", None, 0.5),)
+    assert read_budget(max_size=100, floor=0.5, metrics=TWO[:1]).limits == (Limit("accuracy", None, 0.5),)
 
 
 @pytest.mark.parametrize(

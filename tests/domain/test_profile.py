@@ -98,11 +98,26 @@ def test_goes_on_after_a_line_torn_within_a_character(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["", "torn", "{}", "[]", '{"schema": 1}'])
-def test_a_bad_line_in_the_middle_is_named(path: Path, line: str) -> None:
-    lines = path.read_text().splitlines()
+def test_a_bad_line_in_the_middle_is_named_and_left_out(path: Path, line: str) -> None:
+    before, lines = list(Profile(path).entries("score")), path.read_text().splitlines()
     path.write_text("\n".join([lines[0], line, *lines[1:]]) + "\n")
-    with pytest.raises(UsageError, match=r"Line 2 of '.*profile.jsonl' is not a valid profile entry"):
+    with pytest.warns(UserWarning, match=r"profile.jsonl' is damaged: line 2 is not a valid profile entry"):
+        assert list(Profile(path).entries("score")) == before
+
+
+@pytest.mark.parametrize("line", ["# Notes", "torn", "{}", "[]", '{"schema": 2}', "[" * 10_000])
+def test_a_file_that_begins_otherwise_is_not_a_profile(path: Path, line: str) -> None:
+    path.write_text(line + "\n" + path.read_text())
+    with pytest.raises(UsageError, match=r"Line 1 of '.*profile.jsonl' is not a valid profile entry"):
         Profile(path)
+
+
+def test_what_cannot_be_read_is_measured_again(path: Path) -> None:
+    profile = Profile(path)
+    profile.record("score", {"plan": "a"}, "torn")
+    with pytest.warns(UserWarning, match="a score in it cannot be read and is measured again"):
+        assert profile.measured("score", {"plan": "a"}, lambda: 0.5, lambda value: value / 1) == 0.5
+    assert Profile(path).recall("score", {"plan": "a"}) == 0.5
 
 
 def test_another_schema_is_refused(path: Path) -> None:

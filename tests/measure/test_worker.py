@@ -1,5 +1,6 @@
 """A process answers calls, and whatever ends it is told to the one that asked."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -120,7 +121,10 @@ def test_its_death_is_seen_while_a_child_of_it_lives_on(worker: Worker) -> None:
     child = worker.call("child")
     with pytest.raises(LostError, match="Segmentation fault"):
         worker.call("signalled", signal.SIGSEGV)
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    with contextlib.suppress(psutil.NoSuchProcess):
+        left = psutil.Process(child)
+        psutil.wait_procs([left], timeout=10)
+        assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
 
 
 def test_an_interrupt_ends_it(worker: Worker) -> None:

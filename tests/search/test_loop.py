@@ -78,7 +78,7 @@ def test_a_slower_plan_is_scored_only_where_it_is_nearer_to_float(
 
 def test_nothing_is_noted_of_a_float_model_that_is_served_in_f32(tmp_path: Path) -> None:
     hunt, _ = search(tmp_path)
-    models = hunt.bench.models
+    models = hunt.bench.instruments.models
     models.deployment = replace(models.deployment, properties=dict(REFERENCE))
     assert hunt.judge().baseline.search is not None
     assert hunt.notes == []

@@ -93,5 +93,5 @@ def read_image(path: Path, preprocessing: Preprocessing) -> Array:
             return preprocessing.apply(image)
     except DataError as error:
         raise DataError(f"The image '{path}' cannot be used: {error}") from error
-    except (OSError, ValueError, SyntaxError, library.DecompressionBombError) as error:
+    except (ArithmeticError, OSError, ValueError, SyntaxError, MemoryError, library.DecompressionBombError) as error:
         raise DataError(f"The image '{path}' cannot be read: {error}. Replace or remove it.") from error

@@ -99,15 +99,23 @@ def listed_files(folder: Path, table: Path, target_type: TargetType, classes: tu
     for index, row in enumerate(listed):
         name = row["file"]
         path = folder / name
-        if not path.is_file():
+        if not _is_within(folder, name):
             raise DataError(
-                f"Row {index} of '{table}' names the file '{name}', which is not in '{folder}'. Correct it."
+                f"Row {index} of '{table}' names the file '{name:.200}', which is not in '{folder}'. Correct it."
             )
         try:
             found.append(LabelledFile(path, encoding(row.get("target")), row))
         except DataError as error:
             raise DataError(f"Row {index} of '{table}': {error}") from error
     return found
+
+
+def _is_within(folder: Path, name: str) -> bool:
+    """Tell whether a name is that of a file in a folder or below, and leads nowhere else."""
+    try:
+        return not Path(name).is_absolute() and ".." not in Path(name).parts and (folder / name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def refuse_empty_classes(folder: Path, class_folders: Sequence[Path]) -> None:

@@ -3,7 +3,7 @@
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -88,11 +88,26 @@ def map_members(path: Path, spool: Callable[[], Path]) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(path) as archive:
             found = {info.filename: info for info in archive.infolist() if info.filename.endswith(".npy")}
+            _check_room(path, found.values(), spool)
             return {name.removesuffix(".npy"): _map(path, archive, info, spool) for name, info in found.items()}
     except DataError:
         raise
-    except (OSError, zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+    except Exception as error:
+        # A damaged file can make zipfile, zlib and numpy's reader of headers raise anything.
         raise DataError(f"'{path}' cannot be read as .npz: {error}. Write it again with numpy.savez.") from error
+
+
+def _check_room(path: Path, members: Iterable[zipfile.ZipInfo], spool: Callable[[], Path]) -> None:
+    """Raise DataError where what is compressed would not fit into the temporary folder."""
+    needed = sum(info.file_size for info in members if info.compress_type != zipfile.ZIP_STORED)
+    if needed:
+        folder = spool()
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise DataError(
+                f"'{path}' holds {needed / 1e9:.1f} GB once it is extracted, and '{folder.parent}' has {free / 1e9:.1f} GB left. "
+                "Make room, set TMPDIR to another folder, or write the file with numpy.savez, which is not extracted."
+            )
 
 
 def stored_offset(file: IO[bytes], info: zipfile.ZipInfo) -> int:

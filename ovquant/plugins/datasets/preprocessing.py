@@ -142,7 +142,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             found = tomllib.load(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"'{path}' cannot be read as TOML: {error}. Correct it.") from error
     hints = typing.get_type_hints(Preprocessing)
     names = [item.name for item in dataclasses.fields(Preprocessing)]

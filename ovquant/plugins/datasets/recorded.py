@@ -1,12 +1,12 @@
 """Read what a running application's requests were recorded as."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ovquant.domain.sample import Sample
+from ovquant.domain.typed import fits, read_json
 from ovquant.errors import DataError
 from ovquant.plugins.datasets.arrays import position
 
@@ -28,8 +28,10 @@ class Recorded:
         """Read which files there are."""
         file = Path(self.path) / INDEX
         try:
-            index = json.loads(file.read_text(encoding="utf-8"))
+            index = read_json(file.read_text(encoding="utf-8"))
             names = tuple(index["inputs"])
+            if not fits(index["inputs"], list[str]):
+                raise ValueError("its inputs are not names")
             files = tuple(sorted(found.name for found in Path(self.path).glob("*.npy")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(

@@ -3,7 +3,6 @@
 import bisect
 import csv
 import io
-import json
 import weakref
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from threading import Lock
 from typing import IO, Any, Protocol
 
 from ovquant.domain.files import temporary_folder
+from ovquant.domain.typed import read_json
 from ovquant.errors import DataError
 from ovquant.plugins.extras import import_extra
 
@@ -100,7 +100,7 @@ class JsonLines:
     def __getitem__(self, index: int, /) -> dict[str, Any]:
         line = self._lines[index]
         try:
-            row = json.loads(line)
+            row = read_json(line)
         except ValueError as error:
             raise DataError(f"Row {index} of '{self.path}' is not JSON: {error}. Write one object per line.") from error
         if not isinstance(row, dict):

@@ -51,10 +51,12 @@ def resolve_metric(metric: Any) -> Metric | WholeSetMetric:
 def resolve_metrics(given: Any) -> tuple[ResolvedMetric, ...]:
     """Return the metrics of a run from one or several, each as `resolve_metric` takes it; the primary one comes first.
 
-    Each is called by its own name, or by what was given where two have the same one. Raises UsageError for two that are the
+    What is resolved is taken as it is. Each is called by its own name, or by what was given where two have the same one. Raises UsageError for two that are the
     same, and what `resolve_metric` raises.
     """
     wanted = list(given) if isinstance(given, list | tuple) else [given]
+    if wanted and all(isinstance(item, ResolvedMetric) for item in wanted):
+        return tuple(wanted)
     plugins = [resolve_metric(item) for item in wanted]
     texts = [item if isinstance(item, str) else "" for item in wanted]
     names = _names(plugins, texts)

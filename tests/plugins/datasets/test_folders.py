@@ -267,7 +267,7 @@ def test_options_as_text_win_over_the_file(tmp_path: Path) -> None:
     [
         ("colour = 'rgb'", "unknown key 'colour'. The keys: color, resize, size"),
         ("color = 'cmyk'", "color is 'cmyk'; choose one of rgb, bgr, gray"),
-        ("size = '224'", "size is '224', which is no int"),
+        ("size = '224'", "size is '224', which is not a valid int"),
         ("mean = [true]", "mean is True"),
         ("size = [", "cannot be read as TOML"),
     ],

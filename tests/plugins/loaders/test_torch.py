@@ -295,7 +295,7 @@ def test_compiled_code_inside_a_program_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello"])
 def test_corrupt_program_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "net.pt2").write_bytes(content)
-    with pytest.raises(ModelError, match="net.pt2' is no .pt2 archive"):
+    with pytest.raises(ModelError, match="net.pt2' is not a .pt2 archive"):
         load_model(tmp_path / "net.pt2")
 
 
