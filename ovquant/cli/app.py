@@ -61,6 +61,9 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # What an encoding lacks must not fail a run that is finished.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         app()
     except Exception as error:  # what `guarded` does not see: parsing and rendering

@@ -9,6 +9,7 @@ import typer
 
 from ovquant.cli.text import print_json
 from ovquant.errors import OvquantError
+from ovquant.plugins.reports.figures import printable
 
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended."""
@@ -34,6 +35,11 @@ def guarded(*, as_json: bool, resumable: bool = False) -> Iterator[None]:
     except OvquantError as error:
         message = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
         _tell(message, type(error).__name__, as_json=as_json, out=out)
+    except MemoryError as error:
+        message = (
+            f"Memory ran out{f': {error}' if str(error) else ''}. Give fewer samples at once, or a machine with more."
+        )
+        _tell(message, "memory", as_json=as_json, out=out)
     except Exception as error:
         if tracebacks_wanted():
             raise
@@ -55,7 +61,7 @@ def fault(error: Exception) -> str:
 
 
 def _tell(message: str, kind: str, *, as_json: bool, out: object) -> None:
-    typer.echo(f"Error: {message}", err=True)
+    typer.echo(f"Error: {printable(message)}", err=True)
     if as_json:
         print_json({"error": message, "kind": kind}, out)
     raise typer.Exit(1) from None

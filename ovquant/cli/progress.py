@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from ovquant.cli.text import trial_line
+from ovquant.plugins.reports.figures import printable
 
 if TYPE_CHECKING:
     from ovquant.domain.trial import Trial
@@ -63,7 +64,7 @@ class Display:
 
     def say(self, line: str) -> None:
         """Print a line above the bars."""
-        self._console.print(line, markup=False)
+        self._console.print(printable(line), markup=False)
 
     def trial(self, trial: "Trial") -> None:
         """Print a line about a trial that was just measured."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from ovquant.plugins.reports.figures import decimal, interval, milliseconds, speedup
+from ovquant.plugins.reports.figures import decimal, interval, milliseconds, printable, speedup
 from ovquant.plugins.reports.sections import METHODS
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ def show(*parts: RenderableType) -> None:
     with console.capture() as captured:
         for part in parts:
             # The terminal breaks long lines itself: a command that is printed can be copied whole.
-            console.print(part, markup=False, soft_wrap=isinstance(part, str))
+            console.print(
+                printable(part) if isinstance(part, str) else part, markup=False, soft_wrap=isinstance(part, str)
+            )
     text = captured.get()
     sys.stdout.write(text if terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 
@@ -118,15 +120,15 @@ def details(rows: Mapping[str, str]) -> Table:
     table.add_column(overflow="fold")
     for name, value in rows.items():
         if value:
-            table.add_row(name, value)
+            table.add_row(printable(name), printable(value))
     return table
 
 
 def table_of(title: str, columns: Mapping[str, bool], rows: list[list[str]]) -> Table:
     """Return a table; `columns` maps a heading to whether the column is right-aligned."""
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=printable(title) or None, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for heading, right in columns.items():
         table.add_column(heading, justify="right" if right else "left", header_style="dim", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     return table

@@ -148,11 +148,24 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
         return str(devices.pop()) if len(devices) == 1 else name
 
     def _namesake(self, model: openvino.Model) -> str:
+        """Say what differs from the result that was made from a model of the same name, and how to have one for this model."""
         name = model.get_friendly_name()
-        folders = [str(stored.folder) for stored in self._stored if name and stored.friendly_name == name]
-        if not folders:
+        near = next((stored for stored in self._stored if name and stored.friendly_name == name), None)
+        if near is None:
             return ""
-        return f"; '{folders[0]}' was made from one of the same name: if it is this one, it was changed since"
+        try:
+            saved = self.read_model(near.folder / "model.xml")
+        except RuntimeError:
+            return ""
+        differs = "weights or operations are others"
+        for what in ("inputs", "outputs"):
+            mine, theirs = len(getattr(model, what)), len(getattr(saved, what))
+            if mine != theirs:
+                differs = f"it has {mine} {what} where that has {theirs}"
+        return (
+            f"; '{near.folder}' was made from one of the same name, and {differs}. For one of this model, save it with "
+            "openvino.save_model and run `ovquant quantize` on the file, with an output in the store"
+        )
 
     def _warn(self, model: openvino.Model, reason: str) -> None:
         self._say(f"The model '{model.get_friendly_name()}' is served in float: {reason}.")

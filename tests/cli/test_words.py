@@ -1,11 +1,16 @@
 """The small grammars and wordings of the command line."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
+import typer
 
+from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import default_output, properties
-from ovquant.cli.text import exit_code, plain, seconds_text
+from ovquant.cli.text import details, exit_code, plain, seconds_text, show, table_of
 from ovquant.errors import UsageError
 
 
@@ -46,3 +51,27 @@ def test_what_json_has_no_word_for_is_null() -> None:
 
 def test_durations_as_people_read_them() -> None:
     assert [seconds_text(seconds) for seconds in (3.4, 200)] == ["3 s", "3 min 20 s"]
+
+
+def test_names_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = "net\x1b[2J\x07"
+    show(bad, details({bad: bad}), table_of(bad, {"name": False}, [[bad]]))
+    with pytest.raises(typer.Exit), guarded(as_json=False):
+        raise UsageError(f"There is no '{bad}'.")
+    with pytest.raises(typer.Exit), guarded(as_json=False):
+        raise MemoryError
+    written = capsys.readouterr()
+    assert "\x1b" not in written.out + written.err
+    assert "net\N{REPLACEMENT CHARACTER}[2J" in written.out
+    assert "Memory ran out. Give fewer samples" in written.err
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_an_encoding_that_lacks_characters_does_not_fail_a_command(encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ovquant", "devices"],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        timeout=120,
+    )
+    assert (done.returncode, b"CPU" in done.stdout) == (0, True)
