@@ -207,7 +207,7 @@ def checking(
     step = told(progress, "comparing samples by content")
     contents = read_contents(open_dataset(data), step, slice_by=settings.slice_by, group_by=settings.group_by)
     proof, remarks = contents.proving(range(len(contents.hashes)))
-    remarks += (UNSEEN,) if known == "alike" else ()
+    remarks += (*contents.notes, *((UNSEEN,) if known == "alike" else ()))
     return Checking(result, model, metrics, proof, remarks, budget, settings, progress)
 
 

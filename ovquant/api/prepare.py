@@ -11,8 +11,10 @@ from ovquant import runtime
 from ovquant.api.options import Options
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
+from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits, split_data
 from ovquant.errors import MetricError, ModelError
+from ovquant.graph.decompression import decompressed
 from ovquant.graph.fingerprint import operation_types, structure
 from ovquant.graph.keep_float import Kept, kept_operations
 from ovquant.graph.names import MadeUp, with_unique_names
@@ -51,9 +53,13 @@ class Described:
 
 @dataclass(frozen=True)
 class Prepared(Described):
-    """A float model that is ready to be quantized, and its metrics."""
+    """A float model that is ready to be quantized, and its metrics.
+
+    `float_model` is what is quantized: the same as `model`, but for weights that are stored there in few bits.
+    """
 
     model: openvino.Model
+    float_model: openvino.Model
 
     def plain(self) -> Described:
         """Return the description alone."""
@@ -65,11 +71,15 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
     """Load the model and the metric and check them against the device; the model that came in is not changed."""
     runtime.check_device(settings.device)
     loaded = load_float(model, settings)
+    float_model = loaded
     if is_quantized(loaded):
-        raise ModelError(
-            "The model is already quantized: it holds quantizers or low-bit weights. "
-            "Give the float model that it was made from."
-        )
+        found = decompressed(loaded)
+        if found is None:
+            raise ModelError(
+                "The model's activations are quantized already. Give the float model that it was made from; evaluate, "
+                "benchmark and check take this one as it is."
+            )
+        float_model = found
     kept = kept_operations(loaded, settings.keep_float)
     return Prepared(
         metrics=resolve_metrics(metric),
@@ -81,6 +91,7 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
         friendly_name=loaded.get_friendly_name(),
         torch_weights=digest_in(loaded),
         model=loaded,
+        float_model=float_model,
     )
 
 
@@ -140,9 +151,19 @@ def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("
         for metric in prepared.metrics if role in scored else ():
             if not metric.compares_with_float and sample.target is None:
                 raise MetricError(
-                    f"The metric {metric.name} needs targets and the {role} data have none. Add targets, or use "
-                    "the label-free metric fidelity, which compares with the float model."
+                    f"The metric {metric.name} needs targets and the {role} data have none. {_targets_hint(prepared, sample)}"
                 )
+
+
+def _targets_hint(prepared: Prepared, sample: Sample) -> str:
+    """Say what to do about missing targets: what no input takes may be them."""
+    names = {name for port in prepared.model.inputs for name in port.get_names()}
+    left = [name for name in sample.inputs if name not in names] if isinstance(sample.inputs, Mapping) else []
+    if left:
+        return (
+            f"No input of the model takes '{left[0]}', which they have: if these are the targets, call them 'targets'."
+        )
+    return "Add targets, or use the label-free metric fidelity, which compares with the float model."
 
 
 def instruments_in(
@@ -151,6 +172,7 @@ def instruments_in(
     """Return the instruments of this process, which build in a folder and record in a profile."""
     models = Models(
         model=prepared.model,
+        float_model=prepared.float_model,
         splits=splits,
         metric=prepared.metrics[0],
         deployment=settings.deployment(),

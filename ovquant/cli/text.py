@@ -126,7 +126,9 @@ def details(rows: Mapping[str, str]) -> Table:
 
 def table_of(title: str, columns: Mapping[str, bool], rows: list[list[str]]) -> Table:
     """Return a table; `columns` maps a heading to whether the column is right-aligned."""
-    table = Table(title=printable(title) or None, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=printable(title) or None, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+    )
     for heading, right in columns.items():
         table.add_column(heading, justify="right" if right else "left", header_style="dim", overflow="fold")
     for row in rows:

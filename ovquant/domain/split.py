@@ -103,6 +103,7 @@ class Contents:
     classes: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def subset(self, indices: Sequence[int]) -> Subset:
         """Return a subset whose fingerprints depend on the content of its samples and their order."""
@@ -140,11 +141,12 @@ def read_contents(
     group_by: By | None = None,
 ) -> Contents:
     """Read every sample once. Raises DataError when the data have no such column, or one of another length."""
-    hashes, targets, classes = [], [], []
+    hashes, targets, classes, broken = [], [], [], list[int]()
     labels: dict[By, list[str]] = {by: [] for by in (slice_by, group_by) if by == "target" or callable(by)}
     for index in range(len(dataset)):
         sample = dataset[index]
         hashes.append(digest(sample))
+        broken += [index] if _is_broken(sample) else []
         targets.append(content_digest(sample.target))
         classes.append(_class(sample.target))
         for by, found in labels.items():
@@ -157,7 +159,30 @@ def read_contents(
     few = len(set(classes)) * LEAST_PER_CLASS <= len(classes)
     known = few and all(value is not None for value in classes)
     slices, groups = (tuple(labels[by]) if by is not None else () for by in (slice_by, group_by))
-    return Contents(dataset, tuple(hashes), tuple(targets), tuple(map(str, classes)) if known else (), slices, groups)
+    return Contents(
+        dataset,
+        tuple(hashes),
+        tuple(targets),
+        tuple(map(str, classes)) if known else (),
+        slices,
+        groups,
+        _broken_notes(broken, len(dataset)),
+    )
+
+
+def _is_broken(sample: Sample) -> bool:
+    """Tell whether a sample's inputs hold NaN or infinity."""
+    inputs = sample.inputs
+    arrays = inputs.values() if isinstance(inputs, Mapping) else [inputs] if isinstance(inputs, np.ndarray) else inputs
+    return any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in map(np.asarray, arrays))
+
+
+def _broken_notes(broken: Sequence[int], count: int) -> tuple[str, ...]:
+    if not broken:
+        return ()
+    return (
+        f"{len(broken)} of {count} samples hold NaN or infinity, sample {broken[0]} first: check how they are made.",
+    )
 
 
 def whole(dataset: Dataset) -> Subset:
@@ -214,6 +239,7 @@ def split_data(
     Raises DataError when there are too few samples or groups, or when roles overlap.
     """
     contents = read_contents(data, step, slice_by=slice_by, group_by=group_by)
+    remarks = contents.notes
     if holdout is None:
         kept, held = _halve(contents, seed)
         (held_out, notes), theirs = contents.proving(held), "the held-out half"
@@ -221,14 +247,15 @@ def split_data(
         kept = list(range(len(data)))
         proof = read_contents(holdout, step, slice_by=slice_by, group_by=group_by)
         (held_out, notes), theirs = proof.proving(range(len(proof.hashes))), "--holdout"
+        remarks += proof.notes
         _forbid_overlap(contents.whole(), held_out, "--data", theirs)
     # Shuffled, since data often come sorted: so its first samples stand for all of it.
     search = contents.subset([kept[place] for place in np.random.default_rng(seed).permutation(len(kept))])
     if calibration is None:
-        return Splits(search, held_out, search, notes)
+        return Splits(search, held_out, search, (*notes, *remarks))
     calibrating = read_contents(calibration, step).whole()
     _forbid_overlap(calibrating, held_out, "--calibration", theirs)
-    return Splits(search, held_out, calibrating, notes)
+    return Splits(search, held_out, calibrating, (*notes, *remarks))
 
 
 def draw(samples: Subset, size: int, *, seed: int = 0) -> Subset:

@@ -18,7 +18,7 @@ class Conditions:
 
     `fingerprint` is the float model's. `circumstances` are what outputs and times depend on beside model, plan and data.
     `splits` need no samples and `metrics` no plugins here. `metric_key` tells the metrics from others, and `primary_key` the
-    first of them, by which accuracy control builds.
+    first of them, by which accuracy control builds. `compressed` tells that the float model's weights are stored in few bits.
     """
 
     fingerprint: str
@@ -30,6 +30,7 @@ class Conditions:
     primary_key: Any
     objective: Objective
     seed: int
+    compressed: bool = False
 
     @cached_property
     def float_plan(self) -> Plan:

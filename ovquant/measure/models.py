@@ -36,7 +36,8 @@ RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
 class Models:
     """The models of all plans of one float model, as files and compiled; `folder` receives the files.
 
-    `metric` is the primary metric, which recipes that score models while they quantize go by.
+    `metric` is the primary metric, which recipes that score models while they quantize go by. `float_model` is what is
+    quantized, where that is not `model`: one whose weights are stored in few bits.
     """
 
     model: openvino.Model
@@ -47,6 +48,7 @@ class Models:
     folder: Path
     seed: int = 0
     progress: Progress = silent
+    float_model: openvino.Model | None = None
     _quantized: dict[str, Quantized] = field(default_factory=dict)
     _compiled: dict[str, openvino.CompiledModel] = field(default_factory=dict)
 
@@ -74,6 +76,7 @@ class Models:
             primary_key=self.metric.key,
             objective="latency",
             seed=self.seed,
+            compressed=self.float_model is not None and self.float_model is not self.model,
         )
 
     def key(self, plan: Plan) -> dict[str, Any]:
@@ -98,12 +101,13 @@ class Models:
         """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
         if recipe.key not in self._quantized:
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
-            requests = runtime.Requests(self.model.inputs, samples, told(self.progress, "calibrating"))
+            model = self.float_model or self.model
+            requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
             # Room is made first: a quantized model can be large.
             while len(self._quantized) >= KEPT_RECIPES:
                 self._quantized.pop(next(iter(self._quantized)))
             self._quantized[recipe.key] = quantize(
-                self.model, recipe, calibration=requests, validation=self._validation(recipe)
+                model, recipe, calibration=requests, validation=self._validation(recipe)
             )
         return self._quantized[recipe.key]
 

@@ -16,6 +16,8 @@ from ovquant.measure.instruments import Instruments
 from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.runtime import REFERENCE
 
+OUTGROWN_SHARE, OUTGROWN_BYTES = 1.05, 2**16
+"""How much larger a plan may be than a file whose weights are stored in few bits: quantizers of activations take room too."""
 FAILURES = (DataError, MetricError, ModelError, UsageError, LostError)
 """What can be wrong with one plan: it is the plan's failure, and not the run's."""
 
@@ -59,7 +61,7 @@ class Workbench:
             if budget.max_drop is not None and not plan.is_float:
                 self.instruments.compare_first(plan)
             trial = replace(trial, **self.instruments.traits(plan))
-            reason = pointless(trial)
+            reason = self._outgrown(trial) or pointless(trial)
             score = None if reason else self.instruments.score(plan, "search", budget, glance=glance)
         except FAILURES as error:
             # The float model is measured first: what fails here fails because of the plan, outputs of NaN included.
@@ -83,6 +85,15 @@ class Workbench:
         if score is not None:
             self.record(trial)
         return trial
+
+    def _outgrown(self, trial: Trial) -> str:
+        """Say that a plan is larger than the file that was given, where weights are stored there in few bits."""
+        conditions = self.conditions
+        if not conditions.compressed or trial.plan.is_float:
+            return ""
+        size = self.instruments.traits(conditions.float_plan)["size_bytes"]
+        larger = trial.size_bytes > OUTGROWN_SHARE * size + OUTGROWN_BYTES
+        return f"not scored: it has {trial.size_bytes:,} bytes, and the model that was given {size:,}" if larger else ""
 
     def rescored(self, trial: Trial, budget: Budget) -> Trial:
         """Return a trial scored on as many samples of the search split as it takes to decide, or with a problem."""

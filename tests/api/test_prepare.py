@@ -105,7 +105,7 @@ def test_only_a_file_is_a_source(net: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_model_that_is_quantized_already_is_refused(found: ovquant.Result) -> None:
-    with pytest.raises(ModelError, match="already quantized.*Give the float model"):
+    with pytest.raises(ModelError, match="quantized already. Give the float model"):
         prepare(found.model, "accuracy", Options())
 
 
@@ -142,6 +142,12 @@ def test_targets_that_are_missing_are_found_before_anything_is_measured() -> Non
         check_data(made, splits_of(data=unlabelled(samples(60))))
     with pytest.raises(MetricError, match="Accuracy needs targets and the holdout data have none.*fidelity"):
         check_data(made, splits_of(holdout=unlabelled(samples(60, seed=2))))
+
+
+def test_an_array_that_no_input_takes_may_be_the_targets() -> None:
+    bare = [Sample({"x": sample.inputs, "labels": np.int64(sample.target)}) for sample in samples(60)]
+    with pytest.raises(MetricError, match="takes 'labels', which they have: .* call them 'targets'"):
+        check_data(prepare(linear(), "accuracy", Options()), splits_of(data=bare))
 
 
 def test_a_metric_that_compares_with_float_needs_no_targets() -> None:

@@ -144,7 +144,7 @@ def test_unknown_layer(run: Run, net: Case, tmp_path: Path) -> None:
 
 
 def test_quantized_model(run: Run, net: Case, finished: tuple[Path, Ran], tmp_path: Path) -> None:
-    refused(quantize(run, net, model=finished[0]), tmp_path, "already quantized", "float model")
+    refused(quantize(run, net, model=finished[0]), tmp_path, "quantized already", "float model")
 
 
 def test_samples_that_are_in_calibration_and_in_holdout(run: Run, net: Case, tmp_path: Path) -> None:

@@ -244,3 +244,17 @@ def test_a_smaller_draw_is_the_beginning_of_a_larger_one() -> None:
 def test_drawing_more_than_there_are_gives_all() -> None:
     everything = whole(samples(range(5)))
     assert draw(everything, 5) == draw(everything, 500) == everything
+
+
+def test_samples_that_hold_no_numbers_are_named() -> None:
+    data = samples(range(80))
+    assert split_data(data).notes == ()
+    broken = [
+        sample._replace(inputs=np.array([np.nan if place == 7 else -np.inf])) if place in (7, 9) else sample
+        for place, sample in enumerate(data)
+    ]
+    assert split_data(broken).notes == (
+        "2 of 80 samples hold NaN or infinity, sample 7 first: check how they are made.",
+    )
+    apart = split_data(data, holdout=[broken[9], *samples(range(100, 160))])
+    assert any("sample 0 first" in note for note in apart.notes)

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import psutil
 
 from ovquant.domain.sample import Dataset, Sample
 from ovquant.errors import DataError, OvquantError
@@ -23,6 +24,8 @@ from ovquant.plugins.datasets.arrays import (
 from ovquant.plugins.protocols import DatasetReader
 
 _LOADER = ("torch.utils.data.dataloader", "DataLoader")
+MOST_MEMORY, MOST_ITEMS = 0.5, 10_000_000
+"""The share of the memory, and the number of samples, that an iterable without a length may give."""
 _ADVICE = (
     "Give a sequence of (inputs, target) pairs, a tuple of arrays (inputs, targets), a torch DataLoader, or an object "
     "with __len__ and __getitem__."
@@ -148,8 +151,16 @@ def spooled(source: Any, name: str) -> list[Any]:
     if not isinstance(source, Iterable) or isinstance(source, str | bytes | Mapping):
         raise DataError(f"{name} is a {type(source).__name__}, which cannot be read as data. {_ADVICE}")
     found: list[Any] = []
+    most, held = psutil.virtual_memory().total * MOST_MEMORY, 0
     try:
-        found.extend(source)
+        for item in source:
+            found.append(item)
+            held += _bytes_of(item)
+            if held > most or len(found) > MOST_ITEMS:
+                raise DataError(
+                    f"{name} gave {len(found):,} samples, {held / 1e9:.1f} GB, and may never end. End it, or give a sequence "
+                    "with __len__ and __getitem__, of which one sample is read at a time."
+                )
     except OvquantError:
         raise
     except Exception as error:
@@ -157,6 +168,15 @@ def spooled(source: Any, name: str) -> list[Any]:
             f"{name} failed after {len(found)} samples: {type(error).__name__}: {error}. Correct the data."
         ) from error
     return found
+
+
+def _bytes_of(item: Any) -> int:
+    """Return the bytes of the arrays in an item, nearly."""
+    if isinstance(item, Mapping):
+        return sum(map(_bytes_of, item.values()))
+    if isinstance(item, list | tuple):
+        return sum(map(_bytes_of, item))
+    return int(getattr(item, "nbytes", 0))
 
 
 def is_loader(source: object) -> bool:

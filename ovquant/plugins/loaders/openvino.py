@@ -1,5 +1,6 @@
 """Read the model files that OpenVINO reads by itself."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     import openvino
 
 
+_LOCATION = re.compile(rb"\x0a\x08location\x12(.)(.{1,127})", re.DOTALL)
+"""Where an ONNX file names the file of a tensor's values: a key, and a value behind its length."""
 REMEDIES = {
     ".xml": "Save it again with openvino.save_model.",
     ".onnx": "Check it with onnx.checker.check_model, or export it again.",
@@ -57,10 +60,20 @@ def only_xml(folder: Path) -> Path:
     return found[0]
 
 
+def missing_data(path: Path) -> str:
+    """Return the first file that an ONNX model has its weights in and that is not there, or "" where none is missing."""
+    names = {found[2][: found[1][0]] for found in _LOCATION.finditer(path.read_bytes())}
+    texts = sorted(name.decode("utf-8", "replace") for name in names)
+    return next((text for text in texts if not (path.parent / text).exists()), "")
+
+
 def explain(path: Path, error: Exception) -> str:
     """Say why a file cannot be read and what to do."""
     suffix = path.suffix.lower()
     weights = path.with_suffix(".bin")
     if suffix == ".xml" and not weights.is_file():
         return f"The weights of '{path}' are missing: there is no '{weights.name}' beside it. Copy both files together."
+    missing = missing_data(path) if suffix == ".onnx" else ""
+    if missing:
+        return f"The weights of '{path}' are missing: there is no '{missing}' beside it. Copy the files together."
     return f"The model file '{path}' cannot be read: {first_cause(error)} {REMEDIES[suffix]}"

@@ -1,6 +1,7 @@
 """Python objects as data."""
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from ovquant.domain.sample import Sample
 from ovquant.errors import DataError
-from ovquant.plugins.datasets import open_dataset
+from ovquant.plugins.datasets import objects, open_dataset
 
 
 def array_of(dataset: Any, index: int = 0) -> np.ndarray:
@@ -115,6 +116,15 @@ def test_what_is_no_data_is_refused(source: Any) -> None:
 def test_iterable_is_read_once() -> None:
     data = open_dataset((np.full(2, index), index) for index in range(3))
     assert [data[index].target for index in (2, 0, 2)] == [2, 0, 2]
+
+
+def test_an_iterable_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "MOST_ITEMS", 1000)
+    with pytest.raises(DataError, match=r"gave 1,001 samples, 0.0 GB, and may never end"):
+        open_dataset((np.zeros(3), 0) for _ in count())
+    monkeypatch.setattr(objects, "MOST_MEMORY", 1e-6)
+    with pytest.raises(DataError, match="and may never end"):
+        open_dataset({"x": [np.zeros(1000)]} for _ in count())
 
 
 def test_iterable_that_fails_says_where() -> None:

@@ -82,6 +82,18 @@ def test_corrupt_saved_model_is_named(tmp_path: Path) -> None:
         load_model(tmp_path / "saved")
 
 
+def test_onnx_weights_that_are_missing_are_named(tmp_path: Path) -> None:
+    weights = onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", values[:1], values[1:], [weights])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save_model(made, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)
+    assert run(load_model(tmp_path / "m.onnx"), np.ones((1, 4), np.float32)).tolist() == [[4, 4, 4, 4]]
+    (tmp_path / "m.data").unlink()
+    with pytest.raises(ModelError, match="there is no 'm.data' beside it. Copy the files together"):
+        load_model(tmp_path / "m.onnx")
+
+
 @pytest.mark.parametrize("name", ["m.xml", "m.onnx", "m.tflite", "m.pb", "m.pdmodel"])
 def test_missing_file_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(ModelError, match=f"{name}' does not exist"):

@@ -1,0 +1,61 @@
+"""Weights that are stored in few bits become float; what quantizes activations is told apart."""
+
+import numpy as np
+import openvino
+import pytest
+from openvino import opset13 as ops
+
+from ovquant.graph.decompression import decompressed
+from ovquant.graph.precision import is_quantized
+
+RNG = np.random.default_rng(0)
+CODES = RNG.integers(-127, 128, (16, 8)).astype(np.int8)
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def stored(port: openvino.Node) -> openvino.Node:
+    values = ops.subtract(ops.convert(ops.constant(CODES), "f32"), ops.constant(np.float32(3)))
+    return ops.matmul(port, ops.multiply(values, ops.constant(np.full((1, 8), 0.25, np.float32))), False, False)
+
+
+def limits(size: float) -> list[openvino.Node]:
+    return [ops.constant(np.float32(value)) for value in (-size, size, -size, size)]
+
+
+def fake(port: openvino.Node) -> openvino.Node:
+    weights = ops.fake_quantize(ops.constant(CODES.astype(np.float32) / 100), *limits(1.0), 255)
+    return ops.matmul(port, weights, False, False)
+
+
+def activations(port: openvino.Node) -> openvino.Node:
+    return stored(ops.fake_quantize(port, *limits(4.0), 256))
+
+
+def model(build: object, *, name: str = "head") -> openvino.Model:
+    port = ops.parameter([-1, 16], np.float32)
+    head = build(port)  # type: ignore[operator]
+    head.set_friendly_name(name)
+    return openvino.Model([head], [port], "net")
+
+
+@pytest.mark.parametrize("build", [stored, fake])
+def test_stored_weights_become_float_and_compute_the_same(build: object) -> None:
+    given = model(build)
+    found = decompressed(given)
+    assert found is not None
+    assert is_quantized(given)
+    assert not is_quantized(found)
+    assert [operation.get_type_name() for operation in found.get_ordered_ops()] == [
+        "Parameter",
+        "Constant",
+        "MatMul",
+        "Result",
+    ]
+    assert "head" in [operation.get_friendly_name() for operation in found.get_ops()]
+    rows, core = RNG.standard_normal((5, 16)).astype(np.float32), openvino.Core()
+    expected, outputs = (core.compile_model(item, "CPU", F32)(rows)[0] for item in (given, found))
+    assert outputs == pytest.approx(expected, rel=1e-5, abs=1e-4)
+
+
+def test_quantized_activations_are_more_than_stored_weights() -> None:
+    assert decompressed(model(activations)) is None
