@@ -85,7 +85,7 @@ class Walk:
             return Found("infeasible" if verdict == "infeasible" else "inconclusive", kept, walked, candidate)
         self._note_reasons(walked)
         self._note_tightest(walked)
-        self._note_limits()
+        self.notes += within_reach(self.standings)
         return Found(verdict, kept, walked)
 
     def _note_reasons(self, walked: Sequence[Trial]) -> None:
@@ -109,7 +109,7 @@ class Walk:
         walked = [self._held_out(trial, number) for trial in fitting[:1]]
         if walked and _holds(walked[0].holdout):
             return Found("met", walked[0], walked)
-        self._note_limits()
+        self.notes += within_reach(self.standings)
         return Found(verdict, kept, walked)
 
     def _note_tightest(self, walked: Sequence[Trial]) -> None:
@@ -139,24 +139,6 @@ class Walk:
             self.notes.append(
                 f"Of the plans faster than float the most accurate, {trial.plan.name}, lost {lost(trial.search)} on the search "
                 "split: about that is the tightest budget within reach."
-            )
-
-    def _note_limits(self) -> None:
-        """Say which limits of latency and size that are asked for are within reach of no plan, and which would be."""
-        budget, judge = self.standings.judge.budget, self.standings.judge
-        trials = [trial for trial in (judge.baseline, *self.standings.trials.values()) if trial.timing is not None]
-        fastest = min(trials, key=lambda trial: trial.timing.p50_ms if trial.timing is not None else 0.0)
-        if budget.max_latency_ms is not None and fastest.timing and fastest.timing.p50_ms > budget.max_latency_ms:
-            self.notes.append(
-                f"The fastest of all that was measured, {fastest.plan.name}, takes {fastest.timing.p50_ms:.3g} ms: about that is "
-                "the tightest --max-latency within reach."
-            )
-        sized = [trial for trial in trials if trial.size_bytes]
-        smallest = min(sized, key=lambda trial: trial.size_bytes, default=judge.baseline)
-        if budget.max_size_bytes is not None and smallest.size_bytes > budget.max_size_bytes:
-            self.notes.append(
-                f"The smallest of all that was measured, {smallest.plan.name}, has {smallest.size_bytes / 1e6:.3g} MB: that is "
-                "the tightest --max-size within reach."
             )
 
     def _finalists(self) -> tuple[list[Trial], list[Trial]]:
@@ -264,6 +246,29 @@ class Walk:
         """Return the plans that are inside the budget and look faster than float, but are not surely faster."""
         rows = [pair for pair in self.standings.rows() if not pair[0].failed and pair[0].excess <= 0]
         return spread(front([pair for pair in rows if pair[0].cost < 1 <= pair[0].cost_high]), MOST_OPEN)
+
+
+def within_reach(standings: Standings) -> list[str]:
+    """Say which limits of latency and size no plan holds, and which ones would be held."""
+    budget, baseline = standings.judge.budget, standings.judge.baseline
+    timed = [(trial.timing.p50_ms, trial.plan.name) for trial in (baseline, *standings.trials.values()) if trial.timing]
+    sized = [
+        (trial.size_bytes, trial.plan.name) for trial in (baseline, *standings.trials.values()) if trial.size_bytes
+    ]
+    found = []
+    if budget.max_latency_ms is not None and timed and min(timed)[0] > budget.max_latency_ms:
+        milliseconds, name = min(timed)
+        found.append(
+            f"The fastest of all that was measured, {name}, takes {milliseconds:.3g} ms: about that is the tightest "
+            "--max-latency within reach."
+        )
+    if budget.max_size_bytes is not None and sized and min(sized)[0] > budget.max_size_bytes:
+        size, name = min(sized)
+        found.append(
+            f"The smallest of all that was measured, {name}, has {size / 1e6:.3g} MB: that is the tightest --max-size within "
+            "reach."
+        )
+    return found
 
 
 def undecided(trial: Trial, scores: Scores) -> str:
