@@ -33,7 +33,7 @@ from ovquant.graph.fingerprint import fingerprint
 from ovquant.graph.names import with_unique_names
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.instruments import Instruments, Local
-from ovquant.measure.isolated import Isolated
+from ovquant.measure.isolated import LIMIT_SECONDS, Isolated
 from ovquant.measure.worker import UnreadableError, Worker
 from ovquant.plugins.loaders import load_model
 from ovquant.plugins.metrics import resolve_metrics
@@ -141,13 +141,13 @@ class IsolatedSession:
     def prepare(self) -> Described:
         """Read the model and the metrics there and describe them; raises UnreadableError for what cannot be read there."""
         self._worker = Worker(f"{__name__}:{Held.__name__}", self._progress)
-        found: Described = self._opening(lambda worker: worker.call("prepare", self._sent))
+        found: Described = self._opening(lambda worker: worker.call("prepare", self._sent, limit=self._limit()))
         model = self._given.model
         return replace(found, name=model_name(model), source=model_source(model))
 
     def open(self) -> None:
         """Read the data there, and check that they fit."""
-        self._opening(lambda worker: worker.call("open"))
+        self._opening(lambda worker: worker.call("open", limit=self._limit()))
 
     def instruments(self, folder: Path, profile: Profile) -> Isolated:
         """Return what measures plans there."""
@@ -160,7 +160,13 @@ class IsolatedSession:
             assert self._worker is not None
             return self._worker, conditions
 
-        return Isolated(start, profile, trial_timeout=self._given.settings.trial_timeout)
+        timeout = self._given.settings.trial_timeout
+        return Isolated(start, profile, trial_timeout=timeout, float_limit=self._limit())
+
+    def _limit(self) -> float:
+        """Return the seconds that reading, or a measurement of float, may take: nothing says how long they should."""
+        budget = self._given.settings.time_budget
+        return float("inf") if budget is None else budget + LIMIT_SECONDS
 
     def _opening(self, ask: Callable[[Worker], Any]) -> Any:
         assert self._worker is not None

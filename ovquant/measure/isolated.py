@@ -27,15 +27,18 @@ Start = Callable[[], tuple[Worker, Conditions]]
 class Isolated:
     """The instruments of a process that can be lost: then another is started, and what is in the profile is not lost.
 
-    `trial_timeout` limits each measurement of a plan, in seconds; without it the limit follows from what float took.
+    `trial_timeout` limits each measurement of a plan, in seconds; without it the limit follows from what float took, and
+    float itself has `float_limit`.
     """
 
-    def __init__(self, start: Start, profile: Profile, *, trial_timeout: float | None = None) -> None:
+    def __init__(
+        self, start: Start, profile: Profile, *, trial_timeout: float | None = None, float_limit: float = float("inf")
+    ) -> None:
         self.profile, self.notes = profile, list[str]()
         self._start = start
         self._worker: Worker | None
         self._worker, self.conditions = start()
-        self._losses = Losses(profile, self.conditions, trial_timeout)
+        self._losses = Losses(profile, self.conditions, trial_timeout, float_limit)
 
     def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
         """Time a plan beside float."""
@@ -142,8 +145,11 @@ class Isolated:
 class Losses:
     """The processes that plans have cost, as the profile knows them, and the time that a measurement may take."""
 
-    def __init__(self, profile: Profile, conditions: Conditions, trial_timeout: float | None) -> None:
-        self._profile, self._conditions, self._trial_timeout = profile, conditions, trial_timeout
+    def __init__(
+        self, profile: Profile, conditions: Conditions, trial_timeout: float | None, float_limit: float
+    ) -> None:
+        self._profile, self._conditions = profile, conditions
+        self._trial_timeout, self._float_limit = trial_timeout, float_limit
         self._of_float = list[str]()
         self._float_key = {**conditions.key(conditions.float_plan), "data": conditions.splits.search.inputs}
 
@@ -170,7 +176,7 @@ class Losses:
         """Return the seconds that a measurement of a plan may take."""
         if self._trial_timeout is not None:
             return self._trial_timeout
-        return float("inf") if plan.is_float else LIMIT_SECONDS + LIMIT_TIMES * self._slowest()
+        return self._float_limit if plan.is_float else LIMIT_SECONDS + LIMIT_TIMES * self._slowest()
 
     def pace(self, plan: Plan, seconds: float) -> None:
         """Record what the longest measurement of float took; a run that goes on finds its values in the profile."""

@@ -66,11 +66,13 @@ class Worker:
             raise LostError("it was ended before")
         try:
             return self._call(cloudpickle.dumps((method, arguments, named)), limit)
-        except (BrokenPipeError, ConnectionError, EOFError):
-            raise LostError(self._end()) from None
         except BaseException as error:
-            if not getattr(error, "answered", False):
-                self.close()
+            # What was raised there is raised here, and the process goes on.
+            if getattr(error, "answered", False):
+                raise
+            if isinstance(error, EOFError | ConnectionError):
+                raise LostError(self._end()) from None
+            self.close()
             raise
 
     def _call(self, message: bytes, limit: float) -> Any:
@@ -132,7 +134,7 @@ def main(descriptor: int, target: str) -> None:
     connection = Connection(descriptor)
     answer = _Answers(connection)
     module, _, name = target.partition(":")
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionError):
+    with contextlib.suppress(EOFError, ConnectionError):
         held: Any = None
         while True:
             message = connection.recv_bytes()
@@ -143,11 +145,11 @@ def main(descriptor: int, target: str) -> None:
                 continue
             try:
                 held = held or getattr(import_module(module), name)(answer.progress)
-                answer.value(getattr(held, method)(*arguments, **named))
-            except (EOFError, BrokenPipeError, ConnectionError):
-                raise
+                value = getattr(held, method)(*arguments, **named)
             except BaseException as error:
                 answer.error(error)
+            else:
+                answer.value(value)
 
 
 class _Answers:

@@ -39,7 +39,12 @@ class Held:
             self._progress("telling", done, count)
 
     def fail(self, kind: str) -> None:
-        raise {"data": DataError("no data"), "value": ValueError("a value"), "foreign": ForeignError("far")}[kind]
+        raise {
+            "data": DataError("no data"),
+            "value": ValueError("a value"),
+            "foreign": ForeignError("far"),
+            "end": EOFError("torn"),
+        }[kind]
 
     def exit(self) -> None:
         sys.exit("enough")

@@ -174,3 +174,6 @@ def test_the_limit_follows_from_what_float_took(
     own.timing(plan())
     own.timing(conditions.float_plan)
     assert asked.limits == [5.0, 5.0]
+    ended = Processes(conditions)
+    isolated(tmp_path, ended, float_limit=7.0).timing(conditions.float_plan)
+    assert ended.limits == [7.0]
