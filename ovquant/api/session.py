@@ -184,10 +184,12 @@ class IsolatedSession:
 @contextmanager
 def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Described]]:
     """Open a session, and describe its model: in another process unless that is turned off or something cannot be sent there."""
-    wanted = given.settings.isolate
+    asked = given.settings.isolate
+    wanted = os.environ.get(VARIABLE) != "0" if asked is None else asked
     notes: tuple[str, ...] = ()
     with ExitStack() as held:
-        if wanted if wanted is not None else os.environ.get(VARIABLE) != "0":
+        # Other systems cannot hand a socket to a new process.
+        if wanted and os.name == "posix":
             try:
                 there = IsolatedSession(given, progress)
                 held.callback(there.close)
