@@ -1,5 +1,6 @@
 """Instruments in another process: what it is lost by is the failure of the plan that was measured."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
 from ovquant.domain.trial import Scores, Split, Timing
+from ovquant.domain.typed import fits
 from ovquant.errors import DataError, LostError
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.evaluate import Evaluation
@@ -102,11 +104,15 @@ class Isolated:
 
     def hold(self, recipe: Recipe) -> None:
         """Let another recipe leave memory before this one."""
-        self._measure("hold", recipe)
+        if self._worker is not None:
+            with contextlib.suppress(LostError):
+                self._measure("hold", recipe)
 
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running."""
-        self._measure("discard", plan)
+        if self._worker is not None:
+            with contextlib.suppress(LostError):
+                self._measure("discard", plan)
 
     def _ask(self, method: str, plan: Plan, *arguments: Any, **named: Any) -> Any:
         """Measure a plan; raises LostError once it has cost as many processes as it may."""
@@ -184,10 +190,12 @@ class Losses:
             self._profile.record("pace", self._float_key, {"seconds": seconds})
 
     def _slowest(self) -> float:
-        return float((self._profile.recall("pace", self._float_key) or {"seconds": 0.0})["seconds"])
+        known = self._profile.recall("pace", self._float_key)
+        return float(known["seconds"]) if fits(known, dict[str, float]) else 0.0
 
     def _causes(self, plan: Plan) -> list[str]:
         """Return how each process was lost; float's are forgotten with the run, since nothing can be had without it."""
         if plan.is_float:
             return self._of_float
-        return list((self._profile.recall("lost", self._conditions.key(plan)) or {"causes": []})["causes"])
+        known = self._profile.recall("lost", self._conditions.key(plan))
+        return list(known["causes"]) if fits(known, dict[str, list[str]]) else []

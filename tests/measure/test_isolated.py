@@ -136,6 +136,20 @@ def test_data_that_are_read_otherwise_the_second_time_are_an_error(tmp_path: Pat
         made.timing(plan())
 
 
+def test_what_only_makes_room_is_not_worth_a_process(tmp_path: Path, conditions: Conditions) -> None:
+    processes = Processes(conditions, CRASH, CRASH)
+    made = isolated(tmp_path, processes)
+    made.discard(plan())
+    made.hold(Recipe())
+    assert ([asked[0] for asked in processes.asked], processes.started, causes(made)) == (["discard"], 1, [])
+
+
+def test_a_damaged_profile_knows_no_losses(tmp_path: Path, conditions: Conditions) -> None:
+    made = isolated(tmp_path, Processes(conditions))
+    made.profile.record("lost", conditions.key(plan()), "torn")
+    assert made.timing(plan()) == "answered"
+
+
 def test_what_was_half_written_is_dropped(tmp_path: Path, conditions: Conditions) -> None:
     def torn() -> Any:
         with (tmp_path / "profile.jsonl").open("a") as file:
