@@ -190,12 +190,12 @@ class Losses:
             self._profile.record("pace", self._float_key, {"seconds": seconds})
 
     def _slowest(self) -> float:
-        known = self._profile.recall("pace", self._float_key)
+        known: Any = self._profile.recall("pace", self._float_key)
         return float(known["seconds"]) if fits(known, dict[str, float]) else 0.0
 
     def _causes(self, plan: Plan) -> list[str]:
         """Return how each process was lost; float's are forgotten with the run, since nothing can be had without it."""
         if plan.is_float:
             return self._of_float
-        known = self._profile.recall("lost", self._conditions.key(plan))
+        known: Any = self._profile.recall("lost", self._conditions.key(plan))
         return list(known["causes"]) if fits(known, dict[str, list[str]]) else []
