@@ -99,7 +99,7 @@ class Registry:
         hint = f"Did you mean {', '.join(close)}?" if close else f"Registered: {', '.join(known)}."
         package = PACKAGES.get((self.kind, name))
         if package:
-            hint = f"Install it: pip install {package}."
+            hint = f"Install it from a clone of ovquant: pip install ./plugins/{package}."
         return f"There is no {self.kind} plugin '{name}'. {hint} Or give FILE.py:NAME."
 
 

@@ -191,7 +191,7 @@ def test_unknown_name_with_nothing_close_lists_all() -> None:
 
 def test_unknown_name_of_a_known_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.PACKAGES, ("metrics", "elsewhere"), "ovquant-elsewhere")
-    with pytest.raises(UnknownPluginError, match="pip install ovquant-elsewhere"):
+    with pytest.raises(UnknownPluginError, match="from a clone of ovquant: pip install ./plugins/ovquant-elsewhere"):
         Registry("metrics").resolve("elsewhere")
 
 
