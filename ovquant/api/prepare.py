@@ -1,10 +1,11 @@
 """What was given, to a prepared model, metrics, splits and instruments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino
 
 from ovquant import runtime
@@ -25,7 +26,7 @@ from ovquant.measure.models import Models
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
 from ovquant.plugins.datasets import open_dataset
-from ovquant.plugins.loaders import digest_in, load_model
+from ovquant.plugins.loaders import digest_in, lacks_example, load_model
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 
 
@@ -116,7 +117,25 @@ def model_name(model: Any) -> str:
     if isinstance(model, str | Path):
         text = str(model)
         return Path(text.partition(".py:")[0]).stem if ".py:" in text else Path(text).stem
+    model = model[0] if isinstance(model, tuple) and model else model
     return str(getattr(model, "friendly_name", "") or type(model).__name__)
+
+
+def with_example(model: Any, data: Any) -> Any:
+    """Return a PyTorch module that has no example input beside one that is made of the first sample; others as they are."""
+    once = isinstance(data, Iterator) or (not isinstance(data, str | Path) and not hasattr(data, "__len__"))
+    if once or not lacks_example(model):
+        return model
+    inputs = open_dataset(data)[0].inputs
+    if isinstance(inputs, Mapping):
+        return model, {name: _of_one(value) for name, value in inputs.items()}
+    return model, _of_one(inputs) if isinstance(inputs, np.ndarray) else tuple(map(_of_one, inputs))
+
+
+def _of_one(value: Any) -> Any:
+    """Return a sample's array as a batch of one, as a module takes it: numpy's default is twice what modules compute in."""
+    array = np.asarray(value)
+    return array[None].astype(np.float32 if array.dtype == np.float64 else array.dtype)
 
 
 def model_source(model: Any) -> str:

@@ -23,6 +23,7 @@ from ovquant.api.prepare import (
     model_source,
     open_splits,
     prepare,
+    with_example,
 )
 from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.profile import Profile
@@ -184,6 +185,7 @@ class IsolatedSession:
 @contextmanager
 def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Described]]:
     """Open a session, and describe its model: in another process unless that is turned off or something cannot be sent there."""
+    given = replace(given, model=with_example(given.model, given.data))
     asked = given.settings.isolate
     wanted = os.environ.get(VARIABLE) != "0" if asked is None else asked
     notes: tuple[str, ...] = ()

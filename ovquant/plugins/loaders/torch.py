@@ -116,6 +116,11 @@ def is_module(source: object) -> bool:
     return torch is not None and isinstance(source, torch.nn.Module)
 
 
+def lacks_example(source: object) -> bool:
+    """Tell whether an object is a module that is to be traced and has no example input to trace it with."""
+    return is_module(source) and getattr(source, "example_input", None) is None
+
+
 def is_program(source: object) -> bool:
     """Tell whether an object is a torch.export.ExportedProgram, without importing torch."""
     exported = sys.modules.get("torch.export.exported_program")
