@@ -11,6 +11,7 @@ import openvino
 import pytest
 
 from ovquant.api.options import Options
+from ovquant.api.prepare import Described
 from ovquant.api.session import Bounded, Given, IsolatedSession, LocalSession, opened, packed
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import silent
@@ -44,7 +45,7 @@ def test_both_find_the_same(tmp_path: Path, net: Path) -> None:
                 instruments = session.instruments(tmp_path / "trials", Profile(tmp_path / "profile.jsonl"))
                 assert isinstance(instruments, Isolated if isolate else Local)
                 plain = replace(described, metrics=tuple(replace(item, plugin=None) for item in described.metrics))
-                values = {name: getattr(plain, name) for name in plain.__dataclass_fields__ if name != "model"}
+                values = {name: getattr(plain, name) for name in Described.__dataclass_fields__}
                 found.append((values, instruments.conditions, list(instruments.notes)))
         assert found[0] == found[1]
         assert found[0][0]["source"] == ("" if isinstance(model, openvino.Model) else str(net))
