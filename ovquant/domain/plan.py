@@ -61,6 +61,8 @@ class Recipe:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
         """Read what `to_json` wrote; an unknown setting is an error."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"the recipe is {values!r:.60}, where fields by name are expected")
         known = {item.name for item in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:

@@ -203,7 +203,7 @@ class Parquet:
                 columns = tuple(source.schema_arrow.names)
                 starts = _spool(pyarrow, source, copy)
             reader = pyarrow.ipc.open_file(pyarrow.memory_map(str(copy)))
-        except pyarrow.ArrowException as error:
+        except (pyarrow.ArrowException, UnicodeDecodeError) as error:
             raise DataError(f"'{self.path}' cannot be read as Parquet: {error}. Write it again.") from error
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "_starts", starts)
@@ -214,7 +214,11 @@ class Parquet:
 
     def __getitem__(self, index: int, /) -> dict[str, Any]:
         batch = bisect.bisect_right(self._starts, index) - 1
-        row: list[dict[str, Any]] = self._reader.get_batch(batch).slice(index - self._starts[batch], 1).to_pylist()
+        rows = self._reader.get_batch(batch).slice(index - self._starts[batch], 1)
+        try:
+            row: list[dict[str, Any]] = rows.to_pylist()
+        except UnicodeDecodeError as error:
+            raise DataError(f"Row {index} of '{self.path}' is not UTF-8: {error}. Write it again.") from error
         return row[0]
 
 
