@@ -166,8 +166,7 @@ class _Answers:
     def error(self, error: BaseException) -> None:
         """Send an exception, or what it says where it cannot be sent."""
         error.add_note("".join(traceback.format_exception(error)))
-        known = isinstance(error, OvquantError | UnreadableError | MemoryError)
-        sent = error if known or _can_be_sent(error) else RuntimeError(f"{type(error).__name__}: {error}")
+        sent = error if _can_be_sent(error) else RuntimeError(f"{type(error).__name__}: {error}")
         sent.__cause__ = sent.__context__ = None
         self._connection.send_bytes(pickle.dumps(("error", sent)))
 
@@ -180,8 +179,12 @@ class _Answers:
 
 
 def _can_be_sent(error: BaseException) -> bool:
-    # SystemExit would end the process that it is raised in.
-    if not isinstance(error, Exception) or type(error).__module__ != "builtins":
+    # SystemExit would end the process that it is raised in, and another module's exception may not be there.
+    if not isinstance(error, Exception) or type(error).__module__ not in (
+        "builtins",
+        OvquantError.__module__,
+        __name__,
+    ):
         return False
     try:
         pickle.loads(pickle.dumps(error))

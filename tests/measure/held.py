@@ -11,6 +11,10 @@ from ovquant.domain.progress import Progress
 from ovquant.errors import DataError
 
 
+class PluginOwnError(DataError):
+    """An error of a plugin's own, after one of ovquant's."""
+
+
 class ForeignError(Exception):
     """An exception of a module that the other side may not have."""
 
@@ -44,6 +48,7 @@ class Held:
             "value": ValueError("a value"),
             "foreign": ForeignError("far"),
             "end": EOFError("torn"),
+            "own": PluginOwnError("mine"),
         }[kind]
 
     def exit(self) -> None:

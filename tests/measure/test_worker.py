@@ -53,6 +53,8 @@ def test_an_exception_is_raised_here_and_the_process_goes_on(worker: Worker) -> 
     assert "in fail" in caught.value.__notes__[0]
     with pytest.raises(ValueError, match="^a value"):
         worker.call("fail", "value")
+    with pytest.raises(RuntimeError, match="^PluginOwnError: mine"):
+        worker.call("fail", "own")
     with pytest.raises(EOFError, match="^torn"):
         worker.call("fail", "end")
     with pytest.raises(RuntimeError, match="^ForeignError: far"):
