@@ -6,10 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+import openvino
+
 from ovquant import runtime
-from ovquant.api.options import MeasureOptions, read_options
+from ovquant.api.options import MeasureOptions, Options, read_options
 from ovquant.api.prepare import load_float, model_name
+from ovquant.api.session import may_start_processes
+from ovquant.domain.files import TemporaryFolder
+from ovquant.domain.sample import Array
 from ovquant.domain.trial import Timing
+from ovquant.measure.footprint import FOOTPRINT_REQUESTS, footprint
 from ovquant.measure.stopwatch import race_heats
 from ovquant.plugins.datasets import open_dataset
 
@@ -18,10 +24,14 @@ HEATS, MOST_ROUNDS, TIMED_REQUESTS = 8, 400, 16
 
 @dataclass(frozen=True)
 class Contender:
-    """One model of a benchmark; the ratios in `timing` are to the first model."""
+    """One model of a benchmark; the ratios in `timing` are to the first model.
+
+    `memory_bytes` is what a process that serves the model grows by at most; None where no process may be started for it.
+    """
 
     name: str
     timing: Timing
+    memory_bytes: int | None = None
 
 
 def benchmark(
@@ -35,7 +45,8 @@ def benchmark(
     """
     settings = read_options(options, MeasureOptions, of=benchmark)
     runtime.check_device(settings.device)
-    makers = [partial(runtime.compile_model, load_float(model, settings), settings.deployment()) for model in models]
+    loaded = [load_float(model, settings) for model in models]
+    makers = [partial(runtime.compile_model, model, settings.deployment()) for model in loaded]
     first, *others = (make() for make in makers)
     samples = open_dataset(data) if data is not None else runtime.random_samples(first, seed=settings.seed)
     requests = runtime.requests_of(first, samples, TIMED_REQUESTS)
@@ -52,5 +63,14 @@ def benchmark(
         most=MOST_ROUNDS,
         seed=settings.seed,
     )
+    memory = [_memory(model, settings, requests) for model in loaded]
     names = [model_name(model) if not isinstance(model, str | Path) else str(model) for model in models]
-    return [Contender(name, timing) for name, timing in zip(names, timings, strict=True)]
+    return [Contender(*found) for found in zip(names, timings, memory, strict=True)]
+
+
+def _memory(model: openvino.Model, settings: Options, requests: Sequence[Sequence[Array]]) -> int | None:
+    if not may_start_processes():
+        return None
+    folder = TemporaryFolder()
+    openvino.serialize(model, folder.path / "model.xml")
+    return footprint(folder.path / "model.xml", settings.deployment(), requests[:FOOTPRINT_REQUESTS])

@@ -71,7 +71,8 @@ class Run:
 
     def finish(self, outcome: Outcome, work: Work) -> Result:
         """Put the chosen model into the work folder, describe the run, and give the folder its final name."""
-        chosen, splits = outcome.chosen, self.bench.conditions.splits
+        splits = self.bench.conditions.splits
+        chosen, baseline = (self._with_memory(trial) for trial in (outcome.chosen, outcome.baseline))
         for samples in (splits.search, splits.holdout, splits.calibration):
             remember(self.bench.profile, samples)
         built = self.bench.instruments.build(chosen.plan)
@@ -85,7 +86,7 @@ class Run:
         result = Result(
             verdict=outcome.verdict,
             trial=chosen,
-            baseline=outcome.baseline,
+            baseline=baseline,
             trials=outcome.trials,
             walked=outcome.walked,
             budget=self.budget,
@@ -100,6 +101,9 @@ class Run:
             folder=work.folder,
         )
         return work.finish(result)
+
+    def _with_memory(self, trial: Trial) -> Trial:
+        return replace(trial, memory_bytes=self.bench.instruments.footprint(trial.plan))
 
     def _provenance(self, chosen: Trial, splits: Splits) -> Provenance:
         settings = self.settings

@@ -96,6 +96,8 @@ class LocalSession:
     def instruments(self, folder: Path, profile: Profile) -> Local:
         """Return what measures plans."""
         made = instruments_in(folder, self._prepared, self._splits, self._given.settings, profile, self._progress)
+        # What came in is let go where its weights are mapped from a file now.
+        self._prepared = replace(self._prepared, model=made.models.model, float_model=made.models.float_model)
         return replace(made, notes=self._notes)
 
 
@@ -122,7 +124,7 @@ class Held:
 
     def begin(self, folder: Path, profile: Path) -> Conditions:
         """Make the instruments."""
-        self._instruments = self._session.instruments(folder, Profile(profile))
+        self._instruments = replace(self._session.instruments(folder, Profile(profile)), processes=True)
         return self._instruments.conditions
 
     def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
@@ -186,12 +188,9 @@ class IsolatedSession:
 def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Described]]:
     """Open a session, and describe its model: in another process unless that is turned off or something cannot be sent there."""
     given = replace(given, model=with_example(given.model, given.data))
-    asked = given.settings.isolate
-    wanted = os.environ.get(VARIABLE) != "0" if asked is None else asked
     notes: tuple[str, ...] = ()
     with ExitStack() as held:
-        # Other systems cannot hand a socket to a new process.
-        if wanted and os.name == "posix":
+        if may_start_processes(asked=given.settings.isolate):
             try:
                 there = IsolatedSession(given, progress)
                 held.callback(there.close)
@@ -205,7 +204,13 @@ def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Describe
                 yield there, described
                 return
         here = LocalSession(given, progress, notes)
-        yield here, here.prepare()
+        yield here, here.prepare().plain()
+
+
+def may_start_processes(*, asked: bool | None = None) -> bool:
+    """Tell whether others may be started: as asked, else unless the environment says no, and where a socket can be handed over."""
+    wanted = os.environ.get(VARIABLE) != "0" if asked is None else asked
+    return wanted and os.name == "posix"
 
 
 def packed(given: Given, folder: Path) -> bytes:

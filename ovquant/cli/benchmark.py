@@ -10,7 +10,7 @@ from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
 from ovquant.cli.text import print_json, show, speedup_interval, table_of
-from ovquant.plugins.reports.figures import speedup
+from ovquant.plugins.reports.figures import file_size, speedup
 
 if TYPE_CHECKING:
     from ovquant.api.benchmark import Contender
@@ -56,7 +56,15 @@ def benchmark(
         print_json({"device": device, "objective": optimize, "models": [contender_json(item) for item in found]})
         return
     per = "ms per request, all requests busy" if optimize == "throughput" else "ms per request"
-    columns = {"model": False, "p50": True, "p95": True, "speed-up": True, "95 % interval": True, "": False}
+    columns = {
+        "model": False,
+        "p50": True,
+        "p95": True,
+        "speed-up": True,
+        "95 % interval": True,
+        "memory": True,
+        "": False,
+    }
     rows = [contender_row(item, first=item is found[0]) for item in found]
     show(
         table_of(
@@ -70,18 +78,21 @@ def benchmark(
 def contender_json(contender: "Contender") -> dict[str, object]:
     """Return plain values: times in milliseconds, and the ratio to the first model."""
     timing = {name.replace("float_", "first_"): value for name, value in asdict(contender.timing).items()}
-    return {"model": contender.name, **timing, "speedup": contender.timing.speedup, "decided": contender.timing.decided}
+    speed = {"speedup": contender.timing.speedup, "decided": contender.timing.decided}
+    return {"model": contender.name, **timing, **speed, "memory_bytes": contender.memory_bytes}
 
 
 def contender_row(contender: "Contender", *, first: bool) -> list[str]:
     """Return one line of the table."""
     timing = contender.timing
     times = [contender.name, f"{timing.p50_ms:.3g}", f"{timing.p95_ms:.3g}"]
+    memory = "" if contender.memory_bytes is None else file_size(contender.memory_bytes)
     if first:
-        return [*times, "1.00×", "", "what the others are compared with"]
+        return [*times, "1.00×", "", memory, "what the others are compared with"]
     return [
         *times,
         speedup(timing.ratio),
         speedup_interval(timing),
+        memory,
         "" if timing.decided else "not decided: noise exceeds the difference",
     ]

@@ -289,7 +289,8 @@ class Timing:
 class Trial:
     """What was measured of one plan; `problem` says why where it could not be built or need not be scored.
 
-    `predicted` is the ratio to float in the objective that was expected before the plan was built.
+    `predicted` is the ratio to float in the objective that was expected before the plan was built. `memory_bytes` is what a
+    process that serves it grows by at most, where that was measured.
     """
 
     plan: Plan
@@ -302,6 +303,7 @@ class Trial:
     problem: str = ""
     seconds: float = 0.0
     predicted: float | None = None
+    memory_bytes: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -110,7 +110,7 @@ class _Reading:
             data = operation.data
             # The shape is part of the values: without it the same numbers can mean other axes.
             self._add(tuple(data.shape) if self._values else "")
-            self._hasher.update(data.tobytes() if data.dtype != object else repr(data.tolist()).encode())
+            self._hasher.update(repr(data.tolist()).encode() if data.dtype == object else data.reshape(-1).view("u1"))
 
 
 def bodies_of(operation: openvino.Node) -> list[openvino.Model]:

@@ -1,6 +1,6 @@
 """What a plan is beside its score and its speed: size, divergence from float, precisions, and what it is served on."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ovquant import runtime
@@ -9,6 +9,7 @@ from ovquant.domain.sample import Array
 from ovquant.domain.typed import number, typed
 from ovquant.measure.divergence import divergence, outputs_of
 from ovquant.measure.evaluate import FIRST_CHECKPOINT, checkpoints
+from ovquant.measure.footprint import FOOTPRINT_REQUESTS, footprint
 from ovquant.measure.models import Models
 from ovquant.measure.score import Scorer
 from ovquant.quantization import layer_precisions
@@ -68,6 +69,13 @@ class Describer:
         """Return what a plan is scored and served on, as its compiled model reports it."""
         known = runtime.properties_of(self.models.compiled(plan), runtime.SERVED)
         return {"device": self.models.deployment.device, "batch": str(self.models.deployment.batch), **known}
+
+    def footprint(self, plan: Plan) -> int | None:
+        """Return the bytes of memory that serving a plan takes, by a process that does nothing else; None where it failed."""
+        self.models.release()
+        path, splits = self.models.build(plan), self.models.splits
+        requests = runtime.requests_of(self.models.compiled(plan), splits.search, FOOTPRINT_REQUESTS)
+        return footprint(path, replace(self.models.deployment, properties=plan.properties), requests)
 
     def float_outputs(self) -> list[dict[str, Array]]:
         """Return the float reference's outputs for the first samples of the search split."""

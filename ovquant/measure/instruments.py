@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ovquant.domain.budget import Budget
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.split import Splits
 from ovquant.domain.table import LayerRow, PairRow
@@ -46,23 +46,24 @@ class Instruments(Protocol):
     def compare_first(self, plan: Plan) -> None: ...
     def traits(self, plan: Plan) -> dict[str, Any]: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
+    def footprint(self, plan: Plan) -> int | None: ...
     def layers(self, plan: Plan, base_cost: float, until: float, *, gains: bool) -> tuple[LayerRow, ...]: ...
     def pairs(
         self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float
     ) -> tuple[PairRow, ...]: ...
     def build(self, plan: Plan) -> Path: ...
-    def hold(self, recipe: Recipe) -> None: ...
-    def discard(self, plan: Plan) -> None: ...
+    def let_go(self, plans: Iterable[Plan], holding: Plan | None = ...) -> None: ...
 
 
 @dataclass
 class Local:
-    """The instruments of this process."""
+    """The instruments of this process; `processes` tells that they may start others for what needs one of its own."""
 
     models: Models
     scorer: Scorer
     stopwatch: Stopwatch
     notes: Sequence[str] = ()
+    processes: bool = False
 
     @cached_property
     def describer(self) -> Describer:
@@ -128,6 +129,10 @@ class Local:
         """Return what a plan is scored and served on, as its compiled model reports it."""
         return self.describer.served(plan)
 
+    def footprint(self, plan: Plan) -> int | None:
+        """Return the bytes of memory that serving a plan takes; None where no process may be started for it, or it failed."""
+        return self.describer.footprint(plan) if self.processes else None
+
     def layers(self, plan: Plan, base_cost: float, until: float, *, gains: bool) -> tuple[LayerRow, ...]:
         """Measure the layers of a plan's recipe, until time is up; see `Probing.layers`."""
         return probing(self, plan, until).layers(base_cost, gains=gains)
@@ -142,13 +147,12 @@ class Local:
         """Build a plan and return the path of its model.xml."""
         return self.models.build(plan)
 
-    def hold(self, recipe: Recipe) -> None:
-        """Let another recipe leave memory before this one."""
-        self.models.hold(recipe)
-
-    def discard(self, plan: Plan) -> None:
-        """Delete the built files of a plan that is out of the running."""
-        self.models.discard(plan)
+    def let_go(self, plans: Iterable[Plan], holding: Plan | None = None) -> None:
+        """Delete the built files of plans that are out of the running; other recipes leave memory before that of `holding`."""
+        for plan in plans:
+            self.models.discard(plan)
+        if holding is not None and holding.recipe is not None:
+            self.models.hold(holding.recipe)
 
 
 def probing(local: Local, plan: Plan, until: float) -> Probing:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ovquant.domain.budget import Budget
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
 from ovquant.domain.trial import Scores, Split, Timing
@@ -88,6 +88,10 @@ class Isolated:
         """Return what a plan is served on."""
         return self._ask("served", plan)  # type: ignore[no-any-return]
 
+    def footprint(self, plan: Plan) -> int | None:
+        """Return the bytes of memory that serving a plan takes."""
+        return self._ask("footprint", plan)  # type: ignore[no-any-return]
+
     def layers(self, plan: Plan, base_cost: float, until: float, *, gains: bool) -> tuple[LayerRow, ...]:
         """Measure the layers of a plan's recipe."""
         return self._ask("layers", plan, base_cost, until, gains=gains)  # type: ignore[no-any-return]
@@ -102,17 +106,11 @@ class Isolated:
         """Build a plan and return the path of its model.xml."""
         return Path(self._ask("build", plan))
 
-    def hold(self, recipe: Recipe) -> None:
-        """Let another recipe leave memory before this one."""
+    def let_go(self, plans: Iterable[Plan], holding: Plan | None = None) -> None:
+        """Delete the built files of plans that are out of the running; other recipes leave memory before that of `holding`."""
         if self._worker is not None:
             with contextlib.suppress(LostError):
-                self._measure("hold", recipe)
-
-    def discard(self, plan: Plan) -> None:
-        """Delete the built files of a plan that is out of the running."""
-        if self._worker is not None:
-            with contextlib.suppress(LostError):
-                self._measure("discard", plan)
+                self._measure("let_go", list(plans), holding)
 
     def _ask(self, method: str, plan: Plan, *arguments: Any, **named: Any) -> Any:
         """Measure a plan; raises LostError once it has cost as many processes as it may."""

@@ -17,15 +17,18 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.split import Splits, draw
-from ovquant.graph.fingerprint import fingerprint
+from ovquant.errors import ModelError
+from ovquant.graph.fingerprint import constant_bytes, fingerprint
 from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.plugins.metrics import ResolvedMetric
-from ovquant.quantization import Quantized, Validation, quantize
+from ovquant.quantization import Quantized, Validation, needed_bytes, quantize
 from ovquant.runtime import Deployment
 
-KEPT_RECIPES = 2
-"""Quantized models that are kept in memory, so that layers can be switched without calibrating again."""
+LARGE = 64 * 2**20
+"""Bytes of weights from which on memory counts for more than the seconds that building or compiling anew takes."""
+KEPT_RECIPES = {False: 2, True: 1}
+"""Quantized models that are kept in memory, so that layers can be switched without calibrating again; by whether they are large."""
 KEPT_COMPILED = 3
 """Compiled models that are kept for scoring: the float reference, float as it is served, and the plan at hand."""
 RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
@@ -36,7 +39,8 @@ RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
 class Models:
     """The models of all plans of one float model, as files and compiled; `folder` receives the files.
 
-    `metric` is the primary metric, which recipes that score models while they quantize go by. `float_model` is what is
+    The float model is read back from the file that is served, so that its weights are mapped rather than held. `metric` is the
+    primary metric, which recipes that score models while they quantize go by. `float_model` is what is
     quantized, where that is not `model`: one whose weights are stored in few bits.
     """
 
@@ -55,6 +59,11 @@ class Models:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.float_plan, self.reference_plan = float_plan(self.deployment), reference_plan(self.deployment)
+        self.large = constant_bytes(self.float_model or self.model) > LARGE
+        mapped = runtime.core().read_model(self.build(self.float_plan))
+        if fingerprint(mapped) == self.fingerprint:
+            self.float_model = mapped if self.float_model is self.model else self.float_model
+            self.model = mapped
 
     # Keys ---------------------------------------------------------------------------------------------------------
 
@@ -104,8 +113,10 @@ class Models:
             model = self.float_model or self.model
             requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
             # Room is made first: a quantized model can be large.
-            while len(self._quantized) >= KEPT_RECIPES:
+            self.release()
+            while len(self._quantized) >= KEPT_RECIPES[self.large]:
                 self._quantized.pop(next(iter(self._quantized)))
+            check_room(model, recipe, requests)
             self._quantized[recipe.key] = quantize(
                 model, recipe, calibration=requests, validation=self._validation(recipe)
             )
@@ -147,7 +158,9 @@ class Models:
         return runtime.mark(model, runtime.int8_arithmetic(self.deployment.device)) if plan.runs_int8 else model
 
     def _place(self, plan: Plan) -> Path:
-        return self.folder / content_digest(self.key(plan))[:16]
+        """Return the folder of a plan's model, which plans share that differ in nothing that is built."""
+        built = replace(plan, properties=_travelling(plan.properties))
+        return self.folder / content_digest(self.key(built))[:16]
 
     def compile(self, plan: Plan) -> openvino.CompiledModel:
         """Compile a plan's saved file anew, exactly as it will be served.
@@ -165,19 +178,39 @@ class Models:
             self._compiled[plan.key] = self.compile(plan)
         return self._compiled[plan.key]
 
+    def release(self) -> None:
+        """Forget the compiled models where they are large, before what needs the room."""
+        if self.large:
+            self._compiled.clear()
+
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running, and forget its compiled model."""
         self._compiled.pop(plan.key, None)
         shutil.rmtree(self._place(plan), ignore_errors=True)
 
 
+def check_room(model: openvino.Model, recipe: Recipe, requests: runtime.Requests) -> None:
+    """Raise ModelError for a recipe that this machine has no memory for."""
+    needed, free = needed_bytes(model, recipe, requests.first(), len(requests)), runtime.free_bytes()
+    if needed > free:
+        raise ModelError(
+            f"Quantizing needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. What helps: fewer "
+            "samples (the recipe part calibration:size=N), a smaller --batch or --input-shape, ranges and biases that need "
+            "fewer values at once, or a machine with more memory."
+        )
+
+
 def with_runtime_options(model: openvino.Model, properties: Mapping[str, str]) -> openvino.Model:
     """Return a model, as a copy where it must be, that holds those of its properties that travel with it."""
-    travelling = [name for name in RUNTIME_OPTIONS if name in properties]
+    travelling = _travelling(properties)
     copy = model.clone() if travelling else model
-    for name in travelling:
-        copy.set_rt_info(properties[name], ["runtime_options", name])
+    for name, value in travelling.items():
+        copy.set_rt_info(value, ["runtime_options", name])
     return copy
+
+
+def _travelling(properties: Mapping[str, str]) -> dict[str, str]:
+    return {name: properties[name] for name in RUNTIME_OPTIONS if name in properties}
 
 
 def circumstances(device: str) -> dict[str, str]:

@@ -27,8 +27,8 @@ PROBE_SAMPLES = 16
 MOST_PROBES = 24
 """Groups that are probed first, however many layers: with more of them, neighbours go together. Half as many groups
 are split at most, so that the number of builds does not grow with the depth."""
-HEAT = 6
-"""Variants that are timed in turn with the recipe they differ from."""
+HEAT = {False: 6, True: 1}
+"""Variants that are timed in turn with the recipe they differ from; by whether models are large, and memory counts."""
 HEAT_ROUNDS = 60
 HEAT_SECONDS = 4.0
 UNUSABLE = 1e6
@@ -115,10 +115,11 @@ class Probing:
         """Yield what putting back each group of layers does; ends early when time is up."""
         self.count += len(groups)
         done = 0
-        for begin in range(0, len(groups), HEAT):
+        together = HEAT[self.models.large]
+        for begin in range(0, len(groups), together):
             if time.monotonic() > self.until:
                 return
-            heat = groups[begin : begin + HEAT]
+            heat = groups[begin : begin + together]
             keys = [self._key(group) for group in heat]
             if any(self.models.profile.recall("sensitivity", key) is None for key in keys):
                 for key, value in zip(keys, self._heat(heat), strict=True):
@@ -143,6 +144,7 @@ class Probing:
 
     def _heat(self, groups: Sequence[Group]) -> list[dict[str, float]]:
         """Build the recipe with each group put back, and time all of them in turn with the recipe itself."""
+        self.models.release()
         models = [self.quantized.build(group) for group in groups]
         compiled = [self._compile(model) for model in models]
         divergences = [UNUSABLE if item is None else self._divergence(item) for item in compiled]

@@ -23,6 +23,8 @@ TRIAL_HEATS, FINAL_HEATS, MOST_HEATS = 3, 8, 32
 """Heats of a trial, of the last race, and of a race that the noise prolongs."""
 LEAST_HEATS, HEATS_SECONDS = 3, 60.0
 """Heats that are run however long they take, and the time after which no other is begun: compiling can take minutes."""
+TOGETHER = 2
+"""Large plans that are timed in turn with float; more of them are timed in parts of a heat, each with float, to save memory."""
 HEAT_ROUNDS = 150
 """Rounds after which a heat ends, however quick they are: more would say nothing of the next compilation."""
 
@@ -87,21 +89,27 @@ class Stopwatch:
         """Time plans beside float in one heat; one that was run before is in the profile."""
 
         def measure() -> list[dict[str, Any]]:
-            float_plan = self.models.float_plan
-            everyone = [float_plan, *(plan for plan in plans if plan.key != float_plan.key)]
-            timings = race(
-                [partial(self.models.compile, plan) for plan in everyone],
-                self._requests,
-                objective=self.objective,
-                seconds=self.heat_seconds * len(everyone),
-                most=HEAT_ROUNDS,
-                seed=self.models.seed + number,
-            )
-            return [asdict(timing) for timing in (timings[1:] or timings)]
+            self.models.release()
+            together = TOGETHER if self.models.large else len(plans)
+            parts = [plans[begin : begin + together] for begin in range(0, len(plans), together)]
+            return [asdict(timing) for part in parts for timing in self._heat(part, number)]
 
         return self.models.profile.measured(
             "timing", key, measure, lambda value: [typed(Timing, item) for item in value]
         )
+
+    def _heat(self, plans: Sequence[Plan], number: int) -> list[Timing]:
+        float_plan = self.models.float_plan
+        everyone = [float_plan, *(plan for plan in plans if plan.key != float_plan.key)]
+        timings = race(
+            [partial(self.models.compile, plan) for plan in everyone],
+            self._requests,
+            objective=self.objective,
+            seconds=self.heat_seconds * len(everyone),
+            most=HEAT_ROUNDS,
+            seed=self.models.seed + number,
+        )
+        return timings[1:] or timings
 
     def _shared(self, plans: Sequence[Plan], heat: Sequence[Timing]) -> list[Timing]:
         """Return a heat in which plans of the same operations have what they took on average."""

@@ -6,6 +6,7 @@ from ovquant.domain.layer import Layer
 from ovquant.domain.plan import Recipe
 from ovquant.graph.names import MadeUp, with_unique_names
 from ovquant.graph.precision import is_quantized, layer_precisions, precisions
+from ovquant.quantization.needs import needed_bytes
 from ovquant.quantization.quantized import Calibration, Quantized, Validation
 from ovquant.quantization.revert import revert
 
@@ -16,6 +17,7 @@ __all__ = [
     "Validation",
     "is_quantized",
     "layer_precisions",
+    "needed_bytes",
     "precisions",
     "quantize",
     "revert",

@@ -10,6 +10,7 @@ from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities
 from ovquant.runtime.fit import Requests, fit, random_samples, request, requests_of
 from ovquant.runtime.infer import Block, batched_names, infer, stack, stackable
 from ovquant.runtime.load import Load
+from ovquant.runtime.room import free_bytes
 from ovquant.runtime.states import clean, has_state, run
 from ovquant.runtime.timing import Fitted, Maker, heat, interleave, interleave_throughput
 from ovquant.runtime.values import cast, outputs_of, values_of
@@ -40,6 +41,7 @@ __all__ = [
     "executed",
     "first_line",
     "fit",
+    "free_bytes",
     "has_state",
     "heat",
     "infer",

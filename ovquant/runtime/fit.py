@@ -134,6 +134,10 @@ class Requests(Sequence[list[Array]]):
     def __len__(self) -> int:
         return max(1, len(self._samples) // self._batch)
 
+    def first(self) -> list[Array]:
+        """Return the first of them, without telling."""
+        return request(self._inputs, self._samples, 0, self._batch)
+
     def __getitem__(self, index: Any) -> Any:
         if not 0 <= index < len(self):
             raise IndexError(index)

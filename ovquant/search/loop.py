@@ -1,7 +1,7 @@
 """The loop: a strategy's proposals become trials, until it ends or time is up."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
 from ovquant.domain.budget import Budget
@@ -14,7 +14,7 @@ from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
 from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
-from ovquant.search.standings import Judged, Offer, Standings, front
+from ovquant.search.standings import Offer, Standings, front
 
 CONFIRMED_HEATS = 6
 """Compilations over which the best plan so far is timed."""
@@ -200,7 +200,7 @@ class Search:
         except FAILURES:
             # The whole trial says what is wrong with it, or moves to f32.
             return None
-        self.bench.instruments.discard(sketch)
+        self.bench.instruments.let_go([sketch])
         if timing.ratio < best.cost - SAVING:
             return None
         name = self.plan_of(best.candidate, standings).name
@@ -257,23 +257,19 @@ class Search:
         return plan.allowing(standings.judge.allowed_drop).with_float(candidate.float_layers)
 
     def _prune(self, standings: Standings) -> None:
-        """Delete the built models of trials that can no longer be finalists."""
+        """Delete the built models of trials that can no longer be finalists, and keep the recipe of the best in memory.
+
+        Its layers are likely to be asked for.
+        """
         if self.pareto:
             return
         kept = {trial.plan.key for _, trial in front(standings.inside())}
         rows = standings.rows()
-        self._hold_best(rows)
-        for _, trial in rows:
-            if trial.plan.key not in kept:
-                self.bench.instruments.discard(trial.plan)
-
-    def _hold_best(self, rows: Sequence[Judged]) -> None:
-        """Keep the recipe in memory whose layers are likely to be asked for."""
-        recipes = [(row, trial) for row, trial in rows if not row.failed and trial.plan.recipe is not None]
-        if recipes:
-            _, best = min(recipes, key=lambda pair: (max(0.0, pair[0].excess), pair[0].cost))
-            assert best.plan.recipe is not None
-            self.bench.instruments.hold(best.plan.recipe)
+        running = [(row, trial) for row, trial in rows if not row.failed and trial.plan.recipe is not None]
+        best = min(running, key=lambda pair: (max(0.0, pair[0].excess), pair[0].cost), default=None)
+        self.bench.instruments.let_go(
+            [trial.plan for _, trial in rows if trial.plan.key not in kept], None if best is None else best[1].plan
+        )
 
 
 def kept(until: float, judge: Judge) -> float:

@@ -100,3 +100,9 @@ def test_throughput_is_timed_in_bursts() -> None:
     assert found.timing.heats == 8
     assert found.timing.rounds >= 8 * 5
     assert found.timing.ratio == 1.0
+
+
+def test_the_memory_of_each_is_told_where_a_process_may_be_started(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ovquant.benchmark([net], data=samples(20), seconds=0.1)[0].memory_bytes is None
+    monkeypatch.setenv("OVQUANT_ISOLATE", "1")
+    assert (ovquant.benchmark([net], data=samples(20), seconds=0.1)[0].memory_bytes or 0) > 10**6

@@ -139,9 +139,9 @@ def test_data_that_are_read_otherwise_the_second_time_are_an_error(tmp_path: Pat
 def test_what_only_makes_room_is_not_worth_a_process(tmp_path: Path, conditions: Conditions) -> None:
     processes = Processes(conditions, CRASH, CRASH)
     made = isolated(tmp_path, processes)
-    made.discard(plan())
-    made.hold(Recipe())
-    assert ([asked[0] for asked in processes.asked], processes.started, causes(made)) == (["discard"], 1, [])
+    made.let_go([plan()], plan())
+    made.let_go([plan()])
+    assert ([asked[0] for asked in processes.asked], processes.started, causes(made)) == (["let_go"], 1, [])
 
 
 def test_a_damaged_profile_knows_no_losses(tmp_path: Path, conditions: Conditions) -> None:

@@ -255,3 +255,44 @@ def test_outputs_are_those_of_the_saved_file(tmp_path: Path) -> None:
     row = np.asarray(samples(1)[0].inputs)[None]
     plain = openvino.Core().compile_model(made.build(plan()), "CPU", dict(DEPLOYMENT.properties))
     assert np.array_equal(made.compiled(plan())(row)[0], plain(row)[0])
+
+
+# Memory -----------------------------------------------------------------------------------------------------------------
+
+
+def test_float_and_its_reference_are_one_file_that_the_model_is_mapped_from(tmp_path: Path) -> None:
+    given = network()
+    made = models(tmp_path, model=given)
+    assert made.build(made.float_plan) == made.build(made.reference_plan)
+    assert made.model is not given
+    assert fingerprint(made.model) == made.fingerprint == fingerprint(given)
+
+
+def test_a_model_that_is_another_one_once_it_is_saved_is_kept_as_it_is(tmp_path: Path) -> None:
+    given, option = network(), {"KV_CACHE_PRECISION": "u8"}
+    made = models(tmp_path, model=given, deployment=replace(DEPLOYMENT, properties=option))
+    assert made.model is given
+
+
+def test_large_models_are_let_go_before_what_needs_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = models(tmp_path / "small")
+    monkeypatch.setattr("ovquant.measure.models.LARGE", 1000)
+    large = models(tmp_path / "large")
+    for made, kept in ((small, 2), (large, 1)):
+        for recipe in (Recipe(), Recipe(preset="mixed")):
+            made.quantized(recipe)
+        assert len(made._quantized) == kept
+        made.compiled(made.reference_plan)
+        made.release()
+        assert bool(made._compiled) is not made.large
+
+
+def test_a_recipe_that_does_not_fit_is_refused_before_it_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, told = models(tmp_path), Told()
+    made.progress = told
+    monkeypatch.setattr("ovquant.runtime.free_bytes", lambda: 1000)
+    with pytest.raises(ModelError, match=r"about 0\.0 GB of memory, and 0\.0 GB are free"):
+        made.quantized(Recipe())
+    assert not told

@@ -250,3 +250,11 @@ def test_float_among_the_finalists_is_raced_once(tmp_path: Path, play: Play) -> 
     (found,) = made.final_race([plan()])
     assert races.how[0]["plans"].count("float") == 1
     assert np.isclose(found.ratio, 0.5)
+
+
+def test_finalists_that_are_large_are_raced_in_parts_each_with_float(tmp_path: Path, play: Play) -> None:
+    races, watching = play(0.8), watch(tmp_path)
+    watching.models.large = True
+    plans = [plan(str(number), Recipe(calibration_size=number)) for number in range(1, 6)]
+    assert len(watching.final_race(plans)) == 5
+    assert [item["plans"] for item in races.how[:3]] == [["float", "1", "2"], ["float", "3", "4"], ["float", "5"]]

@@ -36,7 +36,7 @@ def summary(result: "ResultRecord") -> Section:
     """Return the float model beside the returned one."""
     whole, timing = result.trial.holdout or result.trial.search, result.trial.timing
     score = None if whole is None else whole.main
-    rows = [*_score_rows(result, score), *_timing_rows(result, timing), _size_row(result)]
+    rows = [*_score_rows(result, score), *_timing_rows(result, timing), _size_row(result), *_memory_rows(result)]
     return Section("Summary", ("", "float", f"returned: {result.plan.name}"), tuple(rows), _summary_remark(score))
 
 
@@ -268,6 +268,14 @@ def _timing_rows(result: "ResultRecord", timing: "Timing | None") -> Iterable[tu
 def _size_row(result: "ResultRecord") -> tuple[str, str, str]:
     sizes = [file_size(trial.size_bytes) or NONE for trial in (result.baseline, result.trial)]
     return ("size", sizes[0], sizes[1])
+
+
+def _memory_rows(result: "ResultRecord") -> list[tuple[str, str, str]]:
+    held = [trial.memory_bytes for trial in (result.baseline, result.trial)]
+    if held == [None, None]:
+        return []
+    float_memory, memory = (NONE if size is None else file_size(size) for size in held)
+    return [("peak memory when served", float_memory, memory)]
 
 
 def _trial_row(trial: "Trial", chosen: "Trial") -> tuple[str, ...]:

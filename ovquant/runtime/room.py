@@ -1,0 +1,53 @@
+"""How much memory this process can still have: of the machine, of its control group, and of its own limit."""
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+GROUPS = Path("/proc/self/cgroup")
+MOUNTED = Path("/sys/fs/cgroup")
+
+
+def free_bytes() -> int:
+    """Return the bytes of memory that can still be taken without swapping or being killed for it."""
+    available: int = psutil.virtual_memory().available
+    return max(0, min([available, *_of_groups(), *_of_process()]))
+
+
+def _of_groups() -> Iterator[int]:
+    """Yield what each control group that this process is in leaves, those around it included (Linux; both versions)."""
+    try:
+        lines = GROUPS.read_text().splitlines()
+    except OSError:
+        return
+    for number, controllers, path in (line.split(":", 2) for line in lines):
+        if number == "0":
+            root, names = MOUNTED, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            root, names = MOUNTED / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        place = root / path.lstrip("/")
+        for group in (place, *place.parents):
+            yield from _of_group(group, *names)
+            if group == root:
+                break
+
+
+def _of_group(group: Path, most: str, used: str, cached: str) -> Iterator[int]:
+    try:
+        limit = (group / most).read_text().strip()
+        if limit != "max":
+            # Files that were read count as used, and are let go where memory is short.
+            found = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            yield int(limit) - int((group / used).read_text()) + int(found.get(cached, 0))
+    except (OSError, ValueError):
+        return
+
+
+def _of_process() -> Iterator[int]:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        yield limit - psutil.Process().memory_info().vms
