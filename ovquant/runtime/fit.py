@@ -1,15 +1,14 @@
 """Fit samples to a model's inputs: names, batch axis, dtypes and shapes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import openvino
 
-from ovquant.domain.sample import Array, Dataset, Sample
+from ovquant.domain.sample import Array, Sample
 from ovquant.errors import DataError
 from ovquant.graph.names import names_of, port_name
-from ovquant.graph.shapes import static_batch
 from ovquant.runtime.values import cast, check_kind, dtype_of
 
 
@@ -82,21 +81,6 @@ def _text(shape: Any) -> str:
     return str(shape).replace("..", "-")
 
 
-def request(inputs: Sequence[Any], dataset: Dataset, begin: int, batch: int) -> list[Array]:
-    """Return the inputs of one whole request: one sample, or a static batch of them, going round at the end."""
-    rows = [fit(inputs, dataset[index % len(dataset)], what=f"sample {index}") for index in range(begin, begin + batch)]
-    filled = batch == 1 or any(array.shape[0] != 1 for array in rows[0])
-    return rows[0] if filled else join(rows, batch)
-
-
-def requests_of(compiled: openvino.CompiledModel, dataset: Dataset, count: int) -> list[list[Array]]:
-    """Return the inputs of a few whole requests, for timing."""
-    batch = static_batch(compiled.inputs)
-    return [
-        request(compiled.inputs, dataset, begin, batch) for begin in range(0, min(count * batch, len(dataset)), batch)
-    ]
-
-
 def random_samples(compiled: openvino.CompiledModel, *, seed: int = 0) -> list[Sample]:
     """Return one sample of random inputs; a dynamic batch axis becomes 1. Raises DataError for other dynamic axes."""
     random = np.random.default_rng(seed)
@@ -114,28 +98,3 @@ def random_samples(compiled: openvino.CompiledModel, *, seed: int = 0) -> list[S
         values = random.standard_normal(sizes) if dtype.kind == "f" else random.integers(0, 2, sizes)
         arrays.append(values.astype(dtype))
     return [Sample(arrays)]
-
-
-def join(rows: list[list[Array]], size: int) -> list[Array]:
-    """Join samples into one request of a static batch; the last is repeated until it is full."""
-    if size == 1:
-        return rows[0]
-    filled = rows + [rows[-1]] * (size - len(rows))
-    return [np.concatenate(column) for column in zip(*filled, strict=True)]
-
-
-class Requests(Sequence[list[Array]]):
-    """A dataset as whole requests, fitted to the model's inputs when they are read; `step` is told of each."""
-
-    def __init__(self, inputs: Sequence[Any], samples: Dataset, step: Callable[[int, int], None]) -> None:
-        self._inputs, self._samples, self._step = inputs, samples, step
-        self._batch = static_batch(inputs)
-
-    def __len__(self) -> int:
-        return max(1, len(self._samples) // self._batch)
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        self._step(index + 1, len(self))
-        return request(self._inputs, self._samples, index * self._batch, self._batch)
