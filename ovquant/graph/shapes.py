@@ -19,10 +19,18 @@ def static_batch(inputs: Sequence[Any]) -> int:
 
 def first_axis(port: Any) -> int | None:
     """Return the length of a port's axis 0, or None where it has none or it is not fixed."""
-    shape = port.get_partial_shape()
-    if shape.rank.is_dynamic or shape.rank.get_length() == 0 or shape[0].is_dynamic:
+    return _length(port.get_partial_shape(), 0)
+
+
+def second_axis(port: Any) -> int | None:
+    """Return the length of a port's axis 1, or None where it has none or it is not fixed."""
+    return _length(port.get_partial_shape(), 1)
+
+
+def _length(shape: Any, axis: int) -> int | None:
+    if shape.rank.is_dynamic or shape.rank.get_length() <= axis or shape[axis].is_dynamic:
         return None
-    return int(shape[0].get_length())
+    return int(shape[axis].get_length())
 
 
 def with_batch(model: "openvino.Model", batch: int) -> "openvino.Model":

@@ -9,6 +9,8 @@ import openvino
 from ovquant.domain.sample import Array, Sample
 from ovquant.errors import DataError
 from ovquant.graph.names import names_of, port_name
+from ovquant.graph.shapes import second_axis
+from ovquant.runtime.lengths import Fill, fills_of
 from ovquant.runtime.values import cast, check_kind, dtype_of
 
 
@@ -16,10 +18,11 @@ def fit(inputs: Sequence[Any], sample: Sample, *, what: str = "a sample") -> lis
     """Return one array per model input, in order, batch axis included, as openvino takes it (see `values.cast`).
 
     inputs: the model's input ports. A sample's array without the batch axis gets one; dtypes are cast where no
-    value is lost. Raises DataError naming the input, what it expects and what it got.
+    value is lost; rows shorter than the model's are padded where it is known how (see `lengths.fills_of`). Raises DataError naming the input, what it expects and what it got.
     """
     arrays = _match(inputs, sample.inputs, what)
-    return [_shape(port, name, array, what) for port, name, array in zip(inputs, names_of(inputs), arrays, strict=True)]
+    ports = zip(inputs, names_of(inputs), arrays, fills_of(inputs, sample), strict=True)
+    return [_shape(port, name, array, fill, what) for port, name, array, fill in ports]
 
 
 def _match(inputs: Sequence[Any], given: Any, what: str) -> list[Any]:
@@ -50,18 +53,29 @@ def _aliases(port: Any, name: str) -> list[str]:
     return [name, *sorted(port.get_names())]
 
 
-def _shape(port: Any, name: str, value: Any, what: str) -> Array:
+def _shape(port: Any, name: str, value: Any, fill: Fill | None, what: str) -> Array:
     array, expected = cast(port, name, np.asarray(value), what), port.get_partial_shape()
     if not expected.rank.is_dynamic:
         rank = expected.rank.get_length()
         if array.ndim == rank - 1:
             array = array[None]
+        length = second_axis(port)
+        if fill is not None and array.ndim == rank and length is not None and array.shape[1] < length:
+            array = fill.lengthen(array, length)
         if array.ndim != rank or not _compatible(expected, array.shape):
             raise DataError(
                 f"The model's input '{name}' expects shape {_text(expected)} and {what} has {list(np.shape(value))}. "
-                "Change the data's preprocessing, or fix the model's shape with --input-shape."
+                f"{_remedy(fill, length)}, or fix the model's shape with --input-shape."
             )
     return array
+
+
+def _remedy(fill: Fill | None, length: int | None) -> str:
+    return (
+        "Change the data's preprocessing"
+        if fill is None or length is None
+        else f"Truncate the rows (max_length={length} where a tokenizer makes them)"
+    )
 
 
 def _compatible(expected: Any, shape: Sequence[int]) -> bool:

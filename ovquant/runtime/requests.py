@@ -13,6 +13,7 @@ from ovquant.graph.names import names_of
 from ovquant.graph.shapes import first_axis
 from ovquant.runtime.batches import Filling
 from ovquant.runtime.fit import fit
+from ovquant.runtime.lengths import MASK, Fill, fills_of
 
 
 def filling_of(inputs: Sequence[Any], dataset: Dataset) -> Filling:
@@ -57,11 +58,25 @@ def joined(inputs: Sequence[Any], samples: Sequence[Sample], filling: Filling, n
         _check_filling(inputs, arrays, filling, name)
     if filling.size == 1:
         return rows[0]
-    ports = zip(names_of(inputs), filling.joined, zip(*rows, strict=True), strict=True)
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    _level(columns, [fills_of(inputs, sample) for sample in samples])
+    ports = zip(names_of(inputs), filling.joined, columns, strict=True)
     return [
         _concatenated(port, column, filling.size, names) if many else _shared(port, column, filling.size, names)
         for port, many, column in ports
     ]
+
+
+def _level(columns: Sequence[list[Array]], fills: Sequence[Sequence[Fill | None]]) -> None:
+    """Make the rows of each input, a column of arrays, as long as its longest, where it is known how."""
+    for column, known in zip(columns, zip(*fills, strict=True), strict=True):
+        if any(array.ndim < 2 for array in column) or len({array.shape for array in column}) == 1:
+            continue
+        longest = max(array.shape[1] for array in column)
+        column[:] = [
+            array if fill is None or array.shape[1] == longest else fill.lengthen(array, longest)
+            for array, fill in zip(column, known, strict=True)
+        ]
 
 
 def _check_filling(inputs: Sequence[Any], arrays: Sequence[Array], filling: Filling, name: str) -> None:
@@ -74,12 +89,13 @@ def _check_filling(inputs: Sequence[Any], arrays: Sequence[Array], filling: Fill
         )
 
 
-def _concatenated(port: str, column: Sequence[Array], size: int, names: Sequence[str]) -> Array:
+def _concatenated(port: str, column: list[Array], size: int, names: Sequence[str]) -> Array:
     odd = next((place for place, array in enumerate(column) if array.shape != column[0].shape), None)
     if odd is not None:
         raise DataError(
             f"A request holds {size} samples, and in the input '{port}' {names[0]} has the shape {list(column[0].shape)} and "
-            f"{names[odd]} {list(column[odd].shape)}. Bring the samples to one size, or take a batch of 1 with --batch 1."
+            f"{names[odd]} {list(column[odd].shape)}. Bring the samples to one size (texts: pad=LENGTH, or give an {MASK}), or take a "
+            "batch of 1 with --batch 1."
         )
     return np.concatenate([*column, *[column[-1]] * (size - len(column))])
 
