@@ -176,6 +176,7 @@ class Cuts:
         self._lengths = [first_axis(port) for port in compiled.outputs]
         self._unproven = set(range(len(self._names)))
         self._wrong: int | None = None
+        self._alone = False
 
     def check(self, inputs: Sequence[Array], batch: int) -> None:
         """Raise ModelError for an output that cannot be cut into so many samples; inputs: of a whole request."""
@@ -199,6 +200,29 @@ class Cuts:
             raise self._refusal(self._wrong, batch)
         parts = [np.split(array, batch) for array in outputs]
         return [[part[sample] for part in parts] for sample in range(batch)]
+
+    def check_rows(self, batched: Sequence[bool]) -> None:
+        """Raise ModelError for an output of which a sample of its own has no single row."""
+        for place, one in enumerate(batched):
+            if not one:
+                raise ModelError(
+                    f"The model's output '{self._names[place]}' has the shape {self._shapes[place]}, of which a sample is not "
+                    "known to have one row. Give one sample at a time."
+                )
+
+    def check_alone(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], filling: Filling) -> None:
+        """Raise ModelError where the outputs of the first sample are others beside other samples; tried until it passes.
+
+        A cloud's points have a row of output each, and yet are no samples where the model subtracts their mean.
+        """
+        if self._alone:
+            return
+        others = [_changed(array) if joined else array for array, joined in zip(inputs, filling.joined, strict=True)]
+        for place, (before, after) in enumerate(zip(outputs, ask(others), strict=True)):
+            rows = len(before) // filling.size
+            if not _alike(after[:rows], before[:rows]):
+                raise self._refusal(place, filling.size)
+        self._alone = True
 
     def holds(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], filling: Filling) -> bool:
         """Tell whether a request can be cut; see `cut`."""
@@ -227,6 +251,13 @@ class Cuts:
             "samples of a batch one after the other, so that it cannot be told which rows belong to which sample. Export "
             "the model with a dynamic batch or a batch of 1, or fix it with --batch 1 or --input-shape."
         )
+
+
+def _changed(array: Array) -> Array:
+    """Return samples of which all but the first are others, with values that an input of this type may have."""
+    changed = array.copy()
+    changed[1:] = np.flip(-1 - array[1:], axis=-1) if array.dtype.kind == "f" else 0
+    return changed
 
 
 def _alike(found: Array, expected: Array) -> bool:

@@ -11,7 +11,6 @@ import pytest
 from openvino import opset13 as ops
 from tokenizers import Tokenizer
 
-import ovquant
 from ovquant import Sample
 from ovquant.domain.sample import Padding, Tokens
 from ovquant.errors import DataError
@@ -19,7 +18,7 @@ from ovquant.plugins.datasets import open_dataset
 from ovquant.runtime import filling_of, fit, request
 from ovquant.runtime.lengths import Fill, fills_of
 from tests.plugins.datasets.test_text import WORDS, save_tokenizer
-from tests.runtime.test_requests import F32, calibrated, outputs_seen, weights
+from tests.runtime.test_requests import calibrated, outputs_seen, weights
 
 
 def reader(batch: int, length: int, *, masked: bool = True) -> openvino.Model:
