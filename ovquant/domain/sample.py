@@ -34,7 +34,8 @@ class Sample(NamedTuple):
     """One sample: the model's inputs and the target, or none.
 
     `inputs` is one array (a model with one input), a mapping by input name, or a sequence in the order
-    of the model's inputs. Arrays come with or without the batch axis: without it, one is added.
+    of the model's inputs. Arrays come with or without the batch axis: without it, one is added. Those that have the whole shape of
+    the inputs are a request of their own.
     """
 
     inputs: Inputs
