@@ -1,6 +1,7 @@
 """A sample, and what a dataset of them is."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
@@ -12,11 +13,29 @@ Outputs = Array | Sequence[Array] | Mapping[str, Array | Sequence[Array]]
 batch, or a mapping by output name of either when the model has several outputs."""
 
 
+@dataclass(frozen=True)
+class Padding:
+    """How rows are made longer: with which value, by the name of the input, and on which side."""
+
+    values: Mapping[str, int]
+    left: bool = False
+
+
+class Tokens(dict[str, Array]):
+    """The inputs of a sample by name, and how their rows are made longer; None where that is not known."""
+
+    def __init__(self, arrays: Mapping[str, Array], padding: Padding | None) -> None:
+        """Take the arrays, without padding."""
+        super().__init__(arrays)
+        self.padding = padding
+
+
 class Sample(NamedTuple):
     """One sample: the model's inputs and the target, or none.
 
     `inputs` is one array (a model with one input), a mapping by input name, or a sequence in the order
-    of the model's inputs. Arrays come with or without the batch axis: without it, one is added.
+    of the model's inputs. Arrays come with or without the batch axis: without it, one is added. Those that have the whole shape of
+    the inputs are a request of their own.
     """
 
     inputs: Inputs

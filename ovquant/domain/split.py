@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ovquant.domain.content import content_digest
 from ovquant.domain.repetition import check_repetition
-from ovquant.domain.sample import Dataset, Sample
+from ovquant.domain.sample import Dataset, Sample, Tokens
 from ovquant.errors import DataError
 
 Step = Callable[[int, int], None]
@@ -94,7 +94,7 @@ def digest(sample: Sample) -> str:
 class Contents:
     """What is known of every sample of a dataset once each was read: its digests, its class, and what it belongs to.
 
-    `hashes` are of the inputs, `targets` of the targets.
+    `hashes` are of the inputs, `targets` of the targets. `padding` names how rows are made longer, where they are.
     """
 
     dataset: Dataset
@@ -104,18 +104,20 @@ class Contents:
     slices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    padding: str = ""
 
     def subset(self, indices: Sequence[int]) -> Subset:
         """Return a subset whose fingerprints depend on the content of its samples and their order."""
         hashes = [self.hashes[index] for index in indices]
         slices = tuple(self.slices[index] for index in indices) if self.slices else ()
         groups = tuple(self.groups[index] for index in indices) if self.groups else ()
-        scored = content_digest([hashes, [self.targets[index] for index in indices], slices, groups])
+        scored = [hashes, [self.targets[index] for index in indices], slices, groups]
+        scored += [self.padding] if self.padding else []
         return Subset(
             self.dataset,
             tuple(indices),
-            scored[:16],
-            _short("".join(hashes)),
+            content_digest(scored)[:16],
+            _short("".join([*hashes, self.padding])),
             slices,
             groups,
             b"".join(bytes.fromhex(value[: 2 * CONTENT_BYTES]) for value in hashes),
@@ -141,11 +143,12 @@ def read_contents(
     group_by: By | None = None,
 ) -> Contents:
     """Read every sample once. Raises DataError when the data have no such column, or one of another length."""
-    hashes, targets, classes, broken = [], [], [], list[int]()
+    hashes, targets, classes, broken, padding = [], [], [], list[int](), ""
     labels: dict[By, list[str]] = {by: [] for by in (slice_by, group_by) if by == "target" or callable(by)}
     for index in range(len(dataset)):
         sample = dataset[index]
         hashes.append(digest(sample))
+        padding = padding or _padding(sample)
         broken += [index] if _is_broken(sample) else []
         targets.append(content_digest(sample.target))
         classes.append(_class(sample.target))
@@ -167,7 +170,14 @@ def read_contents(
         slices,
         groups,
         _broken_notes(broken, len(dataset)),
+        padding,
     )
+
+
+def _padding(sample: Sample) -> str:
+    """Return a digest of how a sample's rows are made longer, or ""."""
+    padding = sample.inputs.padding if isinstance(sample.inputs, Tokens) else None
+    return "" if padding is None else content_digest([dict(padding.values), padding.left])
 
 
 def _is_broken(sample: Sample) -> bool:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph.causes import first_cause, first_line
-from ovquant.graph.names import port_name
 
 if TYPE_CHECKING:
     import openvino
@@ -14,30 +13,72 @@ if TYPE_CHECKING:
 
 def static_batch(inputs: Sequence[Any]) -> int:
     """Return the fixed size of axis 0 that every input shares, or 1 when it is dynamic or differs."""
-    sizes = set()
-    for port in inputs:
-        shape = port.get_partial_shape()
-        if shape.rank.is_dynamic or shape.rank.get_length() == 0 or shape[0].is_dynamic:
-            return 1
-        sizes.add(shape[0].get_length())
-    return sizes.pop() if len(sizes) == 1 else 1
+    sizes = {first_axis(port) for port in inputs}
+    return (sizes.pop() if len(sizes) == 1 else 1) or 1
+
+
+def first_axis(port: Any) -> int | None:
+    """Return the length of a port's axis 0, or None where it has none or it is not fixed."""
+    return _length(port.get_partial_shape(), 0)
+
+
+def second_axis(port: Any) -> int | None:
+    """Return the length of a port's axis 1, or None where it has none or it is not fixed."""
+    return _length(port.get_partial_shape(), 1)
+
+
+def _length(shape: Any, axis: int) -> int | None:
+    if shape.rank.is_dynamic or shape.rank.get_length() <= axis or shape[axis].is_dynamic:
+        return None
+    return int(shape[axis].get_length())
 
 
 def with_batch(model: "openvino.Model", batch: int) -> "openvino.Model":
-    """Return a copy of the model whose inputs have axis 0 fixed to a batch size."""
-    copy = model.clone()
-    shapes = {}
-    for index, port in enumerate(copy.inputs):
-        shape = port.get_partial_shape()
-        if shape.rank.is_dynamic or shape.rank.get_length() == 0:
-            raise ModelError(f"The input '{port_name(port, index)}' has no batch axis; leave --batch out.")
-        shape[0] = batch
-        shapes[port] = shape
-    try:
-        copy.reshape(shapes)
-    except RuntimeError as error:
-        raise ModelError(f"The model cannot take a batch of {batch}: {first_line(error)}") from error
-    return copy
+    """Return a copy of the model whose inputs have the batch axis fixed to a size; all other dimensions stay.
+
+    The batch axis is axis 0 where an input's layout says so or, without a layout, where it is dynamic or of length one;
+    where no input has such a one, it is what all inputs share. Inputs without it, such as scalars, keep their shape.
+    """
+    problem: BaseException | None = None
+    for places in _batch_places(model.inputs):
+        copy = model.clone()
+        try:
+            copy.reshape({copy.inputs[place]: _with_first(copy.inputs[place], batch) for place in places})
+        except RuntimeError as error:
+            problem = problem or error
+        else:
+            return copy
+    if problem is None:
+        raise ModelError(f"The inputs {_inputs(model)} have no batch axis; leave --batch out.")
+    raise ModelError(f"The model cannot take a batch of {batch}: {first_line(problem)}") from problem
+
+
+def _batch_places(inputs: Sequence[Any]) -> list[list[int]]:
+    """Return which inputs may have a batch axis, the most of them first: a single number can be one for each sample or for all."""
+    found = [place for place, port in enumerate(inputs) if _may_be_batch(port)]
+    several = [place for place in found if len(inputs[place].get_partial_shape()) > 1]
+    dynamic = [place for place in found if first_axis(inputs[place]) is None]
+    shared = [place for place, port in enumerate(inputs) if first_axis(port) is not None]
+    if not found and len({first_axis(inputs[place]) for place in shared}) == 1:
+        found = shared
+    return [places for places in (found, several, dynamic) if places]
+
+
+def _may_be_batch(port: Any) -> bool:
+    from openvino import layout_helpers
+
+    layout, shape = port.get_node().layout, port.get_partial_shape()
+    if shape.rank.is_dynamic or len(shape) == 0:
+        return False
+    if not layout.empty:
+        return bool(layout_helpers.has_batch(layout) and layout_helpers.batch_idx(layout) == 0)
+    return first_axis(port) in (None, 1)
+
+
+def _with_first(port: Any, batch: int) -> Any:
+    shape = port.get_partial_shape()
+    shape[0] = batch
+    return shape
 
 
 _GRAMMAR = "Write NAME[1,3,48,320],NAME[1,16], or [1,3,48,320] for a model with one input; ? is a dynamic dimension."

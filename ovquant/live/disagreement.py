@@ -9,11 +9,10 @@ import openvino
 
 from ovquant.domain.repetition import check_repetition
 from ovquant.domain.sample import Array
-from ovquant.graph.shapes import static_batch
 from ovquant.live.replica import Replica
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import WholeSetMetric, resolve_metric
-from ovquant.runtime import Compiled, known, request, samples_in, stack
+from ovquant.runtime import Compiled, filling_of, known, request, samples_in, stack
 from ovquant.stats.betting import mean_bound
 
 
@@ -30,10 +29,10 @@ def disagreement_bound(
     check_repetition(samples)
     mine, theirs = (model if isinstance(model, Replica) else Replica(model) for model in (quantized, reference))
     truth, ports = reference_of(mine.compiled, theirs.compiled), mine.compiled.inputs
-    batch, found = static_batch(ports), list[float]()
+    filling, found = filling_of(ports, samples), list[float]()
     asks = [partial(model.infer, model.create_infer_request()) for model in (mine, theirs)]
-    for begin in range(0, len(samples), batch):
-        inputs = request(ports, samples, begin, batch)
+    for begin in range(0, len(samples), filling.size):
+        inputs = request(ports, samples, begin, filling)
         outputs, expected = (ask(inputs) for ask in asks)
         count = samples_in(truth, asks[1], inputs, expected)
         found.append(disagreement(scorer, outputs, expected, samples=count, batched=truth.batched))

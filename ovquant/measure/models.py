@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ class Models:
         batched, data = runtime.batched_outputs(self.model), self.splits.search
 
         def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
-            known = runtime.Compiled(compiled, batched)
+            known = runtime.Compiled(compiled, batched, lengths=partial(runtime.lengths_of, self.model))
             reference = self.compiled(self.reference_plan) if metric.compares_with_float else None
             found = evaluate_all(known, data.only(places), metrics=[metric], reference=reference)[0]
             return metric.sign * found.score, [metric.sign * item for item in found.items or ()]

@@ -4,12 +4,13 @@ from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
 from ovquant.graph.shapes import static_batch, with_batch
 from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic, mark, marked
-from ovquant.runtime.batches import Compiled, batched_of, batched_outputs, known, samples_in
+from ovquant.runtime.batches import Compiled, Filling, batched_of, batched_outputs, known, lengths_of, samples_in
 from ovquant.runtime.compile import REFERENCE, Deployment, check_device, compile_model, core
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
-from ovquant.runtime.fit import Requests, fit, random_samples, request, requests_of
+from ovquant.runtime.fit import fit, random_samples
 from ovquant.runtime.infer import Block, batched_names, infer, stack, stackable
 from ovquant.runtime.load import Load
+from ovquant.runtime.requests import Requests, filling_of, request, requests_of
 from ovquant.runtime.room import free_bytes
 from ovquant.runtime.states import clean, has_state, run
 from ovquant.runtime.timing import Fitted, Maker, heat, interleave, interleave_throughput
@@ -24,6 +25,7 @@ __all__ = [
     "Compiled",
     "Deployment",
     "Executed",
+    "Filling",
     "Fitted",
     "Load",
     "Maker",
@@ -39,6 +41,7 @@ __all__ = [
     "core",
     "devices",
     "executed",
+    "filling_of",
     "first_line",
     "fit",
     "free_bytes",
@@ -49,6 +52,7 @@ __all__ = [
     "interleave",
     "interleave_throughput",
     "known",
+    "lengths_of",
     "mark",
     "marked",
     "names_of",

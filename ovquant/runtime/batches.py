@@ -1,6 +1,7 @@
 """Which rows of a model's outputs belong to which sample; known of the model, never guessed from rows that happen to fit."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ from openvino import layout_helpers
 from ovquant.domain.sample import Array
 from ovquant.errors import ModelError
 from ovquant.graph.names import names_of
-from ovquant.graph.shapes import static_batch
+from ovquant.graph.shapes import first_axis, static_batch
 
 Shapes = tuple[tuple[int, ...], ...]
 """The shapes of a sample's inputs, batch axis included."""
 ByShapes = Callable[[Shapes], tuple[bool, ...]]
+Lengths = Callable[[Shapes], tuple[int | None, ...]]
+"""Tells how long axis 0 of each output is for inputs of some shapes; None where it depends on values."""
 Ask = Callable[[Sequence[Array]], list[Array]]
 """Runs a model on the inputs of one request, from a clean state, and returns its outputs."""
 SAME, NOISE = 0.05, 1e-4
@@ -32,6 +35,18 @@ def batched_outputs(model: openvino.Model, shapes: Shapes | None = None) -> tupl
         scaling = _scaling(model, shapes)
         known = [scales if found is None else found for found, scales in zip(known, scaling, strict=True)]
     return tuple(bool(found) for found in known)
+
+
+def lengths_of(model: openvino.Model, shapes: Shapes) -> tuple[int | None, ...]:
+    """Return how long axis 0 of each output is for inputs of these shapes; None where it depends on their values."""
+    copy = model.clone()
+    try:
+        copy.reshape(
+            {port: openvino.PartialShape(list(shape)) for port, shape in zip(copy.inputs, shapes, strict=True)}
+        )
+    except RuntimeError:
+        return (None,) * len(model.outputs)
+    return tuple(map(first_axis, copy.outputs))
 
 
 def open_beyond_batch(model: openvino.Model) -> bool:
@@ -63,7 +78,7 @@ def _scaling(model: openvino.Model, shapes: Shapes | None) -> list[bool]:
             )
         except RuntimeError:
             return [False] * len(model.outputs)
-        axes.append([_first(port) == batch for port in copy.outputs])
+        axes.append([first_axis(port) == batch for port in copy.outputs])
     return [bool(open_inputs) and all(found) for found in zip(*axes, strict=True)]
 
 
@@ -80,14 +95,6 @@ def _resized(port: Any, batch: int, sizes: tuple[int, ...] | None) -> Any:
     return shape
 
 
-def _first(port: Any) -> int | None:
-    """Return the length of a port's axis 0, or None where it has none or it is not fixed."""
-    shape = port.get_partial_shape()
-    if shape.rank.is_dynamic or shape.rank.get_length() == 0 or shape[0].is_dynamic:
-        return None
-    return int(shape[0].get_length())
-
-
 class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
     """A compiled model, and for each of its outputs whether axis 0 is the batch.
 
@@ -95,31 +102,42 @@ class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no
     """
 
     def __init__(
-        self, compiled: openvino.CompiledModel, batched: Sequence[bool], by_shapes: ByShapes | None = None
+        self,
+        compiled: openvino.CompiledModel,
+        batched: Sequence[bool],
+        by_shapes: ByShapes | None = None,
+        lengths: Lengths | None = None,
     ) -> None:
         """Wrap a compiled model; batched: of each output, whether axis 0 is the batch, where that is not fixed.
 
-        by_shapes: tells the same for samples of given shapes, where these decide.
+        by_shapes: tells the same for samples of given shapes, where these decide. lengths: of outputs that shapes decide.
         """
         super().__init__(compiled)
         self.doubt = ""
         self._by_shapes = by_shapes
         self.batched = tuple(batched)
-        self.cuts = Cuts(compiled)
+        self.cuts = Cuts(compiled, lengths)
 
     def batched_at(self, shapes: Shapes) -> tuple[bool, ...]:
         """Tell of each output whether its axis 0 is the batch for samples of these shapes, batch axis included."""
         return self.batched if self._by_shapes is None else self._by_shapes(shapes)
 
 
-def batched_of(compiled: openvino.CompiledModel, shapes: Shapes | None = None) -> tuple[bool, ...]:
+@dataclass(frozen=True)
+class Filling:
+    """How samples fill a request: so many, one after the other in the inputs that are `joined`; the others they share."""
+
+    size: int
+    joined: tuple[bool, ...]
+
+
+def batched_of(compiled: openvino.CompiledModel, shapes: Shapes | None = None, *, size: int = 1) -> tuple[bool, ...]:
     """Tell of each output whether a sample of its own has one row of it; of a model of openvino's, by its shapes alone.
 
-    shapes: those of a sample's inputs.
+    shapes: those of a request's inputs. size: how many samples fill it.
     """
-    batch = static_batch(compiled.inputs)
-    if batch > 1:
-        return tuple(_first(port) == batch for port in compiled.outputs)
+    if size > 1:
+        return tuple(first_axis(port) == size for port in compiled.outputs)
     return known(compiled).batched if shapes is None else known(compiled).batched_at(shapes)
 
 
@@ -138,7 +156,8 @@ def samples_in(compiled: Compiled, ask: Ask, inputs: Sequence[Array], outputs: S
     lengths = {array.shape[0] if array.ndim else 1 for array in inputs}
     count = int(lengths.pop()) if len(lengths) == 1 else 1
     if count > 1 and static_batch(compiled.inputs) == count:
-        return count if compiled.cuts.holds(ask, inputs, outputs, count) else 1
+        filling = Filling(count, (True,) * len(inputs))
+        return count if compiled.cuts.holds(ask, inputs, outputs, filling) else 1
     each = all(batched and len(array) == count for batched, array in zip(compiled.batched, outputs, strict=True))
     return count if count > 1 and each else 1
 
@@ -151,44 +170,74 @@ class Cuts:
     show it, every request is run twice.
     """
 
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
+    def __init__(self, compiled: openvino.CompiledModel, lengths: Lengths | None = None) -> None:
+        self._by_shapes = lengths
         self._names, self._shapes = names_of(compiled.outputs), [port.get_partial_shape() for port in compiled.outputs]
-        self._lengths = [_first(port) for port in compiled.outputs]
+        self._lengths = [first_axis(port) for port in compiled.outputs]
         self._unproven = set(range(len(self._names)))
         self._wrong: int | None = None
+        self._alone = False
 
-    def check(self, batch: int) -> None:
-        """Raise ModelError for an output that cannot be cut into so many samples."""
-        for place, length in enumerate(self._lengths):
+    def check(self, inputs: Sequence[Array], batch: int) -> None:
+        """Raise ModelError for an output that cannot be cut into so many samples; inputs: of a whole request."""
+        lengths: Sequence[int | None] = self._lengths
+        if None in lengths and self._by_shapes is not None:
+            lengths = self._by_shapes(tuple(array.shape for array in inputs))
+        for place, length in enumerate(lengths):
             if length is None or length % batch:
                 raise self._refusal(place, batch)
 
-    def cut(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> list[list[Array]]:
+    def cut(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], filling: Filling) -> list[list[Array]]:
         """Return the outputs of each sample of a request; raises ModelError where its parts are not the samples'.
 
         ask: runs the model, since the samples are run again. inputs, outputs: of the request to cut.
         """
-        self.check(batch)
+        batch = filling.size
+        self.check(inputs, batch)
         if self._unproven and self._wrong is None:
-            self._prove(ask, inputs, outputs, batch)
+            self._prove(ask, inputs, outputs, filling)
         if self._wrong is not None:
             raise self._refusal(self._wrong, batch)
         parts = [np.split(array, batch) for array in outputs]
         return [[part[sample] for part in parts] for sample in range(batch)]
 
-    def holds(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> bool:
+    def check_rows(self, batched: Sequence[bool]) -> None:
+        """Raise ModelError for an output of which a sample of its own has no single row."""
+        for place, one in enumerate(batched):
+            if not one:
+                raise ModelError(
+                    f"The model's output '{self._names[place]}' has the shape {self._shapes[place]}, of which a sample is not "
+                    "known to have one row. Give one sample at a time."
+                )
+
+    def check_alone(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], filling: Filling) -> None:
+        """Raise ModelError where the outputs of the first sample are others beside other samples; tried until it passes.
+
+        A cloud's points have a row of output each, and yet are no samples where the model subtracts their mean.
+        """
+        if self._alone:
+            return
+        others = [_changed(array) if joined else array for array, joined in zip(inputs, filling.joined, strict=True)]
+        for place, (before, after) in enumerate(zip(outputs, ask(others), strict=True)):
+            rows = len(before) // filling.size
+            if not _alike(after[:rows], before[:rows]):
+                raise self._refusal(place, filling.size)
+        self._alone = True
+
+    def holds(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], filling: Filling) -> bool:
         """Tell whether a request can be cut; see `cut`."""
         try:
-            self.cut(ask, inputs, outputs, batch)
+            self.cut(ask, inputs, outputs, filling)
         except ModelError:
             return False
         return True
 
-    def _prove(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], batch: int) -> None:
-        moved = ask([np.roll(array, 1, axis=0) for array in inputs])
+    def _prove(self, ask: Ask, inputs: Sequence[Array], outputs: Sequence[Array], filling: Filling) -> None:
+        pairs = zip(inputs, filling.joined, strict=True)
+        moved = ask([np.roll(array, 1, axis=0) if joined else array for array, joined in pairs])
         for place in sorted(self._unproven):
             before, after = outputs[place], moved[place]
-            expected = np.roll(before, len(before) // batch, axis=0)
+            expected = np.roll(before, len(before) // filling.size, axis=0)
             if not _alike(after, expected):
                 self._wrong = place
                 return
@@ -202,6 +251,13 @@ class Cuts:
             "samples of a batch one after the other, so that it cannot be told which rows belong to which sample. Export "
             "the model with a dynamic batch or a batch of 1, or fix it with --batch 1 or --input-shape."
         )
+
+
+def _changed(array: Array) -> Array:
+    """Return samples of which all but the first are others, with values that an input of this type may have."""
+    changed = array.copy()
+    changed[1:] = np.flip(-1 - array[1:], axis=-1) if array.dtype.kind == "f" else 0
+    return changed
 
 
 def _alike(found: Array, expected: Array) -> bool:

@@ -10,7 +10,7 @@ import openvino
 from ovquant.errors import CompileError, DeviceError
 from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
-from ovquant.runtime.batches import ByShapes, Compiled, Shapes, batched_outputs, open_beyond_batch
+from ovquant.runtime.batches import ByShapes, Compiled, Lengths, Shapes, batched_outputs, lengths_of, open_beyond_batch
 from ovquant.runtime.values import check_kind
 
 REFERENCE = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -51,7 +51,8 @@ def compile_model(
         _check_kinds(loaded)
         batched = batched_outputs(loaded)
         by_shapes = None if all(batched) or not open_beyond_batch(loaded) else _by_shapes(model)
-        return Compiled(core().compile_model(loaded, deployment.device, properties), batched, by_shapes)
+        lengths = _lengths(model) if open_beyond_batch(loaded) else None
+        return Compiled(core().compile_model(loaded, deployment.device, properties), batched, by_shapes, lengths)
     except RuntimeError as error:
         check_device(deployment.device)
         unknown = _unknown_property(deployment, error)
@@ -67,6 +68,16 @@ def _by_shapes(model: openvino.Model | Path) -> ByShapes:
     def tell(shapes: Shapes) -> tuple[bool, ...]:
         # A file is read again, so that its weights are not held.
         return batched_outputs(core().read_model(model) if isinstance(model, Path) else model, shapes)
+
+    return tell
+
+
+def _lengths(model: openvino.Model | Path) -> Lengths:
+    """Return what tells by a request's shapes how long its outputs are."""
+
+    @cache
+    def tell(shapes: Shapes) -> tuple[int | None, ...]:
+        return lengths_of(core().read_model(model) if isinstance(model, Path) else model, shapes)
 
     return tell
 

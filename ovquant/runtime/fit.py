@@ -1,15 +1,16 @@
 """Fit samples to a model's inputs: names, batch axis, dtypes and shapes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import openvino
 
-from ovquant.domain.sample import Array, Dataset, Sample
+from ovquant.domain.sample import Array, Sample
 from ovquant.errors import DataError
 from ovquant.graph.names import names_of, port_name
-from ovquant.graph.shapes import static_batch
+from ovquant.graph.shapes import second_axis
+from ovquant.runtime.lengths import Fill, fills_of
 from ovquant.runtime.values import cast, check_kind, dtype_of
 
 
@@ -17,10 +18,11 @@ def fit(inputs: Sequence[Any], sample: Sample, *, what: str = "a sample") -> lis
     """Return one array per model input, in order, batch axis included, as openvino takes it (see `values.cast`).
 
     inputs: the model's input ports. A sample's array without the batch axis gets one; dtypes are cast where no
-    value is lost. Raises DataError naming the input, what it expects and what it got.
+    value is lost; rows shorter than the model's are padded where it is known how (see `lengths.fills_of`). Raises DataError naming the input, what it expects and what it got.
     """
     arrays = _match(inputs, sample.inputs, what)
-    return [_shape(port, name, array, what) for port, name, array in zip(inputs, names_of(inputs), arrays, strict=True)]
+    ports = zip(inputs, names_of(inputs), arrays, fills_of(inputs, sample), strict=True)
+    return [_shape(port, name, array, fill, what) for port, name, array, fill in ports]
 
 
 def _match(inputs: Sequence[Any], given: Any, what: str) -> list[Any]:
@@ -51,18 +53,29 @@ def _aliases(port: Any, name: str) -> list[str]:
     return [name, *sorted(port.get_names())]
 
 
-def _shape(port: Any, name: str, value: Any, what: str) -> Array:
+def _shape(port: Any, name: str, value: Any, fill: Fill | None, what: str) -> Array:
     array, expected = cast(port, name, np.asarray(value), what), port.get_partial_shape()
     if not expected.rank.is_dynamic:
         rank = expected.rank.get_length()
         if array.ndim == rank - 1:
             array = array[None]
+        length = second_axis(port)
+        if fill is not None and array.ndim == rank and length is not None and array.shape[1] < length:
+            array = fill.lengthen(array, length)
         if array.ndim != rank or not _compatible(expected, array.shape):
             raise DataError(
                 f"The model's input '{name}' expects shape {_text(expected)} and {what} has {list(np.shape(value))}. "
-                "Change the data's preprocessing, or fix the model's shape with --input-shape."
+                f"{_remedy(fill, length)}, or fix the model's shape with --input-shape."
             )
     return array
+
+
+def _remedy(fill: Fill | None, length: int | None) -> str:
+    return (
+        "Change the data's preprocessing"
+        if fill is None or length is None
+        else f"Truncate the rows (max_length={length} where a tokenizer makes them)"
+    )
 
 
 def _compatible(expected: Any, shape: Sequence[int]) -> bool:
@@ -82,21 +95,6 @@ def _text(shape: Any) -> str:
     return str(shape).replace("..", "-")
 
 
-def request(inputs: Sequence[Any], dataset: Dataset, begin: int, batch: int) -> list[Array]:
-    """Return the inputs of one whole request: one sample, or a static batch of them, going round at the end."""
-    rows = [fit(inputs, dataset[index % len(dataset)], what=f"sample {index}") for index in range(begin, begin + batch)]
-    filled = batch == 1 or any(array.shape[0] != 1 for array in rows[0])
-    return rows[0] if filled else join(rows, batch)
-
-
-def requests_of(compiled: openvino.CompiledModel, dataset: Dataset, count: int) -> list[list[Array]]:
-    """Return the inputs of a few whole requests, for timing."""
-    batch = static_batch(compiled.inputs)
-    return [
-        request(compiled.inputs, dataset, begin, batch) for begin in range(0, min(count * batch, len(dataset)), batch)
-    ]
-
-
 def random_samples(compiled: openvino.CompiledModel, *, seed: int = 0) -> list[Sample]:
     """Return one sample of random inputs; a dynamic batch axis becomes 1. Raises DataError for other dynamic axes."""
     random = np.random.default_rng(seed)
@@ -114,32 +112,3 @@ def random_samples(compiled: openvino.CompiledModel, *, seed: int = 0) -> list[S
         values = random.standard_normal(sizes) if dtype.kind == "f" else random.integers(0, 2, sizes)
         arrays.append(values.astype(dtype))
     return [Sample(arrays)]
-
-
-def join(rows: list[list[Array]], size: int) -> list[Array]:
-    """Join samples into one request of a static batch; the last is repeated until it is full."""
-    if size == 1:
-        return rows[0]
-    filled = rows + [rows[-1]] * (size - len(rows))
-    return [np.concatenate(column) for column in zip(*filled, strict=True)]
-
-
-class Requests(Sequence[list[Array]]):
-    """A dataset as whole requests, fitted to the model's inputs when they are read; `step` is told of each."""
-
-    def __init__(self, inputs: Sequence[Any], samples: Dataset, step: Callable[[int, int], None]) -> None:
-        self._inputs, self._samples, self._step = inputs, samples, step
-        self._batch = static_batch(inputs)
-
-    def __len__(self) -> int:
-        return max(1, len(self._samples) // self._batch)
-
-    def first(self) -> list[Array]:
-        """Return the first of them, without telling."""
-        return request(self._inputs, self._samples, 0, self._batch)
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        self._step(index + 1, len(self))
-        return request(self._inputs, self._samples, index * self._batch, self._batch)

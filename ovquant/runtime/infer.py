@@ -12,9 +12,8 @@ from ovquant.domain.sample import Array, Dataset, Outputs
 from ovquant.errors import DataError
 from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
-from ovquant.graph.shapes import static_batch
-from ovquant.runtime.batches import Cuts, batched_of, known
-from ovquant.runtime.fit import fit, join
+from ovquant.runtime.batches import Cuts, Filling, batched_of, known
+from ovquant.runtime.requests import filling_of, joined
 from ovquant.runtime.states import clean, run
 from ovquant.runtime.values import outputs_of
 
@@ -54,11 +53,13 @@ def stackable(shapes: Sequence[tuple[int, ...]]) -> bool:
     return bool(first) and first[0] == 1 and all(shape == first for shape in shapes)
 
 
-def batched_names(compiled: openvino.CompiledModel, fitted: Sequence[Sequence[Array]]) -> frozenset[str]:
-    """Return the names of the outputs of which each of some samples has one row; fitted: their inputs."""
+def batched_names(
+    compiled: openvino.CompiledModel, given: Sequence[Sequence[Array]], *, size: int = 1
+) -> frozenset[str]:
+    """Return the names of the outputs of which each of some samples has one row; given: the inputs of requests of so many."""
     found = frozenset(names_of(compiled.outputs))
-    for shapes in {tuple(array.shape for array in arrays) for arrays in fitted}:
-        pairs = zip(names_of(compiled.outputs), batched_of(compiled, shapes), strict=True)
+    for shapes in {tuple(array.shape for array in arrays) for arrays in given}:
+        pairs = zip(names_of(compiled.outputs), batched_of(compiled, shapes, size=size), strict=True)
         found &= frozenset(name for name, batched in pairs if batched)
     return found
 
@@ -68,49 +69,49 @@ def infer(
 ) -> Iterator[Block]:
     """Yield the outputs of samples `start` to `stop` in order, a block at a time, with all requests busy.
 
-    A model with a static batch above one gets that many samples per request; the last request is filled up by
-    repeating its last sample, and the repeats are dropped. Raises ModelError where its outputs cannot be cut into those of
-    the samples (see `batches.Cuts`). Each request begins from a clean state.
+    A request holds as many samples as `requests.filling_of` says; the last one is filled up by repeating its last sample,
+    and the repeats are dropped. Raises ModelError where its outputs cannot be cut into those of the samples (see
+    `batches.Cuts`). Each request begins from a clean state.
     """
     stop = len(dataset) if stop is None else min(stop, len(dataset))
-    batch, names = static_batch(compiled.inputs), names_of(compiled.outputs)
+    filling, names = filling_of(compiled.inputs, dataset), names_of(compiled.outputs)
     # Plain requests and no queue with a callback: a native thread that still holds Python when the interpreter ends
     # takes the whole process down.
     requests = [compiled.create_infer_request() for _ in range(_optimal_requests(compiled))]
-    cuts = known(compiled).cuts
+    cuts, batch = known(compiled).cuts, filling.size
     size = batch * max(1, BLOCK_SIZE // batch)
     for begin in range(start, stop, size):
         indices = list(range(begin, min(begin + size, stop)))
         samples = [dataset[index] for index in indices]
-        fitted = [
-            fit(compiled.inputs, sample, what=f"sample {index}") for index, sample in zip(indices, samples, strict=True)
+        given = [
+            joined(compiled.inputs, samples[place : place + batch], filling, indices[place : place + batch])
+            for place in range(0, len(samples), batch)
         ]
-        outputs = [dict(zip(names, arrays, strict=True)) for arrays in _run(requests, fitted, cuts, batch)]
-        yield Block(indices, outputs, [sample.target for sample in samples], batched_names(compiled, fitted))
+        # The last request was filled up.
+        outputs = [
+            dict(zip(names, arrays, strict=True)) for arrays in _run(requests, given, cuts, filling)[: len(samples)]
+        ]
+        batched = batched_names(compiled, given, size=batch)
+        yield Block(indices, outputs, [sample.target for sample in samples], batched)
 
 
 def _optimal_requests(compiled: openvino.CompiledModel) -> int:
     return max(1, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
 
 
-def _run(requests: Sequence[Any], fitted: list[list[Array]], cuts: Cuts, batch: int) -> list[list[Array]]:
+def _run(requests: Sequence[Any], inputs: list[list[Array]], cuts: Cuts, filling: Filling) -> list[list[Array]]:
     """Return the outputs of each sample."""
-    # A sample whose own axis 0 already fills the batch is a request of its own.
-    group = batch if batch > 1 and all(array.shape[0] == 1 for arrays in fitted for array in arrays) else 1
-    inputs = [join(fitted[begin : begin + group], group) for begin in range(0, len(fitted), group)]
     try:
-        if group == 1:
+        if filling.size == 1:
             return _outputs(requests, inputs)
-        cuts.check(group)
+        cuts.check(inputs[0], filling.size)
         results = zip(inputs, _outputs(requests, inputs), strict=True)
         ask = partial(run, requests[0])
-        found = [part for given, arrays in results for part in cuts.cut(ask, given, arrays, group)]
+        return [part for given, arrays in results for part in cuts.cut(ask, given, arrays, filling)]
     except RuntimeError as error:
         raise DataError(
             f"The model fails on the data: {first_line(error)} Check the shapes and the preprocessing of the data."
         ) from error
-    # The last request was filled up.
-    return found[: len(fitted)]
 
 
 def _outputs(requests: Sequence[Any], inputs: Sequence[list[Array]]) -> list[list[Array]]:

@@ -17,7 +17,7 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.record import Record
 from ovquant.errors import ModelError, OutputError, UsageError
 from ovquant.runtime import int8_arithmetic
-from tests.api.models import samples
+from tests.api.models import QUICK, samples
 from tests.plugins.reports.conftest import RESULTS
 
 HERE = int8_arithmetic("CPU")
@@ -114,6 +114,20 @@ def test_as_a_module_it_takes_tensors(found: ovquant.Result) -> None:
     output = found.module()(torch.from_numpy(row))
     assert isinstance(output, torch.Tensor)
     assert np.array_equal(output.numpy(), found.compile()(row)[0])
+
+
+@pytest.fixture(scope="module")
+def batched(net: Path) -> ovquant.Result:
+    return ovquant.quantize(net, data=samples(200), metric="accuracy", max_drop="10%", batch=4, **QUICK)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 9])
+def test_as_a_module_of_a_fixed_batch_it_takes_any_number_of_rows(batched: ovquant.Result, rows: int) -> None:
+    given = np.stack([sample.inputs for sample in samples(9)]).astype(np.float32)  # type: ignore[arg-type]
+    compiled = batched.compile()
+    assert [str(port.get_partial_shape()[0]) for port in compiled.inputs] == ["4"]
+    expected = [compiled(given[[place] * 4])[0][0] for place in range(rows)]
+    np.testing.assert_allclose(batched.module()(torch.from_numpy(given[:rows])).numpy(), expected, atol=1e-5)
 
 
 def test_its_accuracy_is_in_doubt_where_int8_is_added_otherwise(found: ovquant.Result) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ovquant.domain.sample import Dataset, Sample
+from ovquant.domain.sample import Dataset, Padding, Sample, Tokens
 
 
 def test_a_sample_has_no_target_unless_it_is_given() -> None:
@@ -44,3 +44,9 @@ def test_what_has_a_length_and_samples_by_place_is_a_dataset() -> None:
     assert isinstance([Sample(np.zeros(1))], Dataset)
     assert not isinstance(Stream(), Dataset)
     assert not isinstance(Bag(), Dataset)
+
+
+def test_tokens_are_a_mapping_that_knows_how_it_is_padded() -> None:
+    found = Tokens({"ids": np.ones(2)}, Padding({"ids": 3}))
+    assert list(found) == ["ids"]
+    assert found.padding == Padding({"ids": 3}, left=False)

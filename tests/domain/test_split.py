@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovquant.domain.sample import Sample
+from ovquant.domain.sample import Padding, Sample, Tokens
 from ovquant.domain.split import SMALLEST_SPLIT, Subset, digest, draw, read_contents, split_data, whole
 from ovquant.errors import DataError
 
@@ -258,3 +258,15 @@ def test_samples_that_hold_no_numbers_are_named() -> None:
     )
     apart = split_data(data, holdout=[broken[9], *samples(range(100, 160))])
     assert any("sample 0 first" in note for note in apart.notes)
+
+
+def test_how_rows_are_padded_counts_for_scores_and_not_for_copies() -> None:
+    def read(padding: Padding | None) -> Subset:
+        return whole([Sample(Tokens({"x": np.full(2, place)}, padding), place) for place in range(3)])
+
+    plain = whole([Sample({"x": np.full(2, place)}, place) for place in range(3)])
+    unknown, zeros, ones = (read(padding) for padding in (None, Padding({"x": 0}), Padding({"x": 1})))
+    assert unknown.fingerprint == plain.fingerprint
+    assert len({found.fingerprint for found in (unknown, zeros, ones)}) == 3
+    assert len({found.inputs for found in (unknown, zeros, ones)}) == 3
+    assert zeros.content == ones.content == plain.content

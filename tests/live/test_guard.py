@@ -19,6 +19,7 @@ from ovquant.errors import UsageError
 from ovquant.live.disagreement import disagreement, disagreement_bound
 from ovquant.live.guard import WAITING
 from ovquant.plugins.metrics import resolve_metric
+from ovquant.stats.betting import mean_bound
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -205,6 +206,23 @@ def test_the_limit_is_by_default_what_is_certain_on_the_data_and_a_margin() -> N
     model = ovquant.guard(classifier(0.1), classifier(0.0), data=data)
     model.guard.close()
     assert model.guard.drift.limit == pytest.approx(bound + 0.01)
+
+
+def centred(bias: float) -> openvino.CompiledModel:
+    """Return a model of clouds of four points, which says which of their two sums is larger."""
+    port = ops.parameter([4, 2], np.float32)
+    port.output(0).get_tensor().set_names({"points"})
+    total = ops.reduce_sum(port, ops.constant(np.array([0])), True)
+    sums = ops.add(total, ops.constant(np.array([[bias, 0]], np.float32)))
+    return openvino.Core().compile_model(openvino.Model([sums], [port], "centred"), "CPU", F32)
+
+
+def test_a_cloud_of_points_is_one_request_of_what_is_compared() -> None:
+    """Four points were taken for four samples, so that three of four clouds were not compared."""
+    random = np.random.default_rng(0)
+    data = [ovquant.Sample(random.standard_normal((4, 2)).astype(np.float32)) for _ in range(400)]
+    bound = disagreement_bound(centred(0), centred(0), data, confidence=0.95, metric="fidelity")
+    assert bound == mean_bound([0.0] * 400, confidence=0.95)
 
 
 SCORES, OTHER = np.eye(3, dtype=np.float32)[[[0, 1, 2], [2, 2, 0]]], np.eye(3, dtype=np.float32)[[[0, 1, 2], [2, 1, 0]]]

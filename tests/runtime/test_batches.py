@@ -14,6 +14,7 @@ import ovquant
 from ovquant import Sample
 from ovquant.errors import ModelError
 from ovquant.runtime import Deployment, compile_model, run, samples_in
+from ovquant.runtime.batches import lengths_of
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 BATCH, STEPS, WIDTH, CLASSES = 4, 6, 8, 5
@@ -268,3 +269,47 @@ def test_a_request_holds_the_samples_that_its_outputs_are_known_to_be_cut_into(
     ask = partial(run, compiled.create_infer_request())
     inputs = [np.stack([sample.inputs for sample in frames(rows)])]
     assert samples_in(compiled, ask, inputs, ask(inputs)) == count
+
+
+def named_rows(width: int, *, count: int = 120) -> list[Sample]:
+    random = np.random.default_rng(5)
+    return [Sample(random.standard_normal((width, WIDTH)).astype(np.float32), place) for place in range(count)]
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_batch_that_is_fixed_leaves_the_other_axes_open(tmp_path: Path, saved: bool) -> None:
+    """A merged output has no fixed length, and was refused; shapes of a request tell how long it is."""
+    net: Any = model(merged_open, shape=(-1, -1, WIDTH))
+    data, seen = [*named_rows(6, count=8), *named_rows(3, count=8)], list[Any]()
+    expected = [openvino.Core().compile_model(net, "CPU", F32)(np.asarray(sample.inputs)[None])[0] for sample in data]
+    if saved:
+        openvino.save_model(net, tmp_path / "net.xml", compress_to_fp16=False)
+        net = tmp_path / "net.xml"
+
+    def rows(outputs: Any, targets: Sequence[Any]) -> float:
+        seen.append(outputs)
+        return 1.0
+
+    ovquant.evaluate(net, data=data, metric=rows, properties=F32, batch=BATCH)
+    for found, truth in zip(seen[0], expected, strict=True):
+        np.testing.assert_allclose(found, truth, rtol=1e-4, atol=1e-5)
+    assert {array.shape for array in seen[0]} == {(6, CLASSES), (3, CLASSES)}
+
+
+def merged_open(x: openvino.Node) -> openvino.Node:
+    """[?, ?, 8] → [?, 5], a sample's steps one after the other."""
+    return ops.matmul(ops.reshape(x, ops.constant(np.array([-1, WIDTH])), False), weights(0), False, False)
+
+
+def test_an_output_whose_length_values_decide_is_refused() -> None:
+    """Every sample can happen to have one box."""
+    net = model(positions, shape=(BATCH, -1))
+    data = [Sample(2 * np.eye(6, dtype=np.float32)[place % 6] - 1, 0) for place in range(8)]
+    with pytest.raises(ModelError, match=r"output 'scores' has the shape \[.*4 samples"):
+        ovquant.evaluate(net, data=data, metric="fidelity", reference=net)
+
+
+def test_shapes_that_the_model_cannot_take_tell_no_lengths() -> None:
+    net = model(merged_open, shape=(-1, -1, WIDTH))
+    assert lengths_of(net, ((4, 3, WIDTH),)) == (12,)
+    assert lengths_of(net, ((4, 3, WIDTH + 1),)) == (None,)

@@ -6,9 +6,8 @@ import pytest
 from openvino import opset13 as ops
 
 from ovquant.domain.sample import Sample
-from ovquant.errors import DataError, ModelError
-from ovquant.graph.shapes import static_batch, with_batch
-from ovquant.runtime import Deployment, Requests, compile_model, fit, random_samples, request
+from ovquant.errors import DataError
+from ovquant.runtime import Deployment, compile_model, fit, random_samples
 
 
 def model(*shapes: list[int], dtypes: tuple[type, ...] = ()) -> openvino.Model:
@@ -61,34 +60,7 @@ def test_bytes_become_floats() -> None:
     assert array.tolist() == [[0, 1, 2, 255]]
 
 
-def test_a_static_batch_is_filled_going_round() -> None:
-    inputs = model([4, 2]).inputs
-    (array,) = request(inputs, [Sample(np.full(2, index)) for index in range(3)], 0, static_batch(inputs))
-    assert array[:, 0].tolist() == [0, 1, 2, 0]
-
-
-def test_the_batch_can_be_fixed() -> None:
-    source = model([-1, 3], [-1, 2])
-    fixed = with_batch(source, 8)
-    assert static_batch(fixed.inputs) == 8
-    assert static_batch(source.inputs) == 1
-
-
-def test_a_scalar_has_no_batch() -> None:
-    with pytest.raises(ModelError, match="no batch axis"):
-        with_batch(model([]), 2)
-
-
 def test_random_samples_need_fixed_shapes() -> None:
     compiled = compile_model(model([-1, 3, -1]), Deployment())
     with pytest.raises(DataError, match=r"--input-shape"):
         random_samples(compiled)
-
-
-def test_a_dataset_is_read_as_whole_requests_of_a_static_batch() -> None:
-    inputs, told = model([4, 2]).inputs, list[tuple[int, int]]()
-    data = [Sample(np.full(2, index)) for index in range(10)]
-    requests = Requests(inputs, data, lambda done, total: told.append((done, total)))
-    assert [array[:, 0].tolist() for (array,) in requests] == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert told == [(1, 2), (2, 2)]
-    assert [array[:, 0].tolist() for (array,) in Requests(inputs, data[:3], lambda *_: None)] == [[0, 1, 2, 0]]

@@ -7,8 +7,9 @@ import openvino
 import pytest
 import torch
 from openvino import opset13 as ops
+from openvino.op.util import Variable, VariableInfo
 
-from ovquant.errors import DataError, UsageError
+from ovquant.errors import DataError, ModelError, UsageError
 from ovquant.runtime.torch_module import QuantizedModule
 from tests.runtime.conftest import F32, doubler, mixer
 
@@ -126,3 +127,89 @@ def test_threads_may_share_it() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert all(all(found) for found in pool.map(call, range(4)))
+
+
+ROWS = torch.randn(11, 4, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 8, 11])
+def test_a_fixed_batch_takes_any_number_of_rows(rows: int) -> None:
+    """Fewer or more than the four of a request were refused by openvino."""
+    found = module(doubler([4, 4]))(ROWS[:rows])
+    assert torch.equal(found, 2 * ROWS[:rows])
+
+
+def test_rows_fill_all_inputs_of_a_fixed_batch() -> None:
+    model = mixer()
+    model.reshape({place: [4, 4] for place in range(2)})
+    total, product = module(model)(ROWS[:6], ROWS[5:11])
+    assert torch.allclose(total, ROWS[:6] + ROWS[5:11])
+    assert torch.allclose(product, ROWS[:6] * ROWS[5:11])
+    with pytest.raises(UsageError, match="batch of 4, and was given rows: 3 of 'x', 4 of 'shift'"):
+        module(model)(ROWS[:3], ROWS[:4])
+
+
+def named(name: str, *shape: int) -> openvino.Node:
+    port = ops.parameter(list(shape), np.float32, name=name)
+    port.output(0).get_tensor().set_names({name})
+    return port
+
+
+def test_inputs_without_a_row_for_each_are_given_as_they_are() -> None:
+    x, gains, scale = named("x", 4, 3), named("gains", 3), named("scale")
+    scaled = module(openvino.Model([ops.multiply(ops.multiply(x, gains), scale)], [x, gains, scale], "scaled"))
+    given, factors = ROWS[:6, :3], torch.tensor([1.0, 2.0, 3.0])
+    assert torch.allclose(scaled(given, factors, torch.tensor(2.0)), 2 * given * factors)
+
+
+def test_rows_that_an_output_does_not_hold_one_after_the_other_are_refused() -> None:
+    x = named("x", 4, 4)
+    turned = module(openvino.Model([ops.transpose(x, ops.constant(np.array([1, 0])))], [x], "turned"))
+    assert torch.equal(turned(ROWS[:4]), ROWS[:4].T)
+    with pytest.raises(ModelError, match=r"has the shape \[4,4\].* Or call it with a batch of 4"):
+        turned(ROWS[:3])
+    summed = module(openvino.Model([ops.reduce_sum(x, ops.constant(np.array([0])), True)], [x], "summed"))
+    with pytest.raises(ModelError, match=r"has the shape \[1,4\].* Or call it with a batch of 4"):
+        summed(ROWS[:1])
+
+
+@pytest.mark.parametrize("rows", [1, 3, 6])
+def test_rows_that_depend_on_those_beside_them_are_refused(rows: int) -> None:
+    """What fills a request up would change the answer."""
+    x = named("x", 4, 4)
+    mean = ops.reduce_mean(x, ops.constant(np.array([0])), True)
+    centred = module(openvino.Model([ops.subtract(x, mean)], [x], "centred"))
+    with pytest.raises(ModelError, match="Or call it with a batch of 4"):
+        centred(ROWS[:rows])
+
+
+def test_rows_of_numbers_without_fractions_are_taken_too() -> None:
+    ids = ops.parameter([4, 3], np.int64, name="ids")
+    ids.output(0).get_tensor().set_names({"ids"})
+    table = ops.constant(np.arange(10, dtype=np.float32)[:, None])
+    read = module(openvino.Model([ops.gather(table, ids, ops.constant(0))], [ids], "read"))
+    assert read(torch.tensor([[9, 1, 2]])).tolist() == [[[9.0], [1.0], [2.0]]]
+
+
+def test_a_batch_of_one_takes_one_row_after_the_other() -> None:
+    assert torch.equal(module(doubler([1, 4]))(ROWS), 2 * ROWS)
+    x = named("x", 1, 4)
+    listed = module(openvino.Model([ops.reshape(x, ops.constant(np.array([2, 2])), False)], [x], "listed"))
+    assert listed(ROWS[:1]).shape == (2, 2)
+    with pytest.raises(ModelError, match=r"has the shape \[2,2\].* Or call it with a batch of 1"):
+        listed(ROWS[:2])
+
+
+def test_state_is_kept_for_whole_batches_alone() -> None:
+    x = named("x", 2, 3)
+    start = ops.constant(np.zeros((2, 3), np.float32))
+    info = VariableInfo()
+    info.data_shape, info.data_type, info.variable_id = openvino.PartialShape([2, 3]), openvino.Type.f32, "sum"
+    variable = Variable(info)
+    total = ops.add(ops.read_value(start, variable), x)
+    kept = ops.assign(total, variable)
+    counting = module(openvino.Model([ops.result(total)], [kept], [x], "counting"))
+    assert torch.equal(counting(ROWS[:2, :3]), ROWS[:2, :3])
+    assert torch.allclose(counting(ROWS[:2, :3]), 2 * ROWS[:2, :3])
+    with pytest.raises(UsageError, match="keeps state.*batch of 2, not 1"):
+        counting(ROWS[:1, :3])

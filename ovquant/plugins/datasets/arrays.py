@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ovquant.domain.sample import Array, Inputs, Sample
+from ovquant.domain.sample import Array, Inputs, Sample, Tokens
 from ovquant.errors import DataError
 
 COLUMN = "column_"
@@ -135,7 +135,8 @@ def to_inputs(value: Any) -> Inputs:
     if is_array(value):
         return to_array(value)
     if isinstance(value, Mapping) and value:
-        return {str(name): _one_array(item) for name, item in value.items()}
+        arrays = {str(name): _one_array(item) for name, item in value.items()}
+        return Tokens(arrays, value.padding) if isinstance(value, Tokens) else arrays
     if isinstance(value, bool | int | float):
         return np.asarray(value)
     if isinstance(value, list | tuple) and value:

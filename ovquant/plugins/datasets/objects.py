@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from ovquant.domain.sample import Dataset, Sample
+from ovquant.domain.sample import Dataset, Inputs, Sample
 from ovquant.errors import DataError, OvquantError
 from ovquant.plugins.datasets.arrays import (
     Columns,
@@ -94,7 +94,7 @@ def dataset_of(source: Any, name: str = "the data") -> Dataset:
     A dataset that reads a path is returned as it is; any other sequence is wrapped, so that its items become
     Samples of numpy arrays and its errors name the item. A tuple (inputs, targets) of arrays, and a
     mapping of arrays by input name with or without `targets`, are split along axis 0. A DataLoader's batches are
-    split into samples. An iterable without a length is read into a list.
+    split into samples, and so are those of an iterable that tells its batch_size. An iterable is read into a list.
     """
     if isinstance(source, Sample):
         raise DataError(f"{name} is a single Sample. Put it into a list.")
@@ -106,7 +106,7 @@ def dataset_of(source: Any, name: str = "the data") -> Dataset:
     if columns is not None:
         return columns
     if not is_sequence(source):
-        source = spooled(source, name)
+        source = unbatched(spooled(source, name), getattr(source, "batch_size", None))
     items = checked_length(Items(source, name), name)
     items[0]
     return items
@@ -170,6 +170,16 @@ def spooled(source: Any, name: str) -> list[Any]:
     return found
 
 
+def unbatched(items: list[Any], size: Any) -> list[Any]:
+    """Return the samples of the items of a loader; items are batches where the loader tells their size, and the first has it."""
+    try:
+        if type(size) is not int or not items or _lengths(to_inputs(_parts(items[0])[0])) != {size}:
+            return items
+    except DataError:
+        return items
+    return [sample for batch in items for sample in split_batch(batch, None)]
+
+
 def _bytes_of(item: Any) -> int:
     """Return the bytes of the arrays in an item, nearly."""
     if isinstance(item, Mapping):
@@ -215,14 +225,18 @@ def split_batch(batch: Any, size: int | None, *, batched: bool = True) -> list[S
     inputs = to_inputs(inputs)
     if not batched:
         return [Sample(inputs, to_target(targets))]
-    arrays = list(inputs.values()) if isinstance(inputs, Mapping) else inputs if isinstance(inputs, list) else [inputs]
-    lengths = {len(array) if np.ndim(array) else 0 for array in arrays}
+    lengths = _lengths(inputs)
     if len(lengths) != 1 or (size is not None and lengths != {size}):
         raise DataError(f"the batch has arrays of lengths {sorted(lengths)}. Their first axis must be the batch.")
     return [
         Sample(_taken(inputs, row), None if targets is None else to_target(_taken(targets, row)))
         for row in range(lengths.pop())
     ]
+
+
+def _lengths(inputs: Inputs) -> set[int]:
+    arrays = list(inputs.values()) if isinstance(inputs, Mapping) else inputs if isinstance(inputs, list) else [inputs]
+    return {len(array) if np.ndim(array) else 0 for array in arrays}
 
 
 def _parts(batch: Any) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ovquant.domain.sample import Array, Sample
+from ovquant.domain.sample import Array, Padding, Sample, Tokens
 from ovquant.errors import DataError, UsageError
 from ovquant.plugins.datasets.arrays import position
 from ovquant.plugins.datasets.rows import SUFFIXES, Rows, open_rows
@@ -22,7 +22,8 @@ _PAD_TOKENS = ("[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|endoftext|>", "</s>")
 class Text:
     """Read .jsonl, .csv, .tsv or .parquet rows with a Hugging Face tokenizer.json, one text (or pair) a row.
 
-    A sample is `input_ids`, `attention_mask` and `token_type_ids`, int64 `[length]`; a model takes those it has.
+    A sample is `input_ids`, `attention_mask` and `token_type_ids`, int64 `[length]`; a model takes those it has. Where a
+    request needs rows of one length, they are padded as the tokenizer says.
 
     tokenizer: the tokenizer file; by default tokenizer.json beside the data.
     text, pair: the columns with the text and, if any, its second part.
@@ -30,8 +31,8 @@ class Text:
     target_type: auto makes numbers of targets that are all numbers and class indices of others; text keeps them.
     classes: the labels in the order of their indices; by default the different labels, sorted.
     max_length: truncate to this many tokens; 0 leaves what the tokenizer file says.
-    pad: pad, and truncate, to this many tokens; 0 pads nothing, so lengths differ. pad_id: by default the
-    tokenizer's own padding token.
+    pad: pad, and truncate, to this many tokens; with 0 lengths differ, and a request of several rows is as long as its
+    longest. pad_id: by default the tokenizer's own padding token.
 
     Raises DataError for a column, tokenizer or row that is missing or cannot be read.
     """
@@ -48,6 +49,7 @@ class Text:
     pad_id: int | None = None
     _rows: Rows = field(init=False, repr=False, compare=False)
     _tokenizer: Any = field(init=False, repr=False, compare=False)
+    _padding: Padding | None = field(init=False, repr=False, compare=False)
     _target: str = field(init=False, repr=False, compare=False)
     _encoding: Encoding = field(init=False, repr=False, compare=False)
 
@@ -64,7 +66,9 @@ class Text:
             require_column(column, rows, path)
         object.__setattr__(self, "_rows", rows)
         object.__setattr__(self, "_target", target)
-        object.__setattr__(self, "_tokenizer", self._read_tokenizer(path))
+        tokenizer, padding = self._read_tokenizer(path)
+        object.__setattr__(self, "_tokenizer", tokenizer)
+        object.__setattr__(self, "_padding", padding)
         object.__setattr__(self, "_encoding", self._learn(rows, target, path))
 
     @staticmethod
@@ -88,7 +92,9 @@ class Text:
             "token_type_ids": np.array(encoded.type_ids, np.int64),
         }
         try:
-            return Sample(inputs, self._encoding(row.get(self._target)) if self._target else None)
+            return Sample(
+                Tokens(inputs, self._padding), self._encoding(row.get(self._target)) if self._target else None
+            )
         except DataError as error:
             raise DataError(f"Row {found} of '{self.path}': {error}") from error
 
@@ -106,7 +112,8 @@ class Text:
             )
         return value
 
-    def _read_tokenizer(self, path: Path) -> Any:
+    def _read_tokenizer(self, path: Path) -> tuple[Any, Padding | None]:
+        """Return the tokenizer, and how rows are padded; None where it has no padding token."""
         file = Path(self.tokenizer) if self.tokenizer else path.parent / "tokenizer.json"
         if not file.is_file():
             raise DataError(
@@ -123,27 +130,35 @@ class Text:
         length = self.max_length or self.pad
         if length:
             tokenizer.enable_truncation(length)
-        padding = tokenizer.padding or {}
+        padding = self._options_of_padding(tokenizer)
         tokenizer.no_padding()
+        if self.pad and padding is None:
+            raise DataError(f"The tokenizer '{file}' has no padding token. Add pad_id=ID, the token id to pad with.")
         if self.pad:
-            tokenizer.enable_padding(**(padding | self._padding(tokenizer, padding, file) | {"length": self.pad}))
-        return tokenizer
+            tokenizer.enable_padding(**(padding or {}), length=self.pad)
+        return tokenizer, None if padding is None else padding_of(padding)
 
-    def _padding(self, tokenizer: Any, padding: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    def _options_of_padding(self, tokenizer: Any) -> dict[str, Any] | None:
+        """Return how the tokenizer pads, but for the length; None where it has no padding token."""
+        options = {name: value for name, value in (tokenizer.padding or {}).items() if name != "length"}
         if self.pad_id is not None:
-            return {"pad_id": self.pad_id, "pad_token": tokenizer.id_to_token(self.pad_id) or ""}
-        if padding:
-            return {}
-        for token in _PAD_TOKENS:
-            if tokenizer.token_to_id(token) is not None:
-                return {"pad_id": tokenizer.token_to_id(token), "pad_token": token}
-        raise DataError(f"The tokenizer '{file}' has no padding token. Add pad_id=ID, the token id to pad with.")
+            return options | {"pad_id": self.pad_id, "pad_token": tokenizer.id_to_token(self.pad_id) or ""}
+        if options:
+            return options
+        token = next((token for token in _PAD_TOKENS if tokenizer.token_to_id(token) is not None), None)
+        return None if token is None else {"pad_id": tokenizer.token_to_id(token), "pad_token": token}
 
     def _learn(self, rows: Rows, target: str, path: Path) -> Encoding:
         if not target:
             return Encoding()
         values = (rows[index].get(target) for index in range(len(rows)))
         return learn_encoding(values, self.target_type, classes=self.classes, otherwise="class", name=f"'{path}'")
+
+
+def padding_of(options: Mapping[str, Any]) -> Padding:
+    """Return how rows of tokens are padded, from a tokenizer's own options."""
+    values = {"input_ids": options["pad_id"], "attention_mask": 0, "token_type_ids": options.get("pad_type_id", 0)}
+    return Padding(values, left=options.get("direction") == "left")
 
 
 def require_column(column: str, rows: Rows, path: Path) -> None:

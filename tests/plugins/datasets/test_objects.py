@@ -223,3 +223,39 @@ def test_loader_of_three_parts_is_refused() -> None:
 def test_empty_loader_is_refused() -> None:
     with pytest.raises(DataError, match="drop_last"):
         open_dataset(DataLoader(tensors(), batch_size=9, drop_last=True))
+
+
+class Batches:
+    """A loader of one's own: batches one after the other, the last of them short."""
+
+    def __init__(self, batch_size: Any, step: int = 4) -> None:
+        self.batch_size, self.step = batch_size, step
+
+    def __iter__(self) -> Any:
+        rows = np.arange(20, dtype=np.float32).reshape(10, 2)
+        for begin in range(0, 10, self.step):
+            yield rows[begin : begin + self.step], np.arange(begin, min(begin + self.step, 10))
+
+
+def test_batches_of_a_loader_that_tells_their_size_are_counted_as_samples() -> None:
+    data = open_dataset(Batches(4))
+    assert len(data) == 10
+    assert [data[place].target for place in range(10)] == list(range(10))
+    assert np.asarray(data[9].inputs).tolist() == [18, 19]
+
+
+@pytest.mark.parametrize("size", [None, 3, "4", True])
+def test_what_is_not_as_long_as_a_batch_stays_as_it_is(size: Any) -> None:
+    data = open_dataset(Batches(size))
+    assert len(data) == 3
+    assert np.shape(data[0].inputs) == (4, 2)
+
+
+def test_items_that_are_no_batch_stay_as_they_are() -> None:
+    class Lists(Batches):
+        def __iter__(self) -> Any:
+            yield [np.zeros(4), np.ones(4), np.ones(4)]
+
+    (sample,) = open_dataset(Lists(4))
+    assert isinstance(sample.inputs, list)
+    assert len(sample.inputs) == 3

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-from ovquant.domain.sample import Array
+from ovquant.domain.sample import Array, Padding, Tokens
 from ovquant.errors import DataError, UsageError
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.datasets.rows import Csv, JsonLines, open_rows
@@ -257,3 +258,33 @@ def test_csv_rows_by_index_are_what_csv_reads(
     assert len(found) == len(rows)
     for index in reversed(range(len(rows))):
         assert tuple(found[index].values()) == rows[index]
+
+
+def padding_in(data: Any) -> Padding | None:
+    inputs = data[0].inputs
+    assert isinstance(inputs, Tokens)
+    return inputs.padding
+
+
+def test_a_sample_says_how_its_rows_are_padded(tmp_path: Path) -> None:
+    file = save_tokenizer(tmp_path)
+    path = write(tmp_path / "d.csv", ROWS)
+    assert padding_in(Text(path)) == Padding({"input_ids": 0, "attention_mask": 0, "token_type_ids": 0})
+    assert padding_in(Text(path, pad_id=5)) == Padding({"input_ids": 5, "attention_mask": 0, "token_type_ids": 0})
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.enable_padding(direction="left", pad_id=4, pad_type_id=2, pad_token="good", length=50)
+    tokenizer.save(str(file))
+    assert padding_in(Text(path)) == Padding({"input_ids": 4, "attention_mask": 0, "token_type_ids": 2}, left=True)
+    assert inputs_of(Text(path, pad=4), 1)["input_ids"].tolist() == [4, 2, 5, 3]
+    assert inputs_of(Text(path), 1)["input_ids"].tolist() == [2, 5, 3]
+    save_tokenizer(tmp_path, WORDS[1:])
+    assert padding_in(Text(path)) is None
+
+
+def test_padding_comes_through_a_sequence_and_a_pickle(tmp_path: Path) -> None:
+    save_tokenizer(tmp_path)
+    data = Text(write(tmp_path / "d.csv", ROWS))
+    assert padding_in(open_dataset(list(data))) == padding_in(data)
+    copy = pickle.loads(pickle.dumps(data[0]))
+    assert copy.inputs.padding == padding_in(data)
+    assert copy.inputs["input_ids"].tolist() == inputs_of(data, 0)["input_ids"].tolist()
