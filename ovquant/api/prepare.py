@@ -15,11 +15,11 @@ from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits, split_data
 from ovquant.errors import MetricError, ModelError
-from ovquant.graph.decompression import decompressed
+from ovquant.graph.decompression import decompressed, half_in_place
 from ovquant.graph.fingerprint import operation_types, structure
 from ovquant.graph.keep_float import Kept, kept_operations
 from ovquant.graph.names import MadeUp, with_unique_names
-from ovquant.graph.precision import is_quantized
+from ovquant.graph.precision import is_quantized, quantized_activations
 from ovquant.graph.shapes import parse_shapes, set_shapes
 from ovquant.measure.instruments import Local
 from ovquant.measure.models import Models
@@ -72,15 +72,7 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
     """Load the model and the metric and check them against the device; the model that came in is not changed."""
     runtime.check_device(settings.device)
     loaded = load_float(model, settings)
-    float_model = loaded
-    if is_quantized(loaded):
-        found = decompressed(loaded)
-        if found is None:
-            raise ModelError(
-                "The model's activations are quantized already. Give the float model that it was made from; evaluate, "
-                "benchmark and check take this one as it is."
-            )
-        float_model = found
+    float_model = quantizable(loaded)
     kept = kept_operations(loaded, settings.keep_float)
     return Prepared(
         metrics=resolve_metrics(metric),
@@ -94,6 +86,28 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
         model=loaded,
         float_model=float_model,
     )
+
+
+def quantizable(loaded: openvino.Model) -> openvino.Model:
+    """Return a model as it can be quantized: itself, or a copy where weights are stored in few bits.
+
+    Raises ModelError for one that computes in few bits already.
+    """
+    if not is_quantized(loaded):
+        return half_in_place(loaded) or loaded
+    how = quantized_activations(loaded)
+    if how:
+        raise ModelError(
+            f"The model's activations are quantized already, {how}. Give the float model that it was made from; evaluate, "
+            "benchmark and check take this one as it is."
+        )
+    found = decompressed(loaded)
+    if found is None:
+        raise ModelError(
+            "The model has weights stored in few bits that cannot be turned back to float. Give the float model that it "
+            "was made from; evaluate, benchmark and check take this one as it is."
+        )
+    return found
 
 
 def load_float(model: Any, settings: Options) -> openvino.Model:
