@@ -24,6 +24,7 @@ from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import fingerprint
 from ovquant.graph.first_scheme import likeness
 from ovquant.measure.evaluate import Evaluation, evaluate_all
+from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
 from ovquant.measure.stopwatch import race_heats
 from ovquant.plugins.datasets import open_dataset
@@ -59,7 +60,9 @@ class Checking:
         timing, notes = self._timing(served), worn(number)
         notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
         # What was measured of another model says nothing of this one, however well it does.
-        verdict: Verdict = "missed" if self._damage else verdict_of(scores)
+        broken = added(mine[0].nan, theirs[0].nan)
+        notes += [told_nan(broken, "the saved model")] if broken else []
+        verdict: Verdict = "missed" if self._damage or broken else verdict_of(scores)
         self._record(verdict)
         return Checked(
             verdict=verdict,
@@ -92,6 +95,7 @@ class Checking:
             reference=truth,
             step=told(self.progress, f"evaluating {what}"),
             resample=resampler(len(self.data), groups=self.data.groups, seed=self.settings.seed),
+            whose=what,
         )
 
     def _timing(self, served: Deployment) -> Timing:

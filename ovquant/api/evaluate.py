@@ -9,7 +9,8 @@ from ovquant.api.prepare import load_float
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.progress import Progress, silent
 from ovquant.domain.repetition import check_repetition
-from ovquant.measure.evaluate import Evaluation, evaluate_all
+from ovquant.measure.evaluate import REFERENCE, Evaluation, evaluate_all
+from ovquant.measure.nans import told_nan
 from ovquant.measure.paired import Pairing, resampler
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import resolve_metrics
@@ -17,7 +18,7 @@ from ovquant.plugins.metrics import resolve_metrics
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model's score on data, and its drop against a reference where one was given."""
+    """A model's score on data, and its drop against a reference where one was given; `notes` are for the user."""
 
     metric: str
     higher_is_better: bool
@@ -27,6 +28,7 @@ class Comparison:
     low: float | None = None
     high: float | None = None
     method: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -57,10 +59,12 @@ def evaluate(
     how: dict[str, Any] = {"metrics": [scorer], "reference": truth}
     how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
     (mine,) = evaluate_all(compiled, samples, **how, step=lambda done, total: progress("evaluating", done, total))
+    notes = [told_nan(mine.nan, "the model")] if mine.nan else []
     if truth is None:
-        return Comparison(scorer.name, scorer.higher_is_better, mine)
+        return Comparison(scorer.name, scorer.higher_is_better, mine, notes=tuple(notes))
+    how |= {"whose": REFERENCE}
     (theirs,) = evaluate_all(truth, samples, **how, step=lambda done, total: progress("reference", done, total))
+    notes += [told_nan(theirs.nan, REFERENCE)] if theirs.nan else []
     score = Pairing([scorer]).scores([mine], [theirs], "holdout", Budget(max_drop=Drop(0.0))).main
-    return Comparison(
-        scorer.name, scorer.higher_is_better, mine, theirs, score.drop, score.low, score.high, score.method
-    )
+    found = score.drop, score.low, score.high, score.method, tuple(notes)
+    return Comparison(scorer.name, scorer.higher_is_better, mine, theirs, *found)

@@ -10,6 +10,8 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.prediction import predicted_cost
 from ovquant.domain.table import COMFORT, SAVING, Candidate, PartNames, Probe, Table
 from ovquant.domain.trial import Score, Trial
+from ovquant.measure.evaluate import Evaluation
+from ovquant.measure.nans import told_nan
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
 from ovquant.search.holdout import Outcome, Walk
@@ -66,6 +68,7 @@ class Search:
         conditions = self.bench.conditions
         self.bench.begin()
         allowed = self.bench.check_budget(self.budget, "search")
+        self.notes += doubts_of(self.bench.instruments.evaluation(conditions.reference_plan, "search")[0])
         baseline = self.bench.trial(conditions.float_plan, self.budget)
         self.on_trial(baseline)
         if baseline.search is not None and baseline.search.drop != 0:
@@ -289,6 +292,13 @@ def kept(until: float, judge: Judge) -> float:
 def by_speed(judge: Judge) -> bool:
     """Tell whether the search is for the fastest plan: then one that is no faster than another is of no use."""
     return not judge.minimises_drop and judge.objective != "size"
+
+
+def doubts_of(truth: Evaluation) -> list[str]:
+    """Say what makes the score of float itself doubtful; truth: float in f32, by the primary metric."""
+    if not truth.nan:
+        return []
+    return [f"{told_nan(truth.nan, 'the float model itself')} What it scores there says nothing."]
 
 
 def below_f32(score: Score, device: str) -> str:
