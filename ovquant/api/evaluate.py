@@ -7,11 +7,15 @@ from ovquant import runtime
 from ovquant.api.options import MeasureOptions, read_options
 from ovquant.api.prepare import load_float
 from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.labels import label_note, labels_of
 from ovquant.domain.progress import Progress, silent
 from ovquant.domain.repetition import check_repetition
+from ovquant.domain.split import class_of, known_classes
+from ovquant.measure.chance import chance_notes
 from ovquant.measure.evaluate import REFERENCE, Evaluation, evaluate_all
 from ovquant.measure.nans import told_nan
 from ovquant.measure.paired import Pairing, resampler
+from ovquant.measure.pixels import pixel_doubts
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import resolve_metrics
 
@@ -49,7 +53,8 @@ def evaluate(
     (scorer,), samples = resolve_metrics([metric]), open_dataset(data)
     check_repetition(samples)
     deployment = settings.deployment()
-    compiled = runtime.compile_model(load_float(model, settings), deployment)
+    loaded = load_float(model, settings)
+    compiled, classes = runtime.compile_model(loaded, deployment), list[str | None]()
     truth = (
         None
         if reference is None
@@ -58,8 +63,17 @@ def evaluate(
     # Without a reference there is no drop to resample.
     how: dict[str, Any] = {"metrics": [scorer], "reference": truth}
     how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
-    (mine,) = evaluate_all(compiled, samples, **how, step=lambda done, total: progress("evaluating", done, total))
-    notes = [told_nan(mine.nan, "the model")] if mine.nan else []
+    (mine,) = evaluate_all(
+        compiled,
+        samples,
+        **how,
+        step=lambda done, total: progress("evaluating", done, total),
+        seen=lambda block: classes.extend(map(class_of, block.targets)),
+    )
+    doubts = tuple(pixel_doubts(loaded, samples))
+    notes = [*label_note(labels_of(samples)), *(doubts if scorer.compares_with_float else ())]
+    notes += [told_nan(mine.nan, "the model")] if mine.nan else []
+    notes += chance_notes([scorer], [mine], len(set(known_classes(classes))), "the model", doubts)
     if truth is None:
         return Comparison(scorer.name, scorer.higher_is_better, mine, notes=tuple(notes))
     how |= {"whose": REFERENCE}

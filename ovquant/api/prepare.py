@@ -23,6 +23,7 @@ from ovquant.graph.precision import is_quantized, quantized_activations
 from ovquant.graph.shapes import parse_shapes, set_shapes
 from ovquant.measure.instruments import Local
 from ovquant.measure.models import Models
+from ovquant.measure.pixels import pixel_doubts
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
 from ovquant.plugins.datasets import open_dataset
@@ -186,6 +187,14 @@ def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("
                 raise MetricError(
                     f"The metric {metric.name} needs targets and the {role} data have none. {_targets_hint(prepared, sample)}"
                 )
+
+
+def with_doubts(prepared: Prepared, splits: Splits) -> Splits:
+    """Return splits with what may be wrong with the data: as notes where no metric would show that it is."""
+    found = tuple(pixel_doubts(prepared.model, splits.search))
+    if all(metric.compares_with_float for metric in prepared.metrics):
+        return replace(splits, notes=(*splits.notes, *found))
+    return replace(splits, doubts=found)
 
 
 def _targets_hint(prepared: Prepared, sample: Sample) -> str:

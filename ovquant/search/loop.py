@@ -10,6 +10,9 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.prediction import predicted_cost
 from ovquant.domain.table import COMFORT, SAVING, Candidate, PartNames, Probe, Table
 from ovquant.domain.trial import Score, Trial
+from ovquant.errors import MetricError, UsageError
+from ovquant.measure.chance import chance_notes
+from ovquant.measure.conditions import Conditions
 from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.nans import told_nan
 from ovquant.measure.workbench import FAILURES, Workbench
@@ -67,8 +70,13 @@ class Search:
         """Measure the float model as it would be served, beside the float reference in f32."""
         conditions = self.bench.conditions
         self.bench.begin()
-        allowed = self.bench.check_budget(self.budget, "search")
-        self.notes += doubts_of(self.bench.instruments.evaluation(conditions.reference_plan, "search")[0])
+        doubts = doubts_of(self.bench.instruments.evaluation(conditions.reference_plan, "search"), conditions)
+        self.notes += doubts
+        try:
+            allowed = self.bench.check_budget(self.budget, "search")
+        except (MetricError, UsageError) as error:
+            # Where labels are in another order float often scores next to nothing, which no budget suits.
+            raise type(error)(" ".join([str(error), *doubts])) from error
         baseline = self.bench.trial(conditions.float_plan, self.budget)
         self.on_trial(baseline)
         if baseline.search is not None and baseline.search.drop != 0:
@@ -294,11 +302,11 @@ def by_speed(judge: Judge) -> bool:
     return not judge.minimises_drop and judge.objective != "size"
 
 
-def doubts_of(truth: Evaluation) -> list[str]:
-    """Say what makes the score of float itself doubtful; truth: float in f32, by the primary metric."""
-    if not truth.nan:
-        return []
-    return [f"{told_nan(truth.nan, 'the float model itself')} What it scores there says nothing."]
+def doubts_of(truth: Sequence[Evaluation], conditions: Conditions) -> list[str]:
+    """Say what makes the score of float itself doubtful; truth: float in f32, by each metric."""
+    nan, splits = truth[0].nan, conditions.splits
+    notes = [f"{told_nan(nan, 'the float model itself')} What it scores there says nothing."] if nan else []
+    return notes + chance_notes(conditions.metrics, truth, splits.classes, "the float model", splits.doubts)
 
 
 def below_f32(score: Score, device: str) -> str:
