@@ -10,6 +10,7 @@ from ovquant import runtime
 from ovquant.api.options import MeasureOptions, read_options
 from ovquant.api.prepare import load_float, model_name
 from ovquant.domain.trial import Timing
+from ovquant.measure.keys import check_keys
 from ovquant.measure.stopwatch import race_heats
 from ovquant.plugins.datasets import open_dataset
 
@@ -38,6 +39,7 @@ def benchmark(
     makers = [partial(runtime.compile_model, load_float(model, settings), settings.deployment()) for model in models]
     first, *others = (make() for make in makers)
     samples = open_dataset(data) if data is not None else runtime.random_samples(first, seed=settings.seed)
+    check_keys(first.inputs, samples[0], "the first sample of the data")
     requests = runtime.requests_of(first, samples, TIMED_REQUESTS)
     # The others must take the samples too; what is timed is compiled in the heats.
     for other in others:

@@ -9,7 +9,7 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import CheckOptions, Options, ServeOptions, read_options
-from ovquant.api.prepare import load_float
+from ovquant.api.prepare import check_sample, load_float
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import measured_with, record_check
@@ -209,7 +209,9 @@ def checking(
             f"{fingerprint(model)}, and the result's {result.provenance.model_fingerprint}. Give that one with --reference."
         )
     step = told(progress, "comparing samples by content")
-    contents = read_contents(open_dataset(data), step, slice_by=settings.slice_by, group_by=settings.group_by)
+    samples = open_dataset(data)
+    check_sample(model, metrics, samples[0])
+    contents = read_contents(samples, step, slice_by=settings.slice_by, group_by=settings.group_by)
     proof, remarks = contents.proving(range(len(contents.hashes)))
     remarks += (*contents.notes, *((UNSEEN,) if known == "alike" else ()))
     return Checking(result, model, metrics, proof, remarks, budget, settings, progress)

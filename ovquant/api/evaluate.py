@@ -5,7 +5,7 @@ from typing import Any, Unpack
 
 from ovquant import runtime
 from ovquant.api.options import MeasureOptions, read_options
-from ovquant.api.prepare import load_float
+from ovquant.api.prepare import check_sample, load_float
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.labels import label_note, labels_of
 from ovquant.domain.progress import Progress, silent
@@ -13,6 +13,7 @@ from ovquant.domain.repetition import check_repetition
 from ovquant.domain.split import class_of, known_classes
 from ovquant.measure.chance import chance_notes
 from ovquant.measure.evaluate import REFERENCE, Evaluation, evaluate_all
+from ovquant.measure.keys import key_notes
 from ovquant.measure.nans import told_nan
 from ovquant.measure.paired import Pairing, resampler
 from ovquant.measure.pixels import pixel_doubts
@@ -54,6 +55,7 @@ def evaluate(
     check_repetition(samples)
     deployment = settings.deployment()
     loaded = load_float(model, settings)
+    check_sample(loaded, [scorer], samples[0])
     compiled, classes = runtime.compile_model(loaded, deployment), list[str | None]()
     truth = (
         None
@@ -71,7 +73,8 @@ def evaluate(
         seen=lambda block: classes.extend(map(class_of, block.targets)),
     )
     doubts = tuple(pixel_doubts(loaded, samples))
-    notes = [*label_note(labels_of(samples)), *(doubts if scorer.compares_with_float else ())]
+    notes = [*label_note(labels_of(samples)), *key_notes(loaded.inputs, samples[0])]
+    notes += doubts if scorer.compares_with_float else ()
     notes += [told_nan(mine.nan, "the model")] if mine.nan else []
     notes += chance_notes([scorer], [mine], len(set(known_classes(classes))), "the model", doubts)
     if truth is None:

@@ -22,6 +22,7 @@ from ovquant.graph.names import MadeUp, with_unique_names
 from ovquant.graph.precision import is_quantized, quantized_activations
 from ovquant.graph.shapes import parse_shapes, set_shapes
 from ovquant.measure.instruments import Local
+from ovquant.measure.keys import check_keys, key_notes, targets_hint
 from ovquant.measure.models import Models
 from ovquant.measure.pixels import pixel_doubts
 from ovquant.measure.score import Scorer
@@ -181,31 +182,27 @@ def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("
     """
     for role, samples in (("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)):
         sample = samples[0]
-        runtime.fit(prepared.model.inputs, sample, what=f"the first sample of the {role} data")
-        for metric in prepared.metrics if role in scored else ():
-            if not metric.compares_with_float and sample.target is None:
-                raise MetricError(
-                    f"The metric {metric.name} needs targets and the {role} data have none. {_targets_hint(prepared, sample)}"
-                )
+        check_sample(prepared.model, prepared.metrics if role in scored else (), sample, f"{role} data")
+
+
+def check_sample(model: openvino.Model, metrics: Sequence[ResolvedMetric], sample: Sample, whose: str = "data") -> None:
+    """Raise DataError or MetricError where the first sample does not fit the model, or has no target for a metric."""
+    what = f"the first sample of the {whose}"
+    check_keys(model.inputs, sample, what)
+    runtime.fit(model.inputs, sample, what=what)
+    for metric in metrics:
+        if not metric.compares_with_float and sample.target is None:
+            hint = targets_hint(model.inputs, sample)
+            raise MetricError(f"The metric {metric.name} needs targets and the {whose} have none. {hint}")
 
 
 def with_doubts(prepared: Prepared, splits: Splits) -> Splits:
     """Return splits with what may be wrong with the data: as notes where no metric would show that it is."""
     found = tuple(pixel_doubts(prepared.model, splits.search))
+    notes = (*splits.notes, *key_notes(prepared.model.inputs, splits.search[0]))
     if all(metric.compares_with_float for metric in prepared.metrics):
-        return replace(splits, notes=(*splits.notes, *found))
-    return replace(splits, doubts=found)
-
-
-def _targets_hint(prepared: Prepared, sample: Sample) -> str:
-    """Say what to do about missing targets: what no input takes may be them."""
-    names = {name for port in prepared.model.inputs for name in port.get_names()}
-    left = [name for name in sample.inputs if name not in names] if isinstance(sample.inputs, Mapping) else []
-    if left:
-        return (
-            f"No input of the model takes '{left[0]}', which they have: if these are the targets, call them 'targets'."
-        )
-    return "Add targets, or use the label-free metric fidelity, which compares with the float model."
+        return replace(splits, notes=(*notes, *found))
+    return replace(splits, notes=notes, doubts=found)
 
 
 def instruments_in(
