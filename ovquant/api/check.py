@@ -26,6 +26,7 @@ from ovquant.graph.first_scheme import likeness
 from ovquant.measure.evaluate import Evaluation, evaluate_all
 from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
+from ovquant.measure.rows import rows_of
 from ovquant.measure.stopwatch import race_heats
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
@@ -209,11 +210,11 @@ def checking(
             f"{fingerprint(model)}, and the result's {result.provenance.model_fingerprint}. Give that one with --reference."
         )
     step = told(progress, "comparing samples by content")
-    samples = open_dataset(data)
+    samples, batches = rows_of(open_dataset(data), model, settings.deployment())
     check_sample(model, metrics, samples[0])
     contents = read_contents(samples, step, slice_by=settings.slice_by, group_by=settings.group_by)
     proof, remarks = contents.proving(range(len(contents.hashes)))
-    remarks += (*contents.notes, *((UNSEEN,) if known == "alike" else ()))
+    remarks += (*batches, *contents.notes, *((UNSEEN,) if known == "alike" else ()))
     return Checking(result, model, metrics, proof, remarks, budget, settings, progress)
 
 

@@ -17,6 +17,7 @@ from ovquant.measure.keys import key_notes
 from ovquant.measure.nans import told_nan
 from ovquant.measure.paired import Pairing, resampler
 from ovquant.measure.pixels import pixel_doubts
+from ovquant.measure.rows import rows_of
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import resolve_metrics
 
@@ -51,10 +52,9 @@ def evaluate(
     """
     settings = read_options(options, MeasureOptions, of=evaluate)
     runtime.check_device(settings.device)
-    (scorer,), samples = resolve_metrics([metric]), open_dataset(data)
+    (scorer,), deployment, loaded = resolve_metrics([metric]), settings.deployment(), load_float(model, settings)
+    samples, batches = rows_of(open_dataset(data), loaded, deployment)
     check_repetition(samples)
-    deployment = settings.deployment()
-    loaded = load_float(model, settings)
     check_sample(loaded, [scorer], samples[0])
     compiled, classes = runtime.compile_model(loaded, deployment), list[str | None]()
     truth = (
@@ -73,7 +73,7 @@ def evaluate(
         seen=lambda block: classes.extend(map(class_of, block.targets)),
     )
     doubts = tuple(pixel_doubts(loaded, samples))
-    notes = [*label_note(labels_of(samples)), *key_notes(loaded.inputs, samples[0])]
+    notes = [*batches, *label_note(labels_of(samples)), *key_notes(loaded.inputs, samples[0])]
     notes += doubts if scorer.compares_with_float else ()
     notes += [told_nan(mine.nan, "the model")] if mine.nan else []
     notes += chance_notes([scorer], [mine], len(set(known_classes(classes))), "the model", doubts)

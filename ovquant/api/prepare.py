@@ -25,6 +25,7 @@ from ovquant.measure.instruments import Local
 from ovquant.measure.keys import check_keys, key_notes, targets_hint
 from ovquant.measure.models import Models
 from ovquant.measure.pixels import pixel_doubts
+from ovquant.measure.rows import rows_of
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
 from ovquant.plugins.datasets import open_dataset
@@ -160,19 +161,36 @@ def model_source(model: Any) -> str:
 
 
 def open_splits(
-    data: Any, settings: Options, *, calibration: Any = None, holdout: Any = None, progress: Progress = silent
+    data: Any,
+    settings: Options,
+    *,
+    model: openvino.Model | None = None,
+    calibration: Any = None,
+    holdout: Any = None,
+    progress: Progress = silent,
 ) -> Splits:
-    """Open the data and give each sample its role."""
-    opened = open_dataset(data)
-    return split_data(
-        opened,
-        holdout=None if holdout is None else open_dataset(holdout),
-        calibration=None if calibration is None else open_dataset(calibration),
+    """Open the data and give each sample its role; by the model it is told whether they come in batches."""
+    notes: list[str] = []
+
+    def samples(given: Any) -> Any:
+        if given is None:
+            return None
+        if model is None:
+            return open_dataset(given)
+        found, more = rows_of(open_dataset(given), model, settings.deployment())
+        notes.extend(more)
+        return found
+
+    splits = split_data(
+        samples(data),
+        holdout=samples(holdout),
+        calibration=samples(calibration),
         seed=settings.seed,
         slice_by=settings.slice_by,
         group_by=settings.group_by,
         step=told(progress, "comparing samples by content"),
     )
+    return replace(splits, notes=(*notes, *splits.notes))
 
 
 def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("search", "holdout")) -> None:

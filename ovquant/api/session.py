@@ -91,7 +91,8 @@ class LocalSession:
     def open(self) -> None:
         """Read the data, and check that they fit."""
         given = self._given
-        splits = open_splits(given.data, given.settings, progress=self._progress, **given.roles)
+        model = self._prepared.model
+        splits = open_splits(given.data, given.settings, model=model, progress=self._progress, **given.roles)
         check_data(self._prepared, splits, scored=given.scored)
         self._splits = with_doubts(self._prepared, splits)
 
