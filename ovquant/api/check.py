@@ -60,9 +60,9 @@ class Checking:
         scores = pairing.scores(mine, theirs, "holdout", self.budget).at_use(number)
         timing, notes = self._timing(served), worn(number)
         notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
-        # What was measured of another model says nothing of this one, however well it does.
         broken = added(mine[0].nan, theirs[0].nan)
         notes += [told_nan(broken, "the saved model")] if broken else []
+        # What was measured of another model says nothing of this one, however well it does.
         verdict: Verdict = "missed" if self._damage or broken else verdict_of(scores)
         self._record(verdict)
         return Checked(

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Unpack
 
+import openvino
+
 from ovquant import runtime
 from ovquant.api.options import MeasureOptions, read_options
 from ovquant.api.prepare import check_sample, load_float
@@ -10,6 +12,7 @@ from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.labels import label_note, labels_of
 from ovquant.domain.progress import Progress, silent
 from ovquant.domain.repetition import check_repetition
+from ovquant.domain.sample import Dataset
 from ovquant.domain.split import class_of, known_classes
 from ovquant.measure.chance import chance_notes
 from ovquant.measure.evaluate import REFERENCE, Evaluation, evaluate_all
@@ -19,7 +22,7 @@ from ovquant.measure.paired import Pairing, resampler
 from ovquant.measure.pixels import pixel_doubts
 from ovquant.measure.rows import rows_of
 from ovquant.plugins.datasets import open_dataset
-from ovquant.plugins.metrics import resolve_metrics
+from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,10 @@ def evaluate(
     # Without a reference there is no drop to resample.
     how: dict[str, Any] = {"metrics": [scorer], "reference": truth}
     how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
-    (mine,) = evaluate_all(
-        compiled,
-        samples,
-        **how,
-        step=lambda done, total: progress("evaluating", done, total),
-        seen=lambda block: classes.extend(map(class_of, block.targets)),
-    )
-    doubts = tuple(pixel_doubts(loaded, samples))
-    notes = [*batches, *label_note(labels_of(samples)), *key_notes(loaded.inputs, samples[0])]
-    notes += doubts if scorer.compares_with_float else ()
-    notes += [told_nan(mine.nan, "the model")] if mine.nan else []
-    notes += chance_notes([scorer], [mine], len(set(known_classes(classes))), "the model", doubts)
+    watched: dict[str, Any] = {"seen": lambda block: classes.extend(map(class_of, block.targets))}
+    watched |= {"step": lambda done, total: progress("evaluating", done, total)}
+    (mine,) = evaluate_all(compiled, samples, **how, **watched)
+    notes = [*batches, *_notes(loaded, samples, scorer, mine, len(set(known_classes(classes))))]
     if truth is None:
         return Comparison(scorer.name, scorer.higher_is_better, mine, notes=tuple(notes))
     how |= {"whose": REFERENCE}
@@ -85,3 +80,14 @@ def evaluate(
     score = Pairing([scorer]).scores([mine], [theirs], "holdout", Budget(max_drop=Drop(0.0))).main
     found = score.drop, score.low, score.high, score.method, tuple(notes)
     return Comparison(scorer.name, scorer.higher_is_better, mine, theirs, *found)
+
+
+def _notes(
+    model: openvino.Model, samples: Dataset, metric: ResolvedMetric, found: Evaluation, classes: int
+) -> list[str]:
+    """Say what the user should know about the data, and about a score on them."""
+    doubts = tuple(pixel_doubts(model, samples))
+    notes = [*label_note(labels_of(samples)), *key_notes(model.inputs, samples[0])]
+    notes += doubts if metric.compares_with_float else ()
+    notes += [told_nan(found.nan, "the model")] if found.nan else []
+    return notes + chance_notes([metric], [found], classes, "the model", doubts)
