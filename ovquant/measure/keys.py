@@ -24,8 +24,8 @@ def check_keys(inputs: Sequence[Any], sample: Sample, what: str) -> None:
         near = _near(key, missing)
         suggestion = f"did you mean '{near}'?" if near else f"the input '{missing[0]}' has none."
         raise DataError(
-            f"{what[0].upper()}{what[1:]} has '{key}', and no input of the model is called that: {suggestion} The model's inputs: "
-            f"{', '.join(names_of(inputs))}. Rename the arrays to these."
+            f"{what[0].upper()}{what[1:]} has {', '.join(map(str, sample.inputs))}, and no input of the model is called '{key}': "
+            f"{suggestion} The model's inputs: {', '.join(names_of(inputs))}. Rename the arrays to these."
         )
 
 

@@ -35,7 +35,7 @@ def test_a_wrong_name_of_an_input_is_told() -> None:
             linear(), data=wrong * 20, metric="accuracy", max_drop="1%", isolate=False, holdout=samples(60)
         ),
     ):
-        with pytest.raises(DataError, match="has 'xx', and no input of the model is called that: did you mean 'x'"):
+        with pytest.raises(DataError, match="no input of the model is called 'xx': did you mean 'x'"):
             call()
 
 

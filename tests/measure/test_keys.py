@@ -28,10 +28,14 @@ def sample(*names: str) -> Sample:
 @pytest.mark.parametrize(
     ("inputs", "given", "said"),
     [
-        (("left", "right"), ("left", "rihgt"), "has 'rihgt', and no input.*did you mean 'right'\\?.*left, right"),
-        (("left", "right"), ("left", "Right"), "has 'Right'.*did you mean 'right'"),
-        (("left", "right"), ("left", "mask"), "has 'mask', .*the input 'right' has none"),
-        (("image",), ("mask", "imgae"), "has 'imgae'.*did you mean 'image'"),
+        (
+            ("left", "right"),
+            ("left", "rihgt"),
+            "has left, rihgt, and no input of the model is called 'rihgt': did you mean 'right'\\?.*left, right",
+        ),
+        (("left", "right"), ("left", "Right"), "called 'Right': did you mean 'right'"),
+        (("left", "right"), ("left", "mask"), "called 'mask': the input 'right' has none"),
+        (("image",), ("mask", "imgae"), "called 'imgae': did you mean 'image'"),
     ],
 )
 def test_a_wrong_name_is_told(inputs: tuple[str, ...], given: tuple[str, ...], said: str) -> None:
