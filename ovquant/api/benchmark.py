@@ -16,6 +16,7 @@ from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.sample import Array
 from ovquant.domain.trial import Timing
 from ovquant.measure.footprint import FOOTPRINT_REQUESTS, footprint
+from ovquant.measure.keys import check_keys
 from ovquant.measure.stopwatch import race_heats
 from ovquant.plugins.datasets import open_dataset
 
@@ -49,6 +50,7 @@ def benchmark(
     makers = [partial(runtime.compile_model, model, settings.deployment()) for model in loaded]
     first, *others = (make() for make in makers)
     samples = open_dataset(data) if data is not None else runtime.random_samples(first, seed=settings.seed)
+    check_keys(first.inputs, samples[0], "the first sample of the data")
     requests = runtime.requests_of(first, samples, TIMED_REQUESTS)
     # The others must take the samples too; what is timed is compiled in the heats.
     for other in others:

@@ -9,7 +9,7 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import CheckOptions, Options, ServeOptions, read_options
-from ovquant.api.prepare import load_float
+from ovquant.api.prepare import check_sample, load_float
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import measured_with, record_check
@@ -24,7 +24,9 @@ from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import fingerprint
 from ovquant.graph.first_scheme import likeness
 from ovquant.measure.evaluate import Evaluation, evaluate_all
+from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
+from ovquant.measure.rows import rows_of
 from ovquant.measure.stopwatch import race_heats
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
@@ -58,8 +60,10 @@ class Checking:
         scores = pairing.scores(mine, theirs, "holdout", self.budget).at_use(number)
         timing, notes = self._timing(served), worn(number)
         notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
+        broken = added(mine[0].nan, theirs[0].nan)
+        notes += [told_nan(broken, "the saved model")] if broken else []
         # What was measured of another model says nothing of this one, however well it does.
-        verdict: Verdict = "missed" if self._damage else verdict_of(scores)
+        verdict: Verdict = "missed" if self._damage or broken else verdict_of(scores)
         self._record(verdict)
         return Checked(
             verdict=verdict,
@@ -92,6 +96,7 @@ class Checking:
             reference=truth,
             step=told(self.progress, f"evaluating {what}"),
             resample=resampler(len(self.data), groups=self.data.groups, seed=self.settings.seed),
+            whose=what,
         )
 
     def _timing(self, served: Deployment) -> Timing:
@@ -205,9 +210,11 @@ def checking(
             f"{fingerprint(model)}, and the result's {result.provenance.model_fingerprint}. Give that one with --reference."
         )
     step = told(progress, "comparing samples by content")
-    contents = read_contents(open_dataset(data), step, slice_by=settings.slice_by, group_by=settings.group_by)
+    samples, batches = rows_of(open_dataset(data), model, settings.deployment())
+    check_sample(model, metrics, samples[0])
+    contents = read_contents(samples, step, slice_by=settings.slice_by, group_by=settings.group_by)
     proof, remarks = contents.proving(range(len(contents.hashes)))
-    remarks += (*contents.notes, *((UNSEEN,) if known == "alike" else ()))
+    remarks += (*batches, *contents.notes, *((UNSEEN,) if known == "alike" else ()))
     return Checking(result, model, metrics, proof, remarks, budget, settings, progress)
 
 

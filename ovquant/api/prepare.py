@@ -15,14 +15,17 @@ from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits, split_data
 from ovquant.errors import MetricError, ModelError
-from ovquant.graph.decompression import decompressed
+from ovquant.graph.decompression import decompressed, half_in_place
 from ovquant.graph.fingerprint import operation_types, structure
 from ovquant.graph.keep_float import Kept, kept_operations
 from ovquant.graph.names import MadeUp, with_unique_names
-from ovquant.graph.precision import is_quantized
+from ovquant.graph.precision import is_quantized, quantized_activations
 from ovquant.graph.shapes import parse_shapes, set_shapes
 from ovquant.measure.instruments import Local
+from ovquant.measure.keys import check_keys, key_notes, targets_hint
 from ovquant.measure.models import Models
+from ovquant.measure.pixels import pixel_doubts
+from ovquant.measure.rows import rows_of
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
 from ovquant.plugins.datasets import open_dataset
@@ -72,15 +75,7 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
     """Load the model and the metric and check them against the device; the model that came in is not changed."""
     runtime.check_device(settings.device)
     loaded = load_float(model, settings)
-    float_model = loaded
-    if is_quantized(loaded):
-        found = decompressed(loaded)
-        if found is None:
-            raise ModelError(
-                "The model's activations are quantized already. Give the float model that it was made from; evaluate, "
-                "benchmark and check take this one as it is."
-            )
-        float_model = found
+    float_model = quantizable(loaded)
     kept = kept_operations(loaded, settings.keep_float)
     return Prepared(
         metrics=resolve_metrics(metric),
@@ -94,6 +89,28 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
         model=loaded,
         float_model=float_model,
     )
+
+
+def quantizable(loaded: openvino.Model) -> openvino.Model:
+    """Return a model as it can be quantized: itself, or a copy where weights are stored in few bits.
+
+    Raises ModelError for one that computes in few bits already.
+    """
+    if not is_quantized(loaded):
+        return half_in_place(loaded) or loaded
+    how = quantized_activations(loaded)
+    if how:
+        raise ModelError(
+            f"The model's activations are quantized already, {how}. Give the float model that it was made from; evaluate, "
+            "benchmark and check take this one as it is."
+        )
+    found = decompressed(loaded)
+    if found is None:
+        raise ModelError(
+            "The model has weights stored in few bits that cannot be turned back to float. Give the float model that it "
+            "was made from; evaluate, benchmark and check take this one as it is."
+        )
+    return found
 
 
 def load_float(model: Any, settings: Options) -> openvino.Model:
@@ -144,19 +161,36 @@ def model_source(model: Any) -> str:
 
 
 def open_splits(
-    data: Any, settings: Options, *, calibration: Any = None, holdout: Any = None, progress: Progress = silent
+    data: Any,
+    settings: Options,
+    *,
+    model: openvino.Model | None = None,
+    calibration: Any = None,
+    holdout: Any = None,
+    progress: Progress = silent,
 ) -> Splits:
-    """Open the data and give each sample its role."""
-    opened = open_dataset(data)
-    return split_data(
-        opened,
-        holdout=None if holdout is None else open_dataset(holdout),
-        calibration=None if calibration is None else open_dataset(calibration),
+    """Open the data and give each sample its role; by the model it is told whether they come in batches."""
+    notes: list[str] = []
+
+    def samples(given: Any) -> Any:
+        if given is None:
+            return None
+        if model is None:
+            return open_dataset(given)
+        found, more = rows_of(open_dataset(given), model, settings.deployment())
+        notes.extend(more)
+        return found
+
+    splits = split_data(
+        samples(data),
+        holdout=samples(holdout),
+        calibration=samples(calibration),
         seed=settings.seed,
         slice_by=settings.slice_by,
         group_by=settings.group_by,
         step=told(progress, "comparing samples by content"),
     )
+    return replace(splits, notes=(*notes, *splits.notes))
 
 
 def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("search", "holdout")) -> None:
@@ -166,23 +200,27 @@ def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("
     """
     for role, samples in (("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)):
         sample = samples[0]
-        runtime.fit(prepared.model.inputs, sample, what=f"the first sample of the {role} data")
-        for metric in prepared.metrics if role in scored else ():
-            if not metric.compares_with_float and sample.target is None:
-                raise MetricError(
-                    f"The metric {metric.name} needs targets and the {role} data have none. {_targets_hint(prepared, sample)}"
-                )
+        check_sample(prepared.model, prepared.metrics if role in scored else (), sample, f"{role} data")
 
 
-def _targets_hint(prepared: Prepared, sample: Sample) -> str:
-    """Say what to do about missing targets: what no input takes may be them."""
-    names = {name for port in prepared.model.inputs for name in port.get_names()}
-    left = [name for name in sample.inputs if name not in names] if isinstance(sample.inputs, Mapping) else []
-    if left:
-        return (
-            f"No input of the model takes '{left[0]}', which they have: if these are the targets, call them 'targets'."
-        )
-    return "Add targets, or use the label-free metric fidelity, which compares with the float model."
+def check_sample(model: openvino.Model, metrics: Sequence[ResolvedMetric], sample: Sample, whose: str = "data") -> None:
+    """Raise DataError or MetricError where the first sample does not fit the model, or has no target for a metric."""
+    what = f"the first sample of the {whose}"
+    check_keys(model.inputs, sample, what)
+    runtime.fit(model.inputs, sample, what=what)
+    for metric in metrics:
+        if not metric.compares_with_float and sample.target is None:
+            hint = targets_hint(model.inputs, sample)
+            raise MetricError(f"The metric {metric.name} needs targets and the {whose} have none. {hint}")
+
+
+def with_doubts(prepared: Prepared, splits: Splits) -> Splits:
+    """Return splits with what may be wrong with the data: as notes where no metric would show that it is."""
+    found = tuple(pixel_doubts(prepared.model, splits.search))
+    notes = (*splits.notes, *key_notes(prepared.model.inputs, splits.search[0]))
+    if all(metric.compares_with_float for metric in prepared.metrics):
+        return replace(splits, notes=(*notes, *found))
+    return replace(splits, notes=notes, doubts=found)
 
 
 def instruments_in(

@@ -23,6 +23,7 @@ from ovquant.api.prepare import (
     model_source,
     open_splits,
     prepare,
+    with_doubts,
     with_example,
 )
 from ovquant.domain.files import TemporaryFolder
@@ -90,8 +91,10 @@ class LocalSession:
     def open(self) -> None:
         """Read the data, and check that they fit."""
         given = self._given
-        self._splits = open_splits(given.data, given.settings, progress=self._progress, **given.roles)
-        check_data(self._prepared, self._splits, scored=given.scored)
+        model = self._prepared.model
+        splits = open_splits(given.data, given.settings, model=model, progress=self._progress, **given.roles)
+        check_data(self._prepared, splits, scored=given.scored)
+        self._splits = with_doubts(self._prepared, splits)
 
     def instruments(self, folder: Path, profile: Profile) -> Local:
         """Return what measures plans."""

@@ -9,7 +9,7 @@ from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.progress import Display
 from ovquant.cli.show_result import requirement_table
-from ovquant.cli.text import details, exit_code, print_json, show, speedup_text, times_text
+from ovquant.cli.text import details, exit_code, note_rows, print_json, show, speedup_text, times_text
 from ovquant.plugins.reports.sentences import checked_sentence
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ def check(
 
 def show_checked(found: "Checked") -> None:
     """Print a check for a person."""
-    notes = {"note" if place == 0 else " " * place: note for place, note in enumerate(found.notes)}
     rows = {
         "budget": str(found.budget),
         "time": times_text(found.timing),
@@ -84,5 +83,5 @@ def show_checked(found: "Checked") -> None:
         "",
         requirement_table(found.score),
         "",
-        details({**rows, **notes}),
+        details({**rows, **note_rows(found.notes)}),
     )

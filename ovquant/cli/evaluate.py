@@ -8,7 +8,7 @@ from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
-from ovquant.cli.text import details, drop_text, print_json, show
+from ovquant.cli.text import details, drop_text, note_rows, print_json, show
 from ovquant.plugins.reports.figures import decimal
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def comparison_json(found: "Comparison", model: str, reference: str | None) -> d
         "drop_low": found.low,
         "drop_high": found.high,
         "interval_by": found.method,
+        "notes": list(found.notes),
     }
 
 
@@ -74,12 +75,14 @@ def comparison_rows(found: "Comparison", model: str, reference: str | None) -> d
     """Return the same as texts."""
     samples = f"on {found.evaluation.samples} samples"
     rows = {"model": model, found.metric: f"{decimal(found.evaluation.score)} {samples}"}
+    notes = note_rows(found.notes)
     if found.reference is None or found.drop is None:
-        return rows
+        return {**rows, **notes}
     better = "" if found.higher_is_better else "; lower scores are better"
     return {
         **rows,
         "reference": str(reference),
         f"{found.metric} of the reference": f"{decimal(found.reference.score)} {samples}",
         "drop": f"{drop_text(found.drop, found.low, found.high, found.method)}{better}",
+        **notes,
     }

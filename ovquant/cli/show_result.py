@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from ovquant.cli.text import details, print_json, seconds_text, show, table_of
+from ovquant.cli.text import details, note_rows, print_json, seconds_text, show, table_of
 from ovquant.plugins.reports.figures import decimal, file_size, speedup
 from ovquant.plugins.reports.sections import REQUIREMENTS, requirement_row, summary
 from ovquant.plugins.reports.sentences import verdict_sentence
@@ -73,8 +73,7 @@ def result_details(result: "Result") -> Table:
         "front": f"{result.folder / 'pareto'}: {len(result.front)} plans" if result.front else "",
         "report": str(report) if report.exists() else "",
     }
-    notes = {"note" if place == 0 else " " * place: note for place, note in enumerate(result.notes)}
-    return details({**rows, **notes})
+    return details({**rows, **note_rows(result.notes)})
 
 
 def trial_table(result: "Result") -> Table:

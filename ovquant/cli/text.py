@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
@@ -77,6 +77,11 @@ def trial_line(trial: "Trial") -> str:
     parts += [f"p50 {milliseconds(trial.timing.p50_ms)}"] if trial.timing else []
     took = f" [{seconds_text(trial.seconds)}]" if trial.seconds >= 0.5 else ""
     return f"{trial.plan.name}: {', '.join(parts)}{took}"
+
+
+def note_rows(notes: Sequence[str]) -> dict[str, str]:
+    """Return notes as rows of details, of which the first is called note."""
+    return {"note" if place == 0 else " " * place: note for place, note in enumerate(notes)}
 
 
 PIPED_WIDTH = 140

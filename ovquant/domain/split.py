@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ovquant.domain.content import content_digest
+from ovquant.domain.labels import check_same, label_note, labels_of
 from ovquant.domain.repetition import check_repetition
 from ovquant.domain.sample import Dataset, Sample, Tokens
 from ovquant.errors import DataError
@@ -64,12 +65,18 @@ class Subset:
 
 @dataclass(frozen=True)
 class Splits:
-    """The three roles of the data of one run, and what the user should know about them."""
+    """The three roles of the data of one run, and what the user should know about them.
+
+    `classes` counts the classes of the search data, 0 where targets are none. `doubts` are what may be wrong with the data, and
+    worth saying only where something seems to be.
+    """
 
     search: Subset
     holdout: Subset
     calibration: Subset
     notes: tuple[str, ...] = ()
+    classes: int = 0
+    doubts: tuple[str, ...] = ()
 
 
 def digest(sample: Sample) -> str:
@@ -151,7 +158,7 @@ def read_contents(
         padding = padding or _padding(sample)
         broken += [index] if _is_broken(sample) else []
         targets.append(content_digest(sample.target))
-        classes.append(_class(sample.target))
+        classes.append(class_of(sample.target))
         for by, found in labels.items():
             found.append(_text(by(sample) if callable(by) else sample.target))
         step(index + 1, len(dataset))
@@ -159,17 +166,15 @@ def read_contents(
     for name in (slice_by, group_by):
         if isinstance(name, str) and name != "target":
             labels[name] = _column(dataset, name)
-    few = len(set(classes)) * LEAST_PER_CLASS <= len(classes)
-    known = few and all(value is not None for value in classes)
     slices, groups = (tuple(labels[by]) if by is not None else () for by in (slice_by, group_by))
     return Contents(
         dataset,
         tuple(hashes),
         tuple(targets),
-        tuple(map(str, classes)) if known else (),
+        known_classes(classes),
         slices,
         groups,
-        _broken_notes(broken, len(dataset)),
+        (*_broken_notes(broken, len(dataset)), *label_note(labels_of(dataset))),
         padding,
     )
 
@@ -204,7 +209,13 @@ def _short(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _class(target: Any) -> str | None:
+def known_classes(classes: Sequence[str | None]) -> tuple[str, ...]:
+    """Return the class of each sample, or nothing where some has none or they are too many to be classes."""
+    few = len(set(classes)) * LEAST_PER_CLASS <= len(classes)
+    return tuple(value for value in classes if value is not None) if few and None not in classes else ()
+
+
+def class_of(target: Any) -> str | None:
     """Return the class that a whole number as target means, or None."""
     value = target.item() if isinstance(target, np.generic | np.ndarray) and np.size(target) == 1 else target
     return str(int(value)) if isinstance(value, int) else None
@@ -256,16 +267,19 @@ def split_data(
     else:
         kept = list(range(len(data)))
         proof = read_contents(holdout, step, slice_by=slice_by, group_by=group_by)
+        check_same(labels_of(data), labels_of(holdout), "--data", "--holdout")
         (held_out, notes), theirs = proof.proving(range(len(proof.hashes))), "--holdout"
         remarks += proof.notes
         _forbid_overlap(contents.whole(), held_out, "--data", theirs)
     # Shuffled, since data often come sorted: so its first samples stand for all of it.
     search = contents.subset([kept[place] for place in np.random.default_rng(seed).permutation(len(kept))])
+    classes = len({contents.classes[index] for index in kept}) if contents.classes else 0
+    remarks = tuple(dict.fromkeys((*notes, *remarks)))
     if calibration is None:
-        return Splits(search, held_out, search, (*notes, *remarks))
+        return Splits(search, held_out, search, remarks, classes)
     calibrating = read_contents(calibration, step).whole()
     _forbid_overlap(calibrating, held_out, "--calibration", theirs)
-    return Splits(search, held_out, calibrating, (*notes, *remarks))
+    return Splits(search, held_out, calibrating, remarks, classes)
 
 
 def draw(samples: Subset, size: int, *, seed: int = 0) -> Subset:

@@ -10,7 +10,8 @@ from ovquant.domain.layer import Layer
 from ovquant.domain.sample import Array
 from ovquant.graph.fingerprint import every_operation
 
-_WEIGHT_TYPES = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
+LOW_BIT = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
+"""The types of weights that are stored in eight bits or fewer."""
 _WEIGHTED = {
     "Convolution",
     "GroupConvolution",
@@ -26,17 +27,55 @@ _WEIGHTED = {
     "RNNCell",
 }
 
+QUANTIZERS = ("FakeQuantize", "FakeConvert")
+PASSED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Convert", "MaxPool")
+"""Operations that a quantizer's effect passes through on its way to the operation it is for."""
+
 
 def is_quantized(model: openvino.Model) -> bool:
-    """Tell whether a model holds quantizers, or weights stored in eight bits or fewer."""
+    """Tell whether a model holds quantizers, weights stored in eight bits or fewer, or products of such integers."""
     return any(_quantizes(operation) for operation in every_operation(model))
+
+
+def quantized_activations(model: openvino.Model) -> str:
+    """Say by which operations a model quantizes activations, the first by its name; "" where none does."""
+    found = [operation for operation in every_operation(model) if _quantizes_activations(operation)]
+    if not found:
+        return ""
+    first = f"{found[0].get_type_name()} '{found[0].get_friendly_name()}'"
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    if found[0].get_type_name() in QUANTIZERS:
+        return f"by {first}{more}"
+    return f"while it runs, as by DynamicQuantizeLinear: {first}{more} multiplies integers"
+
+
+def _quantizes_activations(operation: openvino.Node) -> bool:
+    if operation.get_type_name() in QUANTIZERS:
+        return not is_constant(operation.input_value(0))
+    return _multiplies_integers(operation)
+
+
+def _multiplies_integers(operation: openvino.Node) -> bool:
+    """Tell whether an operation multiplies eight-bit integers that are not scaled, as MatMulInteger and ConvInteger do."""
+    if operation.get_type_name() not in ("MatMul", "Convolution", "GroupConvolution"):
+        return False
+    sources = operation.input_values()[:2]
+    return all(map(_is_integer, sources)) and not all(map(is_constant, sources))
+
+
+def _is_integer(source: openvino.Output) -> bool:
+    """Tell whether a value is one of eight bits, less a zero point or none."""
+    node = source.get_node()
+    if source.get_element_type().get_type_name() in LOW_BIT:
+        return True
+    return node.get_type_name() in ("Subtract", *PASSED) and _is_integer(node.input_value(0))
 
 
 def _quantizes(operation: openvino.Node) -> bool:
     kind = operation.get_type_name()
-    if kind in ("FakeQuantize", "FakeConvert"):
+    if kind in QUANTIZERS or _multiplies_integers(operation):
         return True
-    if kind != "Constant" or operation.get_element_type().get_type_name() not in _WEIGHT_TYPES:
+    if kind != "Constant" or operation.get_element_type().get_type_name() not in LOW_BIT:
         return False
     return _is_scaled(operation)
 
@@ -92,7 +131,7 @@ def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
     if kind == "FakeQuantize":
         return "weights" if is_constant(node.input_value(0)) else "activations"
     if kind == "Constant":
-        return "weights" if node.get_element_type().get_type_name() in _WEIGHT_TYPES else ""
+        return "weights" if node.get_element_type().get_type_name() in LOW_BIT else ""
     if depth and kind in ("Multiply", "Subtract"):
         # Weights are scaled behind their quantizer; of activations these are operations of their own.
         found = _through_quantizer(node.input_value(0), depth - 1)
@@ -123,11 +162,6 @@ def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
     ):
         return _through_quantizer(node.input_value(0), depth - 1)
     return ""
-
-
-_LOW_BIT = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
-PASSED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Convert", "MaxPool")
-"""Operations that a quantizer's effect passes through on its way to the operation it is for."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +201,7 @@ def _behind(source: openvino.Output) -> openvino.Node | None:
     if kind == "FakeQuantize":
         return node
     if kind == "Constant":
-        return node if node.get_element_type().get_type_name() in _LOW_BIT and _is_scaled(node) else None
+        return node if node.get_element_type().get_type_name() in LOW_BIT and _is_scaled(node) else None
     if kind in PASSED or (kind in ("Multiply", "Subtract") and is_constant(node.input_value(1))):
         return _behind(node.input_value(0))
     return None

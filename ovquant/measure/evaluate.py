@@ -15,11 +15,14 @@ import openvino
 from ovquant.domain.sample import Array, Dataset, Outputs
 from ovquant.errors import MetricError, OvquantError
 from ovquant.graph.names import names_of
+from ovquant.measure.nans import Found, Nans
 from ovquant.plugins.metrics import ResolvedMetric, checked
 from ovquant.runtime import Block, infer, stackable
 
 FIRST_CHECKPOINT = 64
 """Samples after which a plan is first asked whether it is decided."""
+REFERENCE = "the reference"
+"""What messages call the model that another one is compared with."""
 Step = Callable[[int, int], None]
 """Called with the samples done and the samples in all."""
 Seen = Callable[[Block], None]
@@ -33,13 +36,14 @@ class Evaluation:
     """A score; `items` holds one number per sample where the score is their mean, else None.
 
     `replicates` are the scores of resamples of the samples, where they were asked for and the score is not a mean: those of
-    two models on the same data are of the same resamples.
+    two models on the same data are of the same resamples. `nan` holds the samples for which outputs are NaN.
     """
 
     score: float
     samples: int
     items: tuple[float, ...] | None = None
     replicates: tuple[float, ...] | None = None
+    nan: tuple[Found, ...] = ()
 
 
 def evaluate(
@@ -64,13 +68,37 @@ def evaluate_all(
     step: Step | None = None,
     seen: Seen | None = None,
     resample: Resample | None = None,
+    whose: str = "the model",
 ) -> list[Evaluation]:
     """Score a compiled model on a dataset by several metrics, inferring once.
 
-    reference: the float model, for metrics that compare with its outputs. `seen` is shown all outputs. `resample` turns a function from places
-    of samples to a score into the scores of resamples, for metrics that are not means. Raises MetricError when targets are
-    missing, or when a metric raises or gives something that is not a number.
+    reference: the float model, for metrics that compare with its outputs. `seen` is shown all outputs. `resample` turns a
+    function from places of samples to a score into the scores of resamples, for metrics that are not means. `whose` is what
+    messages call the model. Raises MetricError when targets are missing, or when a metric raises or gives something that is
+    not a number; where outputs are NaN it says whose.
     """
+    nans = Nans(dataset, whose), Nans(dataset, REFERENCE)
+    try:
+        found = _scored(compiled, dataset, metrics, reference, nans, step=step, seen=seen, resample=resample)
+    except MetricError as error:
+        causes = dict.fromkeys(item.text for item in nans if item.found)
+        if not causes:
+            raise
+        raise MetricError(" ".join([str(error), *causes])) from error
+    return [replace(item, nan=tuple(nans[0].found)) for item in found]
+
+
+def _scored(
+    compiled: openvino.CompiledModel,
+    dataset: Dataset,
+    metrics: Sequence[ResolvedMetric],
+    reference: openvino.CompiledModel | None,
+    nans: tuple[Nans, Nans],
+    *,
+    step: Step | None,
+    seen: Seen | None,
+    resample: Resample | None,
+) -> list[Evaluation]:
     with ExitStack() as stack:
         scorers = [
             stack.enter_context(Whole(metric, names_of(compiled.outputs), resample))
@@ -78,7 +106,7 @@ def evaluate_all(
             else BySample(metric, resample)
             for metric in metrics
         ]
-        for block, truth in _blocks(compiled, dataset, metrics, reference):
+        for block, truth in _blocks(compiled, dataset, metrics, reference, nans):
             if seen is not None:
                 seen(block)
             for metric, scorer in zip(metrics, scorers, strict=True):
@@ -219,19 +247,22 @@ def _blocks(
     dataset: Dataset,
     metrics: Sequence[ResolvedMetric],
     reference: openvino.CompiledModel | None,
+    nans: tuple[Nans, Nans],
 ) -> Iterator[tuple[Block, list[Any]]]:
-    """Yield the outputs of runs of samples, beside the float model's where a metric compares with them."""
+    """Yield the outputs of runs of samples, beside the float model's where a metric compares with them; note what is NaN."""
     compares = [metric for metric in metrics if metric.compares_with_float]
     if compares and reference is None:
         raise MetricError(f"The metric {compares[0].name} compares with the float model: give it with --reference.")
     others = infer(reference, dataset) if compares and reference is not None else None
     for block in infer(compiled, dataset):
-        yield block, [] if others is None else _regrouped(others, block)
+        nans[0].look(block)
+        yield block, [] if others is None else _regrouped(others, block, nans[1])
 
 
-def _regrouped(others: Iterator[Block], block: Block) -> list[Any]:
+def _regrouped(others: Iterator[Block], block: Block, nans: Nans) -> list[Any]:
     """Return the float model's outputs for the samples of a block; both walk the same data in the same order."""
     other = next(others)
+    nans.look(other)
     if other.indices != block.indices:
         raise MetricError("The float model takes another batch size than the model that is compared with it.")
     return [next(iter(outputs.values())) if len(outputs) == 1 else outputs for outputs in other.outputs]

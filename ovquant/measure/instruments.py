@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from ovquant.domain.budget import Budget
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
-from ovquant.domain.split import Splits
 from ovquant.domain.table import LayerRow, PairRow
 from ovquant.domain.trial import Scores, Split, Timing
 from ovquant.measure.conditions import Conditions
@@ -79,7 +78,7 @@ class Local:
         )
         return replace(
             models.conditions,
-            splits=Splits(search, holdout, calibration, splits.notes),
+            splits=replace(splits, search=search, holdout=holdout, calibration=calibration),
             metrics=tuple(replace(metric, plugin=None) for metric in self.scorer.metrics),
             metric_key=self.scorer.key,
             objective=self.stopwatch.objective,

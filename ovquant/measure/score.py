@@ -14,8 +14,10 @@ from ovquant.domain.progress import told
 from ovquant.domain.split import Subset
 from ovquant.domain.trial import Scores, Split
 from ovquant.domain.typed import typed
+from ovquant.errors import MetricError
 from ovquant.measure.evaluate import Evaluation, Resample, Seen, checkpoints, evaluate_all
 from ovquant.measure.models import Models
+from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.stats.intervals import decided
@@ -58,6 +60,7 @@ class Scorer:
             mine = self._until_decided(plan, truth, budget, glance=glance)
         else:
             mine = self.evaluation(plan, split)
+            refuse_nan(plan, mine, truth)
         scores = () if before is None else before.all
         spread = {
             score.metric: score.deviation
@@ -79,7 +82,9 @@ class Scorer:
         ends = list(checkpoints(len(data)))
         most = max(GLANCE, len(data) // 4) if glance and len(data) > 2 * GLANCE else len(data)
         for end in (end for end in ends if end <= most):
-            for found, part in zip(items, self.part(plan, len(items[0]), end), strict=True):
+            parts = self.part(plan, len(items[0]), end)
+            refuse_nan(plan, parts, truth)
+            for found, part in zip(items, parts, strict=True):
                 found += part.items or ()
             if end < len(data) and self._is_decided(items, truth, budget, len(ends) - 1):
                 break
@@ -124,7 +129,8 @@ class Scorer:
 
         def measure() -> list[dict[str, Any]]:
             what = f"{plan.name} on {split}{which}"
-            found = self.run(self.models.compiled(plan), data, what=what, seen=seen, resample=resample)
+            how: dict[str, Any] = {"what": what, "seen": seen, "resample": resample, "whose": _called(plan)}
+            found = self.run(self.models.compiled(plan), data, **how)
             return [asdict(item) for item in found]
 
         return self.models.profile.measured(
@@ -148,6 +154,7 @@ class Scorer:
         what: str = "",
         seen: Seen | None = None,
         resample: Resample | None = None,
+        whose: str = "the model",
     ) -> list[Evaluation]:
         """Score a compiled model on data, whatever is recorded."""
         against_float = any(metric.compares_with_float for metric in self.metrics)
@@ -159,4 +166,17 @@ class Scorer:
             step=told(self.models.progress, f"evaluating {what}".strip()),
             seen=seen,
             resample=resample,
+            whose=whose,
         )
+
+
+def refuse_nan(plan: Plan, mine: Sequence[Evaluation], truth: Sequence[Evaluation]) -> None:
+    """Raise MetricError for a quantized plan with outputs of NaN for samples where float has none: no score makes up for that."""
+    found = [] if plan.is_float else added(mine[0].nan, truth[0].nan)
+    if found:
+        raise MetricError(f"{told_nan(found, _called(plan))} Float's outputs are not NaN there.")
+
+
+def _called(plan: Plan) -> str:
+    """Return what messages call the model of a plan."""
+    return f"the float model ({plan.name})" if plan.is_float else f"the plan {plan.name}"

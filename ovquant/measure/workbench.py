@@ -16,8 +16,9 @@ from ovquant.measure.instruments import Instruments
 from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.runtime import REFERENCE
 
-OUTGROWN_SHARE, OUTGROWN_BYTES = 1.05, 2**16
-"""How much larger a plan may be than a file whose weights are stored in few bits: quantizers of activations take room too."""
+OUTGROWN_SHARE, OUTGROWN_BYTES = 1.05, 2**12
+"""How much larger a plan may be than a file whose weights are stored in few bits, and how many bytes more for each layer that
+is not float: quantizers of activations take room too."""
 FAILURES = (DataError, MetricError, ModelError, UsageError, LostError)
 """What can be wrong with one plan: it is the plan's failure, and not the run's."""
 
@@ -92,7 +93,8 @@ class Workbench:
         if not conditions.compressed or trial.plan.is_float:
             return ""
         size = self.instruments.traits(conditions.float_plan)["size_bytes"]
-        larger = trial.size_bytes > OUTGROWN_SHARE * size + OUTGROWN_BYTES
+        layers = sum(precision != "f32" for precision in (trial.layers or {}).values())
+        larger = trial.size_bytes > OUTGROWN_SHARE * size + OUTGROWN_BYTES * layers
         return f"not scored: it has {trial.size_bytes:,} bytes, and the model that was given {size:,}" if larger else ""
 
     def rescored(self, trial: Trial, budget: Budget) -> Trial:

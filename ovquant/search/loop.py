@@ -1,7 +1,7 @@
 """The loop: a strategy's proposals become trials, until it ends or time is up."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from ovquant.domain.budget import Budget
@@ -10,6 +10,11 @@ from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.prediction import predicted_cost
 from ovquant.domain.table import COMFORT, SAVING, Candidate, PartNames, Probe, Table
 from ovquant.domain.trial import Score, Trial
+from ovquant.errors import MetricError, UsageError
+from ovquant.measure.chance import chance_notes
+from ovquant.measure.conditions import Conditions
+from ovquant.measure.evaluate import Evaluation
+from ovquant.measure.nans import told_nan
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
 from ovquant.search.holdout import Outcome, Walk
@@ -65,7 +70,13 @@ class Search:
         """Measure the float model as it would be served, beside the float reference in f32."""
         conditions = self.bench.conditions
         self.bench.begin()
-        allowed = self.bench.check_budget(self.budget, "search")
+        doubts = doubts_of(self.bench.instruments.evaluation(conditions.reference_plan, "search"), conditions)
+        self.notes += doubts
+        try:
+            allowed = self.bench.check_budget(self.budget, "search")
+        except (MetricError, UsageError) as error:
+            # Where labels are in another order float often scores next to nothing, which no budget suits.
+            raise type(error)(" ".join([str(error), *doubts])) from error
         baseline = self.bench.trial(conditions.float_plan, self.budget)
         self.on_trial(baseline)
         if baseline.search is not None and baseline.search.drop != 0:
@@ -285,6 +296,13 @@ def kept(until: float, judge: Judge) -> float:
 def by_speed(judge: Judge) -> bool:
     """Tell whether the search is for the fastest plan: then one that is no faster than another is of no use."""
     return not judge.minimises_drop and judge.objective != "size"
+
+
+def doubts_of(truth: Sequence[Evaluation], conditions: Conditions) -> list[str]:
+    """Say what makes the score of float itself doubtful; truth: float in f32, by each metric."""
+    nan, splits = truth[0].nan, conditions.splits
+    notes = [f"{told_nan(nan, 'the float model itself')} What it scores there says nothing."] if nan else []
+    return notes + chance_notes(conditions.metrics, truth, splits.classes, "the float model", splits.doubts)
 
 
 def below_f32(score: Score, device: str) -> str:

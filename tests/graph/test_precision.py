@@ -15,6 +15,7 @@ from ovquant.graph.precision import (
     is_quantized,
     layer_precisions,
     precisions,
+    quantized_activations,
     quantizers_of,
 )
 from tests.faults.test_fingerprints import add, with_if, with_iterator, with_loop
@@ -75,6 +76,34 @@ def test_quantizers_and_weights_in_few_bits_make_it_quantized() -> None:
     assert is_quantized(multiplied(ops.constant(VALUES), fake_quantize))
     assert is_quantized(multiplied(stored(codes())))
     assert is_quantized(multiplied(stored(codes(np.uint8), zero=np.full((4, 1), 8))))
+
+
+def dynamic(port: openvino.Node) -> openvino.Node:
+    """Quantize what comes in by its own range, and multiply integers, as ONNX's DynamicQuantizeLinear and MatMulInteger do."""
+    scale = ops.divide(ops.reduce_max(ops.abs(port), ops.constant([0, 1])), ops.constant(np.float32(127)))
+    rounded = ops.clamp(ops.round(ops.divide(port, scale)), -128, 127)
+    whole = ops.convert(ops.convert(rounded, np.int8), np.int32)
+    weights = ops.subtract(ops.convert(codes(), np.int32), ops.constant(np.int32(2)))
+    return ops.multiply(ops.convert(product(whole, weights), np.float32), scale)
+
+
+def test_activations_that_are_quantized_are_named() -> None:
+    assert quantized_activations(multiplied(ops.constant(VALUES))) == ""
+    assert quantized_activations(multiplied(stored(codes()))) == ""
+    assert quantized_activations(multiplied(fake_quantize(ops.constant(VALUES)))) == ""
+    assert quantized_activations(multiplied(stored(codes()), fake_quantize)) == "by FakeQuantize 'quantizer'"
+
+
+def test_activations_that_are_quantized_while_a_model_runs_are_named() -> None:
+    made = model(dynamic)
+    assert is_quantized(made)
+    assert "DynamicQuantizeLinear: MatMul 'product' multiplies integers" in quantized_activations(made)
+
+
+def test_an_image_of_integers_is_no_quantized_activation() -> None:
+    port = ops.parameter([1, 4], np.uint8, name="x")
+    made = openvino.Model([ops.result(product(ops.convert(port, np.float32), stored(codes())))], [port], "small")
+    assert quantized_activations(made) == ""
 
 
 @pytest.mark.parametrize("kind", ["i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"])

@@ -87,3 +87,31 @@ def test_all_that_is_scored_is_shown() -> None:
     seen: list[Block] = []
     evaluate(scaled(1), DATA, metric=resolve_metrics("accuracy")[0], seen=seen.append)
     assert [index for block in seen for index in block.indices] == list(range(len(DATA)))
+
+
+def with_nan() -> openvino.CompiledModel:
+    """Return a model whose outputs are NaN where the first number is negative."""
+    port = ops.parameter([-1, 3], np.float32)
+    root = ops.sqrt(ops.slice(port, [0], [1], [1], [1]))
+    model = openvino.Model([ops.add(port, ops.subtract(root, root))], [port], "broken")
+    model.outputs[0].get_tensor().set_names({"scores"})
+    return compile_model(model, Deployment(properties={"INFERENCE_PRECISION_HINT": "f32"}))
+
+
+NEGATIVE = [index for index, sample in enumerate(DATA) if sample.inputs[0] < 0]
+
+
+def test_nan_that_a_metric_stumbles_over_is_told_with_model_sample_and_output() -> None:
+    with pytest.raises(MetricError, match=f"'scores' of the model is NaN for sample {NEGATIVE[0]} of the data"):
+        evaluate(with_nan(), DATA, metric=resolve_metrics("accuracy")[0])
+    with pytest.raises(MetricError, match=f"'scores' of the reference is NaN for sample {NEGATIVE[0]}"):
+        evaluate(scaled(1), DATA, metric=resolve_metrics("fidelity:by=cosine")[0], reference=with_nan())
+
+
+def test_nan_that_a_metric_does_not_mind_is_kept() -> None:
+    def right(outputs: Any, targets: Any) -> list[float]:
+        return [float(row.argmax() == target) for row, target in zip(outputs, targets, strict=True)]
+
+    metric = resolve_metrics(right)[0]
+    assert [sample for sample, _ in evaluate(with_nan(), DATA, metric=metric).nan] == NEGATIVE
+    assert evaluate(scaled(1), DATA, metric=metric).nan == ()

@@ -10,6 +10,8 @@ import numpy as np
 from ovquant.domain.sample import Array, Inputs, Sample, Tokens
 from ovquant.errors import DataError
 
+TARGETS = "targets"
+"""What targets are called in mappings by input name."""
 COLUMN = "column_"
 """How the name of an array begins that no model sees."""
 
@@ -163,8 +165,10 @@ def to_target(value: Any) -> Any:
 def to_sample(item: Any) -> Sample:
     """Return the sample of an item: a Sample, an (inputs, target) pair, or inputs alone.
 
-    A list, unlike a tuple, is inputs; so is a mapping. Raises DataError for a tuple of another length.
+    A list, unlike a tuple, is inputs; so is a mapping, without its `targets`. Raises DataError for a tuple of another length.
     """
+    if isinstance(item, Mapping) and TARGETS in item and len(item) > 1:
+        item = {key: value for key, value in item.items() if key != TARGETS}, item[TARGETS]
     if isinstance(item, tuple):
         if len(item) != 2:
             raise DataError(

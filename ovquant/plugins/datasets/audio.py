@@ -10,7 +10,7 @@ import numpy as np
 from ovquant.domain.sample import Array, Sample
 from ovquant.errors import DataError, UsageError
 from ovquant.plugins.datasets.arrays import position
-from ovquant.plugins.datasets.labelled import LabelledFile, column_of, holds_files, labelled_files
+from ovquant.plugins.datasets.labelled import LabelledFile, column_of, holds_files, labelled_files, labels_in
 from ovquant.plugins.datasets.targets import TargetType
 from ovquant.plugins.extras import import_extra
 
@@ -64,6 +64,11 @@ class Audio:
         sound, rate = read_sound(file.path)
         resampled = resample(sound, rate, self.rate) if self.rate else sound
         return Sample(fit_length(resampled, self.length) if self.length else resampled, file.target)
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """Return the index of each label."""
+        return labels_in(self._files)
 
     def column(self, name: str) -> list[Any]:
         """Return a column of the .csv, or the name of each file's folder as `folder`."""

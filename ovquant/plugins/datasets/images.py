@@ -7,7 +7,7 @@ from typing import Any
 from ovquant.domain.sample import Array, Sample
 from ovquant.errors import DataError
 from ovquant.plugins.datasets.arrays import position
-from ovquant.plugins.datasets.labelled import LabelledFile, column_of, holds_files, labelled_files
+from ovquant.plugins.datasets.labelled import LabelledFile, column_of, holds_files, labelled_files, labels_in
 from ovquant.plugins.datasets.preprocessing import (
     Color,
     Fit,
@@ -79,6 +79,11 @@ class Images:
         """Return one image as an array, and its target or None."""
         file = self._files[position(index, len(self))]
         return Sample(read_image(file.path, self._preprocessing), file.target)
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """Return the index of each label."""
+        return labels_in(self._files)
 
     def column(self, name: str) -> list[Any]:
         """Return a column of the .csv, or the name of each file's folder as `folder`."""

@@ -14,11 +14,15 @@ from ovquant.plugins.datasets.targets import TargetType, learn_encoding
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """One file of a folder and its target, or None; `row` is its line of the table that lists it."""
+    """One file of a folder and its target, or None; `row` is its line of the table that lists it.
+
+    `label` is the text that the target is the index of, if it is one.
+    """
 
     path: Path
     target: Any = None
     row: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
 
 
 def column_of(files: Sequence[LabelledFile], name: str, where: Path) -> list[Any]:
@@ -26,6 +30,11 @@ def column_of(files: Sequence[LabelledFile], name: str, where: Path) -> list[Any
     known = {key: True for file in files for key in file.row} | {"folder": True}
     named(known, name, f"'{where}'", "Add it to the .csv that lists the files.")
     return [file.row.get(name, file.path.parent.name if name == "folder" else None) for file in files]
+
+
+def labels_in(files: Sequence[LabelledFile]) -> dict[str, int]:
+    """Return the index of each label that files have."""
+    return {file.label: file.target for file in files if file.label}
 
 
 def holds_files(folder: Path, suffixes: Sequence[str]) -> bool:
@@ -104,7 +113,8 @@ def listed_files(folder: Path, table: Path, target_type: TargetType, classes: tu
                 f"Row {index} of '{table}' names the file '{name:.200}', which is not in '{folder}'. Correct it."
             )
         try:
-            found.append(LabelledFile(path, encoding(row.get("target")), row))
+            label = row.get("target") or "" if encoding.classes else ""
+            found.append(LabelledFile(path, encoding(row.get("target")), row, label))
         except DataError as error:
             raise DataError(f"Row {index} of '{table}': {error}") from error
     return found
@@ -138,7 +148,11 @@ def _class_files(
             f"The folder '{unknown[0]}' of '{folder}' is none of the classes {', '.join(order)}. "
             "Add it to classes=, or move it away."
         )
-    return [LabelledFile(path, order[place.name]) for place in class_folders for path in sorted(_walk(place, suffixes))]
+    return [
+        LabelledFile(path, order[place.name], label=place.name)
+        for place in class_folders
+        for path in sorted(_walk(place, suffixes))
+    ]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ import psutil
 from ovquant.domain.sample import Dataset, Inputs, Sample
 from ovquant.errors import DataError, OvquantError
 from ovquant.plugins.datasets.arrays import (
+    TARGETS,
     Columns,
     is_array,
     named,
@@ -218,6 +219,8 @@ def loader_items(loader: Any, name: str) -> Dataset:
 def split_batch(batch: Any, size: int | None, *, batched: bool = True) -> list[Sample]:
     """Split a collated batch `(inputs, targets)`, `{name: inputs, "labels": targets}` or `inputs` into samples.
 
+    Targets in a mapping are called labels or targets.
+
     The batch axis, the first of every array, is taken away. Raises DataError if it is not `size` long, or if
     it is not the same for all.
     """
@@ -241,7 +244,8 @@ def _lengths(inputs: Inputs) -> set[int]:
 
 def _parts(batch: Any) -> tuple[Any, Any]:
     if isinstance(batch, Mapping):
-        return {key: value for key, value in batch.items() if key != "labels"}, batch.get("labels")
+        name = TARGETS if TARGETS in batch else "labels"
+        return {key: value for key, value in batch.items() if key != name}, batch.get(name)
     if isinstance(batch, list | tuple) and len(batch) == 2:
         return batch[0], batch[1]
     if isinstance(batch, list | tuple) and len(batch) == 1:

@@ -80,6 +80,11 @@ class Text:
         """Return the number of rows."""
         return len(self._rows)
 
+    @property
+    def labels(self) -> Mapping[str, int]:
+        """Return the index of each label, where labels were made into indices."""
+        return self._encoding.classes
+
     def __getitem__(self, index: int, /) -> Sample:
         """Return one row's tokens, int64 `[length]`, and its target or None."""
         found = position(index, len(self))

@@ -32,6 +32,11 @@ class Accuracy:
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     against: ClassVar[str] = "targets"
 
+    @property
+    def guesses(self) -> int:
+        """Return how many classes may be named for each sample."""
+        return self.k
+
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"Metric 'accuracy': k={self.k} must be at least 1.")

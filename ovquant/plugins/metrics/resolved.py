@@ -14,7 +14,7 @@ class ResolvedMetric:
 
     `name` is what it is called, in budgets too, and `given` the text that it was given as, "" for an object. `bounds` are
     the least and the largest score of a sample, or None. `useful` is what scores of any use lie between, where that is
-    less.
+    less. `guesses` is how many classes may be named for each sample.
     """
 
     plugin: Any
@@ -26,6 +26,7 @@ class ResolvedMetric:
     is_whole_set: bool
     bounds: tuple[float, float] | None
     useful: tuple[float, float] | None
+    guesses: int = 1
 
     @classmethod
     def of(cls, plugin: Any, *, name: str = "", given: str = "") -> "ResolvedMetric":
@@ -41,6 +42,7 @@ class ResolvedMetric:
             is_whole_set=hasattr(plugin, "score_all"),
             bounds=bounds,
             useful=getattr(plugin, "useful", None),
+            guesses=int(getattr(plugin, "guesses", 1)),
         )
 
     @property
