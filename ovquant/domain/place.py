@@ -22,6 +22,8 @@ from ovquant.domain.swap import move_into_place, move_up
 from ovquant.domain.typed import read_json
 from ovquant.errors import OutputError
 
+LONGEST_NAME = 255 - len(".partial.lock") - 12
+"""Bytes of the longest name of an output: that of a file beside it, a scratch folder's or the lock's, is a name too."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LOW_BYTES = 2**20
 """A disk with less room than this is named as the cause where openvino says only that writing failed."""
@@ -117,11 +119,16 @@ def find_place(target: str | Path, *, force: bool = False, inputs: Sequence[Any]
 
 
 def resolved(target: Path) -> Path:
-    """Return where a path leads to, links followed. Raises OutputError for links in a ring, and the topmost folder."""
+    """Return where a path leads to, links followed. Raises OutputError for links in a ring, the topmost folder, and long names."""
     try:
         real = target.resolve()
     except (OSError, RuntimeError) as error:
         raise OutputError(f"'{target}' leads nowhere: {error}. Give another place with -o.") from error
+    if len(os.fsencode(real.name)) > LONGEST_NAME:
+        raise OutputError(
+            f"The name '{target.name}' is too long, since files beside it are named after it. Give one of at most "
+            f"{LONGEST_NAME} bytes with -o."
+        )
     if not real.name or real.is_symlink():
         raise OutputError(f"'{target}' cannot be an output. Give a folder of its own with -o.")
     return real

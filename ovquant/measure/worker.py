@@ -123,6 +123,8 @@ def ended(code: int | None) -> str:
         return "it stopped answering"
     if code == -signal.SIGKILL:
         return "it was killed (signal 9), as happens where memory runs out"
+    if code == -signal.SIGBUS:
+        return "it crashed (signal 7, Bus error), as happens where a file is cut while it is read, or a disk is full"
     if code < 0:
         return f"it crashed (signal {-code}, {signal.strsignal(-code)})"
     return f"it ended with exit status {code}"

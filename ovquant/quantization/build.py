@@ -12,6 +12,7 @@ from nncf.common.logging import nncf_logger
 
 from ovquant.domain.plan import Recipe
 from ovquant.errors import ModelError, UsageError
+from ovquant.graph.fingerprint import operation_types
 from ovquant.graph.names import with_unique_names
 from ovquant.quantization.float32 import holds_bfloats, in_float32, widened_requests
 from ovquant.quantization.layers import layers_of
@@ -30,6 +31,11 @@ def quantize(
             quantized = _run(given, original, recipe, calibration, validation)
             layers = () if recipe.algorithm == "weights" else layers_of(quantized)
         except nncf.ValidationError as error:
+            if "dataset must not be empty" in str(error) and "If" in operation_types(original):
+                raise ModelError(
+                    "NNCF cannot quantize this model: a body of one of its If operations is entered by no calibration sample. "
+                    "Give data that enter both."
+                ) from error
             raise UsageError(f"NNCF refuses the settings: {error}") from error
         except (
             RuntimeError,

@@ -58,7 +58,8 @@ def compile_model(
         unknown = _unknown_property(deployment, error)
         if unknown:
             raise DeviceError(unknown) from error
-        raise CompileError(f"The model does not compile on {deployment.device}: {first_line(error)}") from error
+        remedy = _rankless(model) if "dynamic rank" in str(error) else ""
+        raise CompileError(f"The model does not compile on {deployment.device}: {first_line(error)}{remedy}") from error
 
 
 def _by_shapes(model: openvino.Model | Path) -> ByShapes:
@@ -86,6 +87,14 @@ def _check_kinds(model: openvino.Model) -> None:
     for role, ports in (("input", model.inputs), ("output", model.outputs)):
         for port, name in zip(ports, names_of(ports), strict=True):
             check_kind(port, name, role)
+
+
+def _rankless(model: openvino.Model | Path) -> str:
+    """Say what to do about inputs whose number of dimensions is open; nothing where there is none."""
+    inputs = (core().read_model(model) if isinstance(model, Path) else model).inputs
+    ports = zip(inputs, names_of(inputs), strict=True)
+    found = [name for port, name in ports if port.get_partial_shape().rank.is_dynamic]
+    return f". Fix the shape of its input with --input-shape {found[0]}[1,...]" if found else ""
 
 
 def _unknown_property(deployment: Deployment, error: BaseException) -> str:
