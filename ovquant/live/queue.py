@@ -7,7 +7,7 @@ from typing import Any
 import openvino
 
 from ovquant.live.guard import GuardedModel
-from ovquant.live.record import RecordedModel, record_from
+from ovquant.live.record import RecordedModel
 from ovquant.live.requests import arrays_of
 from ovquant.runtime import outputs_of
 
@@ -51,7 +51,9 @@ class AsyncInferQueue(openvino.AsyncInferQueue):  # type: ignore[misc]  # openvi
     def start_async(self, inputs: Any = None, userdata: Any = None, share_inputs: bool = False) -> None:
         """Record the inputs, or not, and start as openvino does; by the float model once the guard has fallen back to it."""
         if isinstance(self._model, RecordedModel) and inputs is not None:
-            record_from(self._model.recorder, inputs, None)
+            with self._model.recorder.recording(inputs, None):
+                super().start_async(inputs, userdata, share_inputs)
+            return
         if isinstance(self._model, GuardedModel):
             self._model.guard.check()
             if self._model.guard.serves_float:

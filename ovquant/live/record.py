@@ -4,7 +4,8 @@ import json
 import random
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,15 @@ class Recorder:
         count: int = 300,
         seed: int = 0,
         bfloats: Collection[int] = (),
+        shapes: Sequence[openvino.PartialShape] = (),
     ) -> None:
-        """Make the folder; bfloats: the places of inputs of bfloat16, which are kept as float32. Raises OutputError when it holds something already, UsageError for a count below one."""
+        """Make the folder.
+
+        bfloats: the places of inputs of bfloat16, which are kept as float32. shapes: what the inputs' shapes must fit. Raises OutputError when it holds something already, UsageError for a count below one."""
         if count < 1:
             raise UsageError(f"n is {count}; record at least one sample.")
         self.folder, self.names, self.count = Path(folder), tuple(names), count
-        self.bfloats = frozenset(bfloats)
+        self.bfloats, self.shapes = frozenset(bfloats), tuple(shapes)
         self.seen = 0
         if self.folder.exists() and any(self.folder.iterdir()):
             raise OutputError(f"'{folder}' already holds something. Record into a new folder.")
@@ -52,21 +56,56 @@ class Recorder:
         self._random = random.Random(seed)
         self._lock, self._closed = threading.Lock(), threading.Event()
         self._picked: dict[int, list[Array]] = {}
+        self._free: list[int] = []
         self._problem: OSError | None = None
         self._writer = threading.Thread(target=self._write, name="ovquant-recorder", daemon=True)
         self._writer.start()
 
-    def place(self) -> int | None:
+    @contextmanager
+    def recording(self, inputs: Any, request: openvino.InferRequest | None) -> Iterator[None]:
+        """Keep a request, or not: its inputs as they were given, or as they are set in it; none that openvino refuses."""
+        place = self._place()
+        try:
+            arrays = None if place is None else self._copied(inputs, request)
+            yield
+        except BaseException:
+            self._refused(place)
+            raise
+        if place is None or arrays is None:
+            return
+        if not self._fit(arrays):
+            # openvino refuses these once they run, which may be later.
+            self._refused(place)
+            return
+        with self._lock:
+            self._picked[place] = arrays
+
+    def _place(self) -> int | None:
         """Return where the next request is to be kept, or None where it is not."""
         with self._lock:
             self.seen += 1
+            if self._free:
+                return self._free.pop()
             place = self.seen - 1 if self.seen <= self.count else self._random.randrange(self.seen)
         return place if place < self.count else None
 
-    def keep(self, place: int, arrays: Sequence[Array]) -> None:
-        """Take over a request's inputs, one array per input with the batch axis, which must not change afterwards."""
+    def _refused(self, place: int | None) -> None:
         with self._lock:
-            self._picked[place] = list(arrays)
+            self.seen -= 1
+            # What another request was to replace stays.
+            if place is not None and place not in self._picked and not self._file(place).exists():
+                self._free.append(place)
+
+    def _copied(self, inputs: Any, request: openvino.InferRequest | None) -> list[Array]:
+        arrays = enumerate(arrays_of(self.names, inputs, request))
+        return [widened(array) if which in self.bfloats else array for which, array in arrays]
+
+    def _fit(self, arrays: Sequence[Array]) -> bool:
+        shapes = zip(self.shapes, arrays, strict=False)
+        return all(shape.compatible(openvino.PartialShape(list(array.shape))) for shape, array in shapes)
+
+    def _file(self, place: int) -> Path:
+        return self.folder / f"{place:06}.npy"
 
     def close(self) -> Path:
         """Write what is left, end the recording, and return the folder. Raises OutputError when it cannot be written."""
@@ -110,7 +149,7 @@ class Recorder:
         self._write_sample(place, arrays)
 
     def _write_sample(self, place: int, arrays: Sequence[Array]) -> None:
-        with written(self.folder / f"{place:06}.npy") as partial, partial.open("wb") as file:
+        with written(self._file(place)) as partial, partial.open("wb") as file:
             for array in arrays:
                 np.save(file, array)
 
@@ -129,13 +168,13 @@ class RecordedRequest(openvino.InferRequest):  # type: ignore[misc]  # openvino 
 
     def infer(self, inputs: Any = None, *arguments: Any, **options: Any) -> Any:
         """Record the inputs, or not, and infer as openvino does."""
-        record_from(self._recorder, inputs, self)
-        return super().infer(inputs, *arguments, **options)
+        with self._recorder.recording(inputs, self):
+            return super().infer(inputs, *arguments, **options)
 
     def start_async(self, inputs: Any = None, *arguments: Any, **options: Any) -> None:
         """Record the inputs, or not, and start as openvino does."""
-        record_from(self._recorder, inputs, self)
-        super().start_async(inputs, *arguments, **options)
+        with self._recorder.recording(inputs, self):
+            super().start_async(inputs, *arguments, **options)
 
 
 class RecordedModel(PythonModel):
@@ -160,12 +199,5 @@ def record(compiled: openvino.CompiledModel, folder: str | Path, *, n: int = 300
     """
     names = names_of(compiled.inputs)
     bfloats = [place for place, port in enumerate(compiled.inputs) if port.get_element_type() == openvino.Type.bf16]
-    return RecordedModel(compiled, Recorder(folder, names, count=n, seed=seed, bfloats=bfloats))
-
-
-def record_from(recorder: Recorder, inputs: Any, request: openvino.InferRequest | None) -> None:
-    """Show a recorder one request: its inputs as they were given, or as they are set in it."""
-    place = recorder.place()
-    if place is not None:
-        arrays = enumerate(arrays_of(recorder.names, inputs, request))
-        recorder.keep(place, [widened(array) if which in recorder.bfloats else array for which, array in arrays])
+    shapes = [port.get_partial_shape() for port in compiled.inputs]
+    return RecordedModel(compiled, Recorder(folder, names, count=n, seed=seed, bfloats=bfloats, shapes=shapes))

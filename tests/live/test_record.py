@@ -91,7 +91,7 @@ def test_every_request_is_as_likely_to_be_kept(tmp_path: Path) -> None:
         recorder = Recorder(tmp_path / str(seed), ["x"], count=5, seed=seed)
         kept: dict[int, int] = {}
         for number in range(50):
-            place = recorder.place()
+            place = recorder._place()
             if place is not None:
                 kept[place] = number
         recorder.close()
@@ -99,6 +99,28 @@ def test_every_request_is_as_likely_to_be_kept(tmp_path: Path) -> None:
     # 30 expected of each, with a standard deviation of 5.2.
     assert all(8 <= counts[number] <= 56 for number in range(50))
     assert abs(sum(counts[number] for number in range(25)) - 750) < 120
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_what_openvino_refuses_is_not_kept(tmp_path: Path, count: int) -> None:
+    recorded = ovquant.record(double(), tmp_path / "calib", n=count)
+    wrong = np.zeros((1, 3), np.float32)
+    for value in range(4):
+        with pytest.raises(RuntimeError):
+            recorded(wrong)
+        request, queue = recorded.create_infer_request(), ovquant.AsyncInferQueue(recorded, 1)
+        request.start_async([wrong])
+        queue.start_async([wrong])
+        for waiting in (request.wait, queue.wait_all):
+            with pytest.raises(RuntimeError):
+                waiting()
+        recorded(row(value))
+    recorded.recorder.close()
+    # What is refused later counts as seen where it was not to be kept.
+    assert recorded.recorder.seen == 4 or count == 2
+    kept = values(tmp_path / "calib")
+    assert len(kept) == min(count, 4)
+    assert set(kept) <= {0, 1, 2, 3}
 
 
 def test_eight_threads_lose_nothing(tmp_path: Path) -> None:
