@@ -58,7 +58,8 @@ def test_a_result_is_scored_and_timed_beside_its_float_model(folder: Path) -> No
     assert (checked.score.samples, checked.score.float_value, checked.score.main.metric) == (80, 1.0, "Accuracy")
     assert checked.score.main.look == 1
     assert checked.timing.heats == 8
-    assert checked.timing.rounds == 8 * 150
+    # Beside other work a heat can end by its time.
+    assert 8 * 5 <= checked.timing.rounds <= 8 * 150
     assert checked.data.samples == 80
     assert (checked.served["device"], checked.served["batch"]) == ("CPU", "1")
     assert checked.served["PERFORMANCE_HINT"] == "LATENCY"
