@@ -23,9 +23,13 @@ demo: $(VENV)/demo.stamp
 test check: export CI := true
 test check: export NNCF_CI := 1
 
-# Most of a test that runs a command is spent on imports, which use one core.
+# Most of a test that runs a command is spent on imports, which use one core. Files with few and long tests come first, so that both
+# cores are in use to the end.
+LONG := tests/e2e tests/faults tests/cli
+OTHERS := $(filter-out $(LONG),$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py plugins/*/tests)
+
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(wildcard plugins/*/tests)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(LONG) $(filter-out %__pycache__,$(OTHERS))
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check ovquant tests plugins examples

@@ -10,7 +10,7 @@ from ovquant.domain.prediction import nearest, predicted_cost, predicted_diverge
 from ovquant.domain.profile import COMPARABLE, Profile
 from ovquant.domain.table import Candidate, LayerRow, PairRow, PartNames, Probe, Table, TrialRow, failed_row
 from ovquant.domain.trial import Scores, Trial
-from ovquant.domain.typed import typed
+from ovquant.domain.typed import fits, typed
 from ovquant.errors import UsageError
 from ovquant.plugins.protocols import Strategy
 from ovquant.search.judge import Judge
@@ -18,6 +18,18 @@ from ovquant.search.standings import Offer, Standings
 
 MOST_STEPS = 200
 """Proposals that a strategy may make here: with nothing to measure, one that never ends would never be stopped."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a profile says of what was tried as what: a plan's key, its recipe parts and float layers, and what was on offer."""
+
+    plan: str
+    parts: tuple[str, ...]
+    offered: tuple[str, ...]
+    alone: tuple[str, ...]
+    seed: int
+    float_layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,32 +61,36 @@ class Record:
         floats = [trial for trial in trials.values() if trial.plan.is_float]
         if not floats:
             raise UsageError(f"The profile '{profile.path}' holds no measurement of the float model; run it again.")
-        tried = [value for key, value in profile.entries("candidate") if _is_of(key, run)]
+        tried = [typed(Tried, value) for key, value in profile.entries("candidate") if _is_of(key, run)]
         # The float reference in f32 may be among them; float as it is served was measured first.
         return cls(
             floats[0],
             {
-                Candidate(tuple(value["parts"]), frozenset(value["float_layers"])): trials[value["plan"]]
-                for value in tried
-                if value["plan"] in trials
+                Candidate(item.parts, frozenset(item.float_layers)): trials[item.plan]
+                for item in tried
+                if item.plan in trials
             },
             {
-                tuple(key["parts"]): tuple(typed(LayerRow, row) for row in rows)
+                _names(key["parts"]): tuple(typed(LayerRow, row) for row in rows)
                 for key, rows in profile.entries("layers")
                 if _is_of(key, run)
             },
             {
-                tuple(key["parts"]): tuple(typed(PairRow, row) for row in rows)
+                _names(key["parts"]): tuple(typed(PairRow, row) for row in rows)
                 for key, rows in profile.entries("pairs")
                 if _is_of(key, run)
             },
-            Offer(tuple(tried[0]["offered"]), frozenset(tried[0]["alone"]), seed=tried[0]["seed"])
-            if tried
-            else Offer(()),
+            Offer(tried[0].offered, frozenset(tried[0].alone), seed=tried[0].seed) if tried else Offer(()),
             tuple(entries[0]["higher_is_better"]),
             tuple(entries[0]["metrics"]),
             run["objective"],
         )
+
+
+def _names(value: Any) -> PartNames:
+    if not fits(value, tuple[str, ...]):
+        raise ValueError(f"the parts of a recipe are {value!r:.60}, where names are expected")
+    return tuple(value)
 
 
 def _readable(entries: Iterable[Any], profile: Profile) -> Iterator[Trial]:
