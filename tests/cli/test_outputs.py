@@ -48,11 +48,6 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
     yield from mount(tmp_path / "mounted", "64m")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    yield from mount(tmp_path / "disk", "200k")
-
-
 def mount(folder: Path, size: str) -> Iterator[Path]:
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False)
@@ -249,15 +244,6 @@ def test_a_mount_point_is_worked_in(run: Run, net: Case, mounted: Path) -> None:
     assert {path.name for path in mounted.iterdir()} & {".partial", ".partial.lock"} == set()
     assert run("refresh", mounted, "--data", net.data, "--max-drop", "20pt").code == 0
     assert run("export", mounted, "--to", "zip", "-o", "new.zip").code == 0
-
-
-@needs_mounts
-def test_a_full_disk_is_named(run: Run, net: Case, small_disk: Path) -> None:
-    ran = run("quantize", net.model, *asked(net, "-o", small_disk / "out"))
-    assert ran.code == 1
-    assert "no space is left on the disk" in ran.err
-    assert str(small_disk) in ran.err
-    assert "fault in ovquant" not in ran.err
 
 
 @needs_mounts
