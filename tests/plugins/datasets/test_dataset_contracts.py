@@ -59,9 +59,8 @@ def lines(folder: Path) -> dict[str, Any]:
 def recording(folder: Path) -> dict[str, Any]:
     with Recorder(folder / "calib", ["x", "y"], count=4) as recorder:
         for value in range(3):
-            place = recorder.place()
-            assert place is not None
-            recorder.keep(place, [np.full((1, 2), value, np.float32), np.array([[value]])])
+            with recorder.recording([np.full((1, 2), value, np.float32), np.array([[value]])], None):
+                pass
     return {"path": folder / "calib"}
 
 
