@@ -43,7 +43,9 @@ class Recorder:
     ) -> None:
         """Make the folder.
 
-        bfloats: the places of inputs of bfloat16, which are kept as float32. shapes: what the inputs' shapes must fit. Raises OutputError when it holds something already, UsageError for a count below one."""
+        bfloats: the places of inputs of bfloat16, which are kept as float32. shapes: what the inputs' shapes must fit.
+        Raises OutputError when the folder holds something already, UsageError for a count below one.
+        """
         if count < 1:
             raise UsageError(f"n is {count}; record at least one sample.")
         self.folder, self.names, self.count = Path(folder), tuple(names), count

@@ -1,6 +1,5 @@
 """The memory that serving a model takes: what a process that does nothing else grows by."""
 
-import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from ovquant.errors import OvquantError
 from ovquant.measure.worker import UnreadableError, Worker
 
 FOOTPRINT_REQUESTS = 3
+"""Requests after which a served model holds all that it will."""
 STATUS = Path("/proc/self/status")
 
 
@@ -55,4 +55,9 @@ def _peak() -> int:
         # That of getrusage is the larger one of this process and of the one that started it.
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        raise OvquantError("Windows starts no process here, so there is no peak to read.")
+    # Windows has no such module.
+    import resource
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

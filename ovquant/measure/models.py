@@ -39,8 +39,9 @@ RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
 class Models:
     """The models of all plans of one float model, as files and compiled; `folder` receives the files.
 
-    The float model is read back from the file that is served, so that its weights are mapped rather than held. `metric` is the
-    primary metric, which recipes that score models while they quantize go by. `float_model` is what is
+    The float model is read back from the file that is served, so that its weights are mapped rather than held.
+
+    `metric` is the primary metric, which recipes that score models while they quantize go by. `float_model` is what is
     quantized, where that is not `model`: one whose weights are stored in few bits.
     """
 

@@ -1,6 +1,6 @@
 """How much memory this process can still have: of the machine, of its control group, and of its own limit."""
 
-import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +48,11 @@ def _of_group(group: Path, most: str, used: str, cached: str) -> Iterator[int]:
 
 
 def _of_process() -> Iterator[int]:
+    if sys.platform == "win32":
+        return
+    # Windows has no such module.
+    import resource
+
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY:
         yield limit - psutil.Process().memory_info().vms

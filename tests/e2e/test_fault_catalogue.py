@@ -18,6 +18,7 @@ import openvino
 import pytest
 
 import ovquant
+from tests.api.models import QUICK as ONE_RECIPE
 from tests.cli.conftest import QUICK, Case, net
 from tests.cli.test_outputs import mount
 from tests.e2e.catalogue import MODELS
@@ -33,13 +34,12 @@ LONG = "é" * 122 + ".xml"
 def test_models(name: str) -> None:
     make, metric, outcome, problem = MODELS[name]
     model, data = make()
-    how = {"strategy": "first", "recipes": ["default"], "optimize": "size"}
     if not isinstance(outcome, str):
         kind, message = outcome
         with pytest.raises(kind, match=message):
-            ovquant.quantize(model, data=data, metric=metric, max_drop="20%", **how)
+            ovquant.quantize(model, data=data, metric=metric, max_drop="20%", **ONE_RECIPE)
         return
-    found = ovquant.quantize(model, data=data, metric=metric, max_drop="20%", **how)
+    found = ovquant.quantize(model, data=data, metric=metric, max_drop="20%", **ONE_RECIPE)
     assert found.verdict == outcome
     assert [bool(trial.problem) for trial in found.trials] == [bool(problem)]
     assert problem in found.trials[0].problem

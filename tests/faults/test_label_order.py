@@ -11,16 +11,11 @@ from PIL import Image
 
 import ovquant
 from ovquant.errors import DataError, MetricError
+from tests.api.models import QUICK
 
 NAMES = ("zebra", "cow", "ant", "bee")
 """In the order of the model's outputs."""
-QUICK: dict[str, Any] = {
-    "strategy": "first",
-    "recipes": ["default"],
-    "optimize": "size",
-    "max_drop": "10%",
-    "isolate": False,
-}
+HERE: dict[str, Any] = {**QUICK, "max_drop": "10%", "isolate": False}
 
 
 def model(scale: float = 1.0) -> openvino.Model:
@@ -60,9 +55,9 @@ def test_the_numbers_of_labels_and_a_score_of_guessing_are_told(tmp_path: Path) 
     with pytest.raises(
         MetricError, match="scores 0, so a drop relative to it has no meaning.*guessing among the 4 classes"
     ):
-        ovquant.quantize(model(), data=data, metric="accuracy", **QUICK)
+        ovquant.quantize(model(), data=data, metric="accuracy", **HERE)
     one = f"{data}:classes={';'.join((NAMES[0], *sorted(NAMES[1:])))}"
-    notes = ovquant.quantize(model(), data=one, metric="accuracy", **QUICK).notes
+    notes = ovquant.quantize(model(), data=one, metric="accuracy", **HERE).notes
     assert [note for note in notes if note.startswith("Labels: zebra 0, ant 1, bee 2, cow 3")]
     assert [
         note for note in notes if note.startswith("The float model scores") and "guessing among the 4 classes" in note
@@ -81,11 +76,11 @@ def test_images_that_are_not_scaled_are_named_beside_a_score_of_guessing_alone(t
 
 def test_images_that_are_not_scaled_are_a_note_where_no_label_would_show_it(tmp_path: Path) -> None:
     data = f"{folders(tmp_path / 'data')}:dtype=uint8"
-    notes = ovquant.quantize(model(), data=data, metric="fidelity", **QUICK).notes
+    notes = ovquant.quantize(model(), data=data, metric="fidelity", **HERE).notes
     assert len([note for note in notes if "hold whole numbers from 0 to 255" in note]) == 1
 
 
 def test_a_holdout_without_a_class_is_refused(tmp_path: Path) -> None:
     data, holdout = folders(tmp_path / "data"), folders(tmp_path / "holdout", NAMES[:2])
     with pytest.raises(DataError, match="'cow' is 2 in --data and 0 in --holdout.*classes=a;b;c"):
-        ovquant.quantize(model(), data=data, holdout=holdout, metric="accuracy", **QUICK)
+        ovquant.quantize(model(), data=data, holdout=holdout, metric="accuracy", **HERE)

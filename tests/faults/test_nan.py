@@ -11,15 +11,9 @@ from openvino import opset13 as ops
 import ovquant
 from ovquant.domain.sample import Sample
 from ovquant.errors import MetricError
-from tests.api.models import WIDTH, directions, linear, samples
+from tests.api.models import QUICK, WIDTH, directions, linear, samples
 
-QUICK: dict[str, Any] = {
-    "strategy": "first",
-    "recipes": ["default"],
-    "optimize": "size",
-    "max_drop": "10%",
-    "isolate": False,
-}
+HERE: dict[str, Any] = {**QUICK, "max_drop": "10%", "isolate": False}
 
 
 def rooted(least: float) -> openvino.Model:
@@ -48,7 +42,7 @@ def test_float_that_is_nan_for_a_sample_is_an_error_where_the_metric_needs_numbe
     with pytest.raises(
         MetricError, match=r"'scores' of the float model \(float-f32\) is NaN for sample \d+ of the data"
     ):
-        ovquant.quantize(rooted(-0.5), data=data, metric="accuracy", **QUICK)
+        ovquant.quantize(rooted(-0.5), data=data, metric="accuracy", **HERE)
 
 
 def test_float_that_is_nan_for_a_sample_is_a_note_where_the_metric_goes_on() -> None:
@@ -59,7 +53,7 @@ def test_float_that_is_nan_for_a_sample_is_a_note_where_the_metric_goes_on() -> 
         f"The output 'scores' of the model is NaN for {1 + len(others)} samples, sample {first} of the data first.",
     )
     (note,) = (
-        note for note in ovquant.quantize(rooted(-0.5), data=data, metric=tolerant, **QUICK).notes if "NaN" in note
+        note for note in ovquant.quantize(rooted(-0.5), data=data, metric=tolerant, **HERE).notes if "NaN" in note
     )
     assert note.startswith("The output 'scores' of the float model itself is NaN for ")
 
@@ -78,7 +72,7 @@ def fragile() -> openvino.Model:
 
 
 def test_a_plan_that_is_nan_where_float_is_not_has_failed() -> None:
-    how = {**QUICK, "properties": {"INFERENCE_PRECISION_HINT": "f32"}, "keep_float": ["Add", "Sqrt", "Subtract"]}
+    how = {**HERE, "properties": {"INFERENCE_PRECISION_HINT": "f32"}, "keep_float": ["Add", "Sqrt", "Subtract"]}
     found = ovquant.quantize(fragile(), data=samples(120), metric=tolerant, **how)
     (trial,) = found.trials
     assert (found.verdict, trial.search) == ("float", None)
