@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import openvino
@@ -19,6 +19,7 @@ from ovquant.graph.decompression import decompressed, half_in_place
 from ovquant.graph.fingerprint import operation_types, structure
 from ovquant.graph.keep_float import Kept, kept_operations
 from ovquant.graph.names import MadeUp, with_unique_names
+from ovquant.graph.normalise import Normal, normal_structure, normalised
 from ovquant.graph.precision import is_quantized, quantized_activations
 from ovquant.graph.shapes import parse_shapes, set_shapes
 from ovquant.measure.instruments import Local
@@ -37,7 +38,8 @@ from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 class Described:
     """A float model and its metrics as plain data, and what must stay in float; the metrics need no plugins here.
 
-    `source` is the model's path, if it was given as one. `operations` counts its operations by type.
+    `source` is the model's path, if it was given as one. `operations` counts by type the operations of what is quantized, which
+    is of the kind `graph`. `normal_structure` is that of the model's normal form, "" where it has none; `notes` are for the user.
     """
 
     metrics: tuple[ResolvedMetric, ...]
@@ -48,6 +50,9 @@ class Described:
     structure: str
     friendly_name: str
     torch_weights: str
+    graph: Literal["as-read", "normalised"]
+    normal_structure: str
+    notes: tuple[str, ...]
 
     @property
     def names(self) -> list[str]:
@@ -59,11 +64,13 @@ class Described:
 class Prepared(Described):
     """A float model that is ready to be quantized, and its metrics.
 
-    `float_model` is what is quantized: the same as `model`, but for weights that are stored there in few bits.
+    `float_model` is what can be quantized: the same as `model`, but for weights that are stored there in few bits; `normal` is
+    its normal form, where it has one.
     """
 
     model: openvino.Model
     float_model: openvino.Model
+    normal: Normal | None
 
     def plain(self) -> Described:
         """Return the description alone."""
@@ -74,21 +81,40 @@ class Prepared(Described):
 def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
     """Load the model and the metric and check them against the device; the model that came in is not changed."""
     runtime.check_device(settings.device)
-    loaded = load_float(model, settings)
+    given = load_named(model)
+    loaded = shaped(given, settings)
     float_model = quantizable(loaded)
-    kept = kept_operations(loaded, settings.keep_float)
+    normal, notes = normal_form(float_model if loaded is given else quantizable(given), settings)
+    quantized = float_model if normal is None else normal.model
+    kept = kept_operations(loaded, settings.keep_float, kinds=operation_types(quantized))
     return Prepared(
         metrics=resolve_metrics(metric),
         name=model_name(model),
         source=model_source(model),
         kept=kept,
-        operations=operation_types(loaded),
+        operations=operation_types(quantized),
         structure=structure(loaded),
+        graph="as-read" if normal is None else "normalised",
+        normal_structure="" if normal is None else normal_structure(given),
+        notes=notes,
         friendly_name=loaded.get_friendly_name(),
         torch_weights=digest_in(loaded),
         model=loaded,
         float_model=float_model,
+        normal=normal,
     )
+
+
+def normal_form(model: openvino.Model, settings: Options) -> tuple[Normal | None, tuple[str, ...]]:
+    """Return the normal form of a model that can be quantized, at the shapes asked for, or None and why there is none.
+
+    What depends on a shape that the model leaves open is not folded, so that a result can be served at other shapes.
+    """
+    try:
+        found = normalised(model)
+        return replace(found, model=shaped(found.model, settings)), ()
+    except ModelError as error:
+        return None, (f"The model is quantized as it was read: {error}",)
 
 
 def quantizable(loaded: openvino.Model) -> openvino.Model:
@@ -115,10 +141,19 @@ def quantizable(loaded: openvino.Model) -> openvino.Model:
 
 def load_float(model: Any, settings: Options) -> openvino.Model:
     """Load a model as a copy with unique operation names, at the shapes and batch asked for."""
-    loaded = with_unique_names(load_model(model), made_up=made_up_names(model))
+    return shaped(load_named(model), settings)
+
+
+def load_named(model: Any) -> openvino.Model:
+    """Load a model as a copy with unique operation names."""
+    return with_unique_names(load_model(model), made_up=made_up_names(model))
+
+
+def shaped(model: openvino.Model, settings: Options) -> openvino.Model:
+    """Return a model at the shapes and batch asked for: itself, or a copy."""
     if settings.input_shape:
-        loaded = set_shapes(loaded, parse_shapes(settings.input_shape))
-    return runtime.with_batch(loaded, settings.batch) if settings.batch else loaded
+        model = set_shapes(model, parse_shapes(settings.input_shape))
+    return runtime.with_batch(model, settings.batch) if settings.batch else model
 
 
 def made_up_names(model: Any) -> MadeUp:
@@ -230,6 +265,7 @@ def instruments_in(
     models = Models(
         model=prepared.model,
         float_model=prepared.float_model,
+        normal=prepared.normal,
         splits=splits,
         metric=prepared.metrics[0],
         deployment=settings.deployment(),

@@ -46,7 +46,7 @@ class Run:
     ) -> Search:
         """Return the search over the recipes asked for, or over all that suit the model."""
         settings, kept = self.settings, self.described.kept
-        start = Recipe(keep_float_types=kept.types, keep_float_names=kept.names)
+        start = Recipe(keep_float_types=kept.types, keep_float_names=kept.names, graph=self.described.graph)
         parts = tuple(settings.recipes) or tuple(offered_parts(self.described.operations))
 
         def read(names: Sequence[str]) -> Recipe:
@@ -72,6 +72,7 @@ class Run:
     def finish(self, outcome: Outcome, work: Work) -> Result:
         """Put the chosen model into the work folder, describe the run, and give the folder its final name."""
         splits = self.bench.conditions.splits
+        outcome = self._documented(outcome)
         chosen, baseline = (self._with_memory(trial) for trial in (outcome.chosen, outcome.baseline))
         for samples in (splits.search, splits.holdout, splits.calibration):
             remember(self.bench.profile, samples)
@@ -93,7 +94,13 @@ class Run:
             metric=self.described.metrics[0].name,
             higher_is_better=self.described.metrics[0].higher_is_better,
             provenance=self._provenance(chosen, splits),
-            notes=(*splits.notes, *outcome.notes, *plain_notes(plain, chosen), *self.bench.instruments.notes),
+            notes=(
+                *self.described.notes,
+                *splits.notes,
+                *outcome.notes,
+                *plain_notes(plain, chosen),
+                *self.bench.instruments.notes,
+            ),
             front=outcome.front,
             plain=plain,
             candidate=outcome.candidate,
@@ -101,6 +108,17 @@ class Run:
             folder=work.folder,
         )
         return work.finish(result)
+
+    def _documented(self, outcome: Outcome) -> Outcome:
+        """Return an outcome whose plans say, where they are kept as files, how the normal form was made."""
+        tell = self.bench.documented
+        return replace(
+            outcome,
+            chosen=tell(outcome.chosen),
+            walked=tuple(map(tell, outcome.walked)),
+            front=tuple(map(tell, outcome.front)),
+            candidate=None if outcome.candidate is None else tell(outcome.candidate),
+        )
 
     def _with_memory(self, trial: Trial) -> Trial:
         return replace(trial, memory_bytes=self.bench.instruments.footprint(trial.plan))
@@ -124,6 +142,7 @@ class Run:
             served=self.bench.instruments.served(chosen.plan),
             model_source=self.described.source,
             model_structure=self.described.structure,
+            normal_structure=self.described.normal_structure,
             friendly_name=self.described.friendly_name,
             torch_weights=self.described.torch_weights,
             input_shape=settings.input_shape or "",

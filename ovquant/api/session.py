@@ -100,7 +100,9 @@ class LocalSession:
         """Return what measures plans."""
         made = instruments_in(folder, self._prepared, self._splits, self._given.settings, profile, self._progress)
         # What came in is let go where its weights are mapped from a file now.
-        self._prepared = replace(self._prepared, model=made.models.model, float_model=made.models.float_model)
+        self._prepared = replace(
+            self._prepared, model=made.models.model, float_model=made.models.float_model, normal=made.models.normal
+        )
         return replace(made, notes=self._notes)
 
 

@@ -105,7 +105,7 @@ class Work:
     def keep_best(self, bench: Workbench, trial: Trial) -> None:
         """Have the best plan so far on disk, in OUTPUT.partial/best, should the run be stopped."""
         if self.place is not None:
-            save_plan(bench, trial, self.folder / "best")
+            save_plan(bench, bench.documented(trial), self.folder / "best")
 
     def finish(self, result: Result) -> Result:
         """Write the result's files, drop what only the search needed, and give the folder its final name."""

@@ -27,7 +27,9 @@ class Recipe:
 
     `smooth_*` are SmoothQuant's alpha (0 to 1), or None for the algorithm's own choice. `keep_float_types` and
     `keep_float_names` are operation types and names that are not quantized. `calibration_size` counts samples.
-    `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms.
+    `graph` is what is quantized: the model as it was read, or its normal form, which openvino's common transformations make.
+    `seven_bits` says which layers have weights of seven bits, whose products cannot overflow where a processor adds them in 16
+    bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms.
     """
 
     algorithm: Literal["post-training", "accuracy-control", "weights"] = "post-training"
@@ -41,6 +43,8 @@ class Recipe:
     keep_float_names: tuple[str, ...] = ()
     calibration_size: int = 100
     allowed_drop: float | None = None
+    graph: Literal["as-read", "normalised"] = "as-read"
+    seven_bits: Literal["none", "first", "all"] = "first"
 
     def __post_init__(self) -> None:
         """Check the settings: they may come from a file that was edited by hand."""
@@ -52,10 +56,11 @@ class Recipe:
             raise UsageError(f"The recipe's calibration_size is {self.calibration_size}; it is at least 1.")
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values for JSON; what only accuracy control has is left out of others."""
+        """Return plain values for JSON; what recipes did not always have is left out where it says nothing."""
         values = asdict(self)
-        if self.allowed_drop is None:
-            del values["allowed_drop"]
+        for name in ("allowed_drop", "graph", "seven_bits"):
+            if values[name] == getattr(Recipe, name):
+                del values[name]
         return values
 
     @classmethod
@@ -78,7 +83,16 @@ class Recipe:
     @property
     def sketch(self) -> "Recipe":
         """Return the quickest recipe that makes the same operations: what differs are ranges, biases and weights."""
-        return replace(self, activation_range="default", bias_correction="none", calibration_size=SKETCH_SIZE)
+        plain = {"activation_range": "default", "bias_correction": "none", "seven_bits": "first"}
+        return replace(self, **plain, calibration_size=SKETCH_SIZE)
+
+
+@dataclass(frozen=True)
+class NormalForm:
+    """Which openvino brought a model into normal form, and what it calls operations there, by their original names."""
+
+    openvino: str
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,8 @@ class Plan:
 
     `recipe` is None for the float model. `layers` maps a layer's name to its precision, for the layers that were
     put back ("f32", the only one that can be built); all others have the precision that the recipe gives them. `budget`
-    is what it was made to hold, as `metric` and the fields of Budget; it decides nothing of what is built.
+    is what it was made to hold, as `metric` and the fields of Budget; it decides nothing of what is built. `normal` is, where
+    the recipe quantizes the normal form, how that came about: layers have the names that they have there.
     """
 
     name: str = FLOAT
@@ -96,6 +111,7 @@ class Plan:
     properties: Mapping[str, str] = field(default_factory=dict)
     compress_to_fp16: bool = False
     budget: Mapping[str, Any] | None = None
+    normal: NormalForm | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built: a plan may come from a file that was edited by hand."""
@@ -118,8 +134,8 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """Return a short fingerprint of what is built and served, its name and its budget aside."""
-        values = self.to_json()
+        """Return a short fingerprint of what is built and served; its name, its budget and the names of layers aside."""
+        values = replace(self, normal=None).to_json()
         del values["budget"]
         return _digest({**values, "name": ""})
 
@@ -143,6 +159,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
+        normal = {} if self.normal is None else {"normal": asdict(self.normal)}
         return {
             "schema": PLAN_SCHEMA,
             "name": self.name,
@@ -151,6 +168,7 @@ class Plan:
             "properties": dict(sorted(self.properties.items())),
             "compress_to_fp16": self.compress_to_fp16,
             "budget": None if self.budget is None else dict(self.budget),
+            **normal,
         }
 
     @classmethod

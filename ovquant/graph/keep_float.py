@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import openvino
@@ -18,23 +18,23 @@ class Kept:
     names: tuple[str, ...] = ()
 
 
-def kept_operations(model: openvino.Model, wishes: Sequence[str]) -> Kept:
+def kept_operations(model: openvino.Model, wishes: Sequence[str], *, kinds: Iterable[str] = ()) -> Kept:
     """Return the types and names that wishes stand for.
 
-    A wish is an operation's name, an operation type, or a regular expression that matches whole names. Raises
-    UsageError for one that matches nothing, with close matches.
+    A wish is an operation's name, an operation type, or a regular expression that matches whole names. kinds: operation types
+    beside the model's that are meant too, such as those of its normal form. Raises UsageError for one that matches nothing, with close matches.
     """
     by_name = {operation.get_friendly_name(): operation.get_type_name() for operation in model.get_ops()}
-    kinds = set(by_name.values())
+    known = {*by_name.values(), *kinds}
     types: set[str] = set()
     names: set[str] = set()
     for wish in wishes:
         if wish in by_name:
             names.add(wish)
-        elif wish in kinds:
+        elif wish in known:
             types.add(wish)
         else:
-            names |= _matching(wish, by_name, kinds)
+            names |= _matching(wish, by_name, known)
     return Kept(tuple(sorted(types)), tuple(sorted(names)))
 
 

@@ -14,6 +14,7 @@ from ovquant.errors import ModelError, UsageError
 from ovquant.graph.body import Body, bodies
 from ovquant.graph.causes import first_line
 from ovquant.graph.first_scheme import likenesses
+from ovquant.graph.normalise import normal_structure, weighted_types
 from ovquant.live.store import Stored, read_store
 from ovquant.runtime import Compiled, batched_outputs
 
@@ -23,6 +24,10 @@ VARIABLE = "OVQUANT_STORE"
 
 CHOOSERS = ("AUTO", "MULTI", "HETERO", "BATCH")
 """Devices of openvino's that run a model on others, which are named behind a colon."""
+
+
+MOST_NORMAL_FORMS = 16
+"""Normal forms that are made at most to know a model again."""
 
 
 class NotServedWarning(UserWarning):
@@ -74,6 +79,8 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
         if not known:
             body, known = self._within(loaded)
         if not known:
+            body, known = self._in_normal_form(loaded)
+        if not known:
             self._warn(loaded, f"the store '{self._where}' has no result for it{self._namesake(loaded)}")
             return None
         device = self._device(device_name)
@@ -121,6 +128,25 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
                 if body not in tried and (known := self._known(body.of(model))):
                     return body, known
                 tried.add(body)
+        return None, []
+
+    def _in_normal_form(self, model: openvino.Model) -> tuple[Body | None, list[Stored]]:
+        """Return the results of a model, or of a part of it, that has the same normal form, as the same file read in another way.
+
+        To make it takes a while: only parts with weights for as many operations are tried.
+        """
+        stored, tried = [item.fresh() for item in self._stored], set[Body | None]()
+        for like in (self.read_model(item.folder / "model.xml") for item in stored if item.normal and not item.fault()):
+            alike = len(model.inputs) == len(like.inputs) and len(model.outputs) == len(like.outputs)
+            for body in (*([None] if alike else []), *bodies(model, like)):
+                part = model if body is None else body.of(model)
+                if body in tried or weighted_types(part) != weighted_types(like):
+                    continue
+                tried.add(body)
+                own = _normal_structure(part)
+                known = [item for item in stored if item.normal == own]
+                if known or len(tried) == MOST_NORMAL_FORMS:
+                    return body, known
         return None, []
 
     def _whole(self, model: openvino.Model, here: Sequence[Stored]) -> list[Stored]:
@@ -192,6 +218,13 @@ def compile_model(
     if named is None:
         raise UsageError(f"There is no store. Give store=FOLDER, or set {VARIABLE}.")
     return _core(Path(named)).compile_model(model, device_name, config)
+
+
+def _normal_structure(model: openvino.Model) -> str | None:
+    try:
+        return normal_structure(model)
+    except ModelError:
+        return None
 
 
 @cache

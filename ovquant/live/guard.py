@@ -1,5 +1,6 @@
 """Compare a quantized model with its float model while it serves, and act once they disagree more than they may."""
 
+import atexit
 import contextlib
 import queue
 import random
@@ -72,6 +73,8 @@ class Guard:
         self._waiting: queue.Queue[tuple[list[Array], list[Array]] | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._compare_all, name="ovquant-guard", daemon=True)
         self._thread.start()
+        # An interpreter that ends while the thread is in openvino would abort the process.
+        atexit.register(self._leave)
 
     def check(self) -> None:
         """Raise DriftError where there is drift and the guard is to raise."""
@@ -113,8 +116,16 @@ class Guard:
 
     def close(self) -> None:
         """Compare what waits and end the thread."""
+        atexit.unregister(self._leave)
         self._waiting.put(None)
         self._thread.join()
+
+    def _leave(self) -> None:
+        """End the thread as soon as it has compared what it is at."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._waiting.get_nowait()
+        self.close()
 
     def metrics(self) -> str:
         """Return counters and gauges in the text format of Prometheus."""

@@ -19,7 +19,7 @@ from ovquant.runtime import int8_arithmetic
 class Stored:
     """One result of a store: the model it was made from, the device, the properties, and when it was made.
 
-    `int8` is how int8 products were added where it was measured, "" where that changes none of its answers.
+    `normal` is the structure of the model's normal form, "" where that is not known. `int8` is how int8 products were added where it was measured, "" where that changes none of its answers.
     """
 
     folder: Path
@@ -31,6 +31,7 @@ class Stored:
     made: float
     digest: str = ""
     int8: str = ""
+    normal: str = ""
 
     def fresh(self) -> "Stored":
         """Return the result as it is on disk now, for another may have taken its place; itself where there is none."""
@@ -109,6 +110,7 @@ def _stored(file: Path) -> Stored | None:
             file.stat().st_mtime,
             values.get("model_digest", ""),
             measured_with(values["device"]) if Plan.from_json(values["trial"]["plan"]).runs_int8 else "",
+            str(values.get("normal_structure", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, UsageError):
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ovquant.domain.plan import FLOAT, Plan
+from ovquant.domain.plan import FLOAT, NormalForm, Plan
 from ovquant.domain.split import Splits
 from ovquant.domain.trial import Objective
 from ovquant.plugins.metrics import ResolvedMetric
@@ -18,7 +18,8 @@ class Conditions:
 
     `fingerprint` is the float model's. `circumstances` are what outputs and times depend on beside model, plan and data.
     `splits` need no samples and `metrics` no plugins here. `metric_key` tells the metrics from others, and `primary_key` the
-    first of them, by which accuracy control builds. `compressed` tells that the float model's weights are stored in few bits.
+    first of them, by which accuracy control builds. `compressed` tells that the float model's weights are stored in few bits,
+    and `normal` how its normal form was made, if it was.
     """
 
     fingerprint: str
@@ -31,6 +32,7 @@ class Conditions:
     objective: Objective
     seed: int
     compressed: bool = False
+    normal: NormalForm | None = None
 
     @cached_property
     def float_plan(self) -> Plan:

@@ -13,12 +13,13 @@ import openvino
 from ovquant import runtime
 from ovquant.domain.content import content_digest
 from ovquant.domain.files import written
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import NormalForm, Plan, Recipe
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.split import Splits, draw
 from ovquant.errors import ModelError
 from ovquant.graph.fingerprint import constant_bytes, fingerprint
+from ovquant.graph.normalise import Normal
 from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.plugins.metrics import ResolvedMetric
@@ -41,8 +42,9 @@ class Models:
 
     The float model is read back from the file that is served, so that its weights are mapped rather than held.
 
-    `metric` is the primary metric, which recipes that score models while they quantize go by. `float_model` is what is
-    quantized, where that is not `model`: one whose weights are stored in few bits.
+    `metric` is the primary metric, which recipes that score models while they quantize go by. `float_model` is what can be
+    quantized, where that is not `model`: one whose weights are stored in few bits. `normal` is its normal form, if it has one,
+    which is written and read back like the float model.
     """
 
     model: openvino.Model
@@ -54,6 +56,7 @@ class Models:
     seed: int = 0
     progress: Progress = silent
     float_model: openvino.Model | None = None
+    normal: Normal | None = None
     _quantized: dict[str, Quantized] = field(default_factory=dict)
     _compiled: dict[str, openvino.CompiledModel] = field(default_factory=dict)
 
@@ -65,6 +68,18 @@ class Models:
         if fingerprint(mapped) == self.fingerprint:
             self.float_model = mapped if self.float_model is self.model else self.float_model
             self.model = mapped
+        if self.normal is not None:
+            self.normal = self._mapped(self.normal)
+
+    def _mapped(self, normal: Normal) -> Normal:
+        """Return a normal form read back from a file: folding constants leaves them in memory, in f32."""
+        written_as = {"normal": fingerprint(normal.model), "openvino": version("openvino")}
+        path = self.folder / content_digest(written_as)[:16] / "model.xml"
+        if not path.exists():
+            with written(path.parent, folder=True) as partial:
+                openvino.save_model(normal.model, partial / "model.xml", compress_to_fp16=False)
+        mapped = runtime.core().read_model(path)
+        return replace(normal, model=mapped) if fingerprint(mapped) == written_as["normal"] else normal
 
     # Keys ---------------------------------------------------------------------------------------------------------
 
@@ -87,6 +102,7 @@ class Models:
             objective="latency",
             seed=self.seed,
             compressed=self.float_model is not None and self.float_model is not self.model,
+            normal=None if self.normal is None else NormalForm(version("openvino"), self.normal.names),
         )
 
     def key(self, plan: Plan) -> dict[str, Any]:
@@ -111,17 +127,27 @@ class Models:
         """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
         if recipe.key not in self._quantized:
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
-            model = self.float_model or self.model
+            model, settings = self._source(recipe)
             requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
             # Room is made first: a quantized model can be large.
             self.release()
             while len(self._quantized) >= KEPT_RECIPES[self.large]:
                 self._quantized.pop(next(iter(self._quantized)))
-            check_room(model, recipe, requests)
+            check_room(model, settings, requests)
             self._quantized[recipe.key] = quantize(
-                model, recipe, calibration=requests, validation=self._validation(recipe)
+                model, settings, calibration=requests, validation=self._validation(recipe)
             )
         return self._quantized[recipe.key]
+
+    def _source(self, recipe: Recipe) -> tuple[openvino.Model, Recipe]:
+        """Return what a recipe quantizes, and the recipe with the names that operations have there."""
+        if recipe.graph == "as-read":
+            return self.float_model or self.model, recipe
+        if self.normal is None:
+            raise ModelError(
+                f"The plan is for the normal form of its model, and openvino {version('openvino')} cannot make that of this one."
+            )
+        return self.normal.model, replace(recipe, keep_float_names=self.normal.renamed(recipe.keep_float_names))
 
     def _validation(self, recipe: Recipe) -> Validation | None:
         """Return what accuracy control needs to score models while it quantizes; None for other recipes."""

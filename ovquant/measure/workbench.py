@@ -158,6 +158,13 @@ class Workbench:
             refuse_all_scores(budget.worst_slice, found.score, option="--worst-slice", **how)
         return budget.main.allowed(scores[0].score)
 
+    def documented(self, trial: Trial) -> Trial:
+        """Return a trial whose plan says how the normal form that it quantizes was made."""
+        recipe = trial.plan.recipe
+        if recipe is None or recipe.graph == "as-read":
+            return trial
+        return replace(trial, plan=replace(trial.plan, normal=self.conditions.normal))
+
     def begin(self) -> None:
         """Say in the profile whose measurements follow: a new budget is solved from those of the last run alone."""
         profile = self.profile

@@ -8,6 +8,7 @@ from nncf.quantization.advanced_parameters import (
     AdvancedBiasCorrectionParameters,
     AdvancedQuantizationParameters,
     AdvancedSmoothQuantParameters,
+    OverflowFix,
 )
 from nncf.quantization.range_estimator import RangeEstimatorParameters, RangeEstimatorParametersSet
 
@@ -19,6 +20,8 @@ _RANGES = {
     "mean-quantile": RangeEstimatorParametersSet.MEAN_QUANTILE,
     "histogram": RangeEstimatorParametersSet.HISTOGRAM,
 }
+_OVERFLOW_FIX = {"none": OverflowFix.DISABLE, "all": OverflowFix.ENABLE}
+"""NNCF's own choice is the first layer."""
 
 
 def quantize_arguments(model: openvino.Model, recipe: Recipe, *, samples: int) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def _advanced(recipe: Recipe) -> AdvancedQuantizationParameters:
         disable_bias_correction=recipe.bias_correction == "none",
         activations_range_estimator_params=ranges,
         smooth_quant_alphas=smooth,
+        overflow_fix=_OVERFLOW_FIX.get(recipe.seven_bits),
         bias_correction_params=AdvancedBiasCorrectionParameters(),
         backend_params={"compress_weights": False},
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import ovquant
 from ovquant.api.run import plain_notes, plainly
 from ovquant.domain.budget import Budget, Drop
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import NormalForm, Plan, Recipe
 from ovquant.domain.profile import Profile
 from ovquant.domain.result import Data
 from ovquant.domain.sample import Sample
@@ -56,7 +57,11 @@ def test_else_all_that_suit_the_model_are_offered(tmp_path: Path) -> None:
 def test_parts_are_joined_to_a_recipe_that_keeps_what_was_asked_for(tmp_path: Path) -> None:
     read = search(tmp_path, keep_float=["head", "MatMul"]).read
     expected = Recipe(
-        preset="mixed", bias_correction="accurate", keep_float_types=("MatMul",), keep_float_names=("head",)
+        preset="mixed",
+        bias_correction="accurate",
+        keep_float_types=("MatMul",),
+        keep_float_names=("head",),
+        graph="normalised",
     )
     assert read(("mixed", "bias")) == read(("mixed+bias",)) == expected
 
@@ -112,6 +117,9 @@ def test_the_result_is_what_the_search_came_to(found: ovquant.Result) -> None:
     )
     assert [trial.plan.name for trial in found.trials] == ["default"]
     assert found.walked == (found.trial,)
+    # How the normal form came about is in the plan that is kept as a file.
+    assert found.plan.normal == NormalForm(version("openvino"))
+    assert found.trials[0].plan.normal is None
     assert found.baseline.plan.is_float
     assert (found.front, found.plain, found.candidate) == ((), None, None)
     assert found.budget == Budget(Drop(0.1, relative=True), metric="Accuracy")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovquant.domain.plan import FLOAT, PLAN_SCHEMA, Plan, Recipe
+from ovquant.domain.plan import FLOAT, PLAN_SCHEMA, NormalForm, Plan, Recipe
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import UsageError
 
@@ -96,10 +96,26 @@ def test_every_setting_is_in_the_key() -> None:
         "keep_float_names": ("head",),
         "calibration_size": 5,
         "allowed_drop": 0.01,
+        "graph": "normalised",
+        "seven_bits": "all",
     }
     assert set(changes) == {item.name for item in fields(Recipe)}
     keys = {replace(Recipe(), **{name: value}).key for name, value in changes.items()}
     assert len(keys | {Recipe().key}) == len(changes) + 1
+
+
+def test_recipes_and_plans_of_before_keep_their_keys() -> None:
+    assert not {"graph", "seven_bits", "allowed_drop"} & set(Recipe().to_json())
+    assert Recipe.from_json(Recipe().to_json()).graph == "as-read"
+    assert "normal" not in Plan("one", Recipe()).to_json()
+
+
+def test_how_the_normal_form_was_made_is_in_the_file_and_not_in_the_key(tmp_path: Path) -> None:
+    plan = Plan("one", Recipe(graph="normalised"))
+    told = replace(plan, normal=NormalForm("2026.4.1", {"norm.0": "conv.0"}))
+    told.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == told
+    assert told.key == plan.key
 
 
 def test_the_name_is_not_in_the_key() -> None:

@@ -189,3 +189,46 @@ def test_the_snippet_to_copy_serves_what_was_measured(store: Path, tmp_path: Pat
     script.write_text(f"{snippet}\nprint(compiled.get_property('PERFORMANCE_HINT'))\n")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "LATENCY"
+
+
+def deep(scaled: bool) -> openvino.Model:
+    """Return a model whose weights are scaled in an operation of its own, or are as the normal form has them."""
+    weights = np.random.default_rng(3).standard_normal((WIDTH, 6)).astype(np.float32)
+    factor = np.full((1, 6), 2, np.float32)
+    port = ops.parameter([-1, WIDTH], np.float32)
+    port.output(0).get_tensor().set_names({"x"})
+    held = ops.multiply(ops.constant(weights), ops.constant(factor)) if scaled else ops.constant(weights * factor)
+    made = openvino.Model([ops.relu(ops.matmul(port, held, False, False))], [port], "deep")
+    made.outputs[0].get_tensor().set_names({"scores"})
+    return made
+
+
+@pytest.fixture(scope="module")
+def deep_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("deep")
+    how = {"strategy": "first", "recipes": ["default"], "optimize": "size", "max_drop": 0.1}
+    data = [Sample(row) for row in ROWS]
+    result = ovquant.quantize(deep(True), data=data, metric="fidelity:by=cosine", output=folder / "deep", **how)
+    assert result.verdict == "met"
+    return folder
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_a_model_with_the_same_normal_form_is_served(steps: bool, deep_store: Path) -> None:
+    model, rows = deep(False), ROWS[:4]
+    if steps:
+        processor = PrePostProcessor(model)
+        processor.input().tensor().set_element_type(openvino.Type.f16)
+        model = processor.build()
+        rows = rows.astype(np.float16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compiled = Core(store=deep_store).compile_model(model, "CPU")
+    expected = ovquant.Result.load(deep_store / "deep").compile()(rows.astype(np.float32))[0]
+    assert np.array_equal(compiled(rows)[0], expected)
+
+
+def test_one_with_other_weights_is_not(deep_store: Path) -> None:
+    other = net(4)
+    with pytest.warns(NotServedWarning, match="has no result for it"):
+        Core(store=deep_store).compile_model(other, "CPU")

@@ -1,5 +1,6 @@
 """The guard: what it compares, when it acts and how, and that no request waits for it or is lost."""
 
+import subprocess
 import sys
 import threading
 import time
@@ -335,3 +336,25 @@ def test_a_comparison_that_fails_is_said_and_serving_goes_on() -> None:
 def test_wrong_use_is_named(how: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         watched(**how)
+
+
+LEAVES = """
+import numpy as np, openvino
+from openvino import opset13 as ops
+import ovquant
+x = ops.parameter([1, 32, 32, 32], np.float32, name="x")
+weights = np.random.default_rng(0).standard_normal((32, 32, 3, 3)).astype(np.float32)
+y = x
+for _ in range(8):
+    y = ops.convolution(y, ops.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1])
+compiled = openvino.Core().compile_model(openvino.Model([y], [x]), "CPU")
+guarded = ovquant.guard(compiled, compiled, limit=0.5, share=1.0, metric="fidelity")
+for _ in range(60):
+    guarded(np.zeros((1, 32, 32, 32), np.float32))
+"""
+
+
+def test_an_application_that_never_closes_its_guard_ends_as_any_other() -> None:
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", LEAVES], capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -1,17 +1,25 @@
 """Plans become models once; their keys say all that they depend on, and little is kept in memory."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
 import pytest
+from openvino import opset13 as ops
 
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import NormalForm, Plan, Recipe
+from ovquant.domain.sample import Sample
+from ovquant.domain.split import Splits, split_data
 from ovquant.errors import ModelError
-from ovquant.graph.fingerprint import fingerprint
+from ovquant.graph.fingerprint import fingerprint, operation_types
+from ovquant.graph.names import with_unique_names
+from ovquant.graph.normalise import normalised
 from ovquant.graph.precision import is_quantized, precisions
 from ovquant.measure.models import Models, circumstances, with_runtime_options
 from ovquant.plugins.metrics import resolve_metrics
@@ -296,3 +304,86 @@ def test_a_recipe_that_does_not_fit_is_refused_before_it_is_begun(
     with pytest.raises(ModelError, match=r"about 0\.0 GB of memory, and 0\.0 GB are free"):
         made.quantized(Recipe())
     assert not told
+
+
+# The normal form --------------------------------------------------------------------------------------------------------
+
+
+def scaled() -> openvino.Model:
+    """Return x[?,8,4,4] → conv → norm → relu → head, whose norm is a multiplication that the normal form fuses."""
+    random = np.random.default_rng(0)
+    port = ops.parameter([-1, 8, 4, 4], np.float32, name="x")
+    weights, factor = random.standard_normal((8, 8, 3, 3)), random.standard_normal((1, 8, 1, 1))
+    one = ops.convolution(port, ops.constant(weights.astype(np.float32)), [1, 1], [0, 0], [0, 0], [1, 1])
+    norm = ops.multiply(one, ops.constant(factor.astype(np.float32)))
+    pooled = ops.reduce_mean(ops.relu(norm), np.array([2, 3]), False)
+    head = ops.matmul(pooled, ops.constant(random.standard_normal((8, 3)).astype(np.float32)), False, False)
+    for node, name in ((one, "conv"), (norm, "norm"), (head, "head")):
+        node.set_friendly_name(name)
+    return with_unique_names(openvino.Model([head], [port], "scaled"))
+
+
+def images(count: int) -> Splits:
+    random = np.random.default_rng(1)
+    return split_data([Sample(random.standard_normal((8, 4, 4)).astype(np.float32), 0) for _ in range(count)])
+
+
+def test_a_recipe_quantizes_the_normal_form_where_it_says_so(tmp_path: Path) -> None:
+    made = models(tmp_path, model=scaled(), normal=normalised(scaled()), splits=images(60))
+    assert made.conditions.normal == NormalForm(version("openvino"), {"norm": "conv"})
+    as_read, normal = (plan(recipe=Recipe(graph=graph)) for graph in ("as-read", "normalised"))
+    kinds = [operation_types(built(made, item)) for item in (as_read, normal)]
+    # NNCF leaves the multiplication behind the convolution, and its quantizer with it.
+    assert kinds[0]["Multiply"] > kinds[1].get("Multiply", 0)
+    assert made.key(as_read) != made.key(normal)
+
+
+def test_original_names_are_kept_in_float_in_the_normal_form(tmp_path: Path) -> None:
+    made = models(tmp_path, model=scaled(), normal=normalised(scaled()), splits=images(60))
+    kept = plan(recipe=Recipe(graph="normalised", keep_float_names=("norm",)))
+    assert precisions(built(made, kept)) == {"conv": "f32", "head": "int8"}
+
+
+def test_a_plan_for_the_normal_form_needs_one(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"The plan is for the normal form of its model, and openvino 20\d\d"):
+        models(tmp_path).build(plan(recipe=Recipe(graph="normalised")))
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="the system does not tell what is anonymous")
+def test_weights_of_the_normal_form_are_mapped_and_not_held(tmp_path: Path) -> None:
+    # In a process of its own: what others freed before would be used again here.
+    found = subprocess.run([sys.executable, "-c", HOLDS, tmp_path], capture_output=True, text=True, check=True)
+    weights, held = map(int, found.stdout.split())
+    assert held < weights / 2
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+import numpy as np, openvino
+from openvino import opset13 as ops
+from ovquant.graph.names import with_unique_names
+from ovquant.graph.normalise import normalised
+from tests.measure.made import models
+from tests.measure.test_models import images
+
+def anonymous():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
+
+folder = Path(sys.argv[1])
+port = ops.parameter([-1, 8, 4, 4], np.float32, name="x")
+flat = ops.reshape(port, np.array([0, -1]), True)
+weights = np.random.default_rng(0).standard_normal((128, 2**18)).astype(np.float32)
+model = openvino.Model([ops.matmul(flat, ops.constant(weights), False, False)], [port], "wide")
+openvino.save_model(model, folder / "model.xml", compress_to_fp16=True)
+size = weights.nbytes
+del flat, weights, model, port
+splits = images(60)
+models(folder / "small", splits=splits)
+before = anonymous()
+given = with_unique_names(openvino.Core().read_model(folder / "model.xml"))
+made = models(folder / "made", model=given, normal=normalised(given), splits=splits)
+del given
+print(size, anonymous() - before)
+"""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import nncf
+import numpy as np
 import openvino
 import pytest
 from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
@@ -32,6 +33,7 @@ def test_the_default_recipe_is_nncf_s_own(branched: openvino.Model) -> None:
     assert advanced.disable_bias_correction is False
     assert advanced.activations_range_estimator_params == RangeEstimatorParameters()
     assert advanced.smooth_quant_alphas == AdvancedSmoothQuantParameters()
+    assert advanced.overflow_fix is None
     # Layers can be switched only while their weights are in float.
     assert advanced.backend_params == {"compress_weights": False}
 
@@ -72,6 +74,14 @@ def test_how_much_is_smoothed(branched: openvino.Model) -> None:
     assert (convolution.convolution, convolution.matmul) == (0.0, own.matmul)
     matmul = arguments(branched, smooth_matmul=0.3)["advanced_parameters"].smooth_quant_alphas
     assert (matmul.convolution, matmul.matmul) == (own.convolution, 0.3)
+
+
+@pytest.mark.parametrize(("layers", "wide"), [("none", ["first", "second", "third", "scores"]), ("all", [])])
+def test_weights_of_seven_bits(branched: openvino.Model, layers: str, wide: list[str]) -> None:
+    found = quantize(branched, Recipe(seven_bits=layers), calibration=requests(branched)).build()
+    constants = [item for item in found.get_ops() if item.get_element_type().get_type_name() == "i8"]
+    assert len(constants) == 4
+    assert sum(int(np.abs(item.data.astype(int)).max()) > 64 for item in constants) == len(wide)
 
 
 def test_types_that_the_model_lacks_are_left_out_and_names_are_not(branched: openvino.Model) -> None:

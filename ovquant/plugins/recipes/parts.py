@@ -24,6 +24,22 @@ class Default:
 
 
 @dataclass(frozen=True)
+class AsRead:
+    """Quantize the model as it was read, and not its normal form."""
+
+    rank: ClassVar[int] = 95
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe for the graph as read."""
+        return replace(recipe, graph="as-read")
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it on request alone: quantizers in an unfused graph keep operations from being fused."""
+        return []
+
+
+@dataclass(frozen=True)
 class Mixed:
     """Quantize activations asymmetrically: finer where they are not centred, such as after GELU, ELU or Swish."""
 
@@ -125,6 +141,23 @@ class Calibration:
     def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
         """Offer NNCF's own default, three times ours: it takes three times as long and is not always better."""
         return ["size=300"]
+
+
+@dataclass(frozen=True)
+class SevenBits:
+    """Store weights in seven bits: products of pairs, which processors without VNNI add in 16 bits, then never overflow."""
+
+    rank: ClassVar[int] = 52
+    layers: Literal["none", "first", "all"] = "all"
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with weights of seven bits in these layers."""
+        return replace(recipe, seven_bits=self.layers)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for every model: it takes no time, and answers are then the same on all processors."""
+        return [""]
 
 
 ELEMENTWISE = ("Add", "Subtract", "Multiply", "Divide")

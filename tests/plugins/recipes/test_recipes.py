@@ -27,6 +27,8 @@ ATTENTION = {"MatMul": 40, "Add": 60, "Multiply": 20, "Softmax": 6, "Gather": 3}
         ("keep-float:types=Add;MVN", Recipe(keep_float_types=("Add", "MVN"))),
         ("transformer", Recipe(model_type="transformer")),
         ("transformer:smooth=0.5", Recipe(model_type="transformer", smooth_matmul=0.5)),
+        ("seven-bits", Recipe(seven_bits="all")),
+        ("seven-bits:layers=none", Recipe(seven_bits="none")),
         ("smooth-convolutions", Recipe(model_type="transformer", smooth_convolution=0.5)),
         ("weights", Recipe(algorithm="weights")),
         ("accuracy-control", Recipe(algorithm="accuracy-control")),
