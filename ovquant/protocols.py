@@ -8,6 +8,8 @@ from ovquant.domain.plan import Recipe
 from ovquant.domain.prediction import nearest
 from ovquant.domain.sample import Array, Dataset, Inputs, Outputs, Sample
 from ovquant.domain.table import (
+    Calibration,
+    CalibrationRow,
     Candidate,
     LayerRow,
     PairRow,
@@ -24,6 +26,8 @@ from ovquant.plugins.strategies.fine import bisect_path
 
 __all__ = [
     "Array",
+    "Calibration",
+    "CalibrationRow",
     "Candidate",
     "Dataset",
     "DatasetReader",

@@ -65,6 +65,9 @@ def main() -> None:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 done += 1
+                if not partial.exists():
+                    # It was on its way out, and the result has its place already.
+                    partial = folder / "out" / "profile.jsonl"
             else:
                 if code != 0 or Plan.load(folder / "out" / "plan.json").key != whole.key:
                     sys.exit(f"a run that went on ended with exit code {code}, or with another plan")

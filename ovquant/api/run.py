@@ -20,7 +20,7 @@ from ovquant.domain.trial import Trial
 from ovquant.errors import LostError, MetricError, ModelError
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.metrics.checks import callable_name
-from ovquant.plugins.recipes import offered_parts, read_recipe, split_parts
+from ovquant.plugins.recipes import offered_parts, opening_parts, read_recipe, split_parts
 from ovquant.plugins.registry import Registry
 from ovquant.search.holdout import Outcome, lost
 from ovquant.search.loop import Search
@@ -56,11 +56,13 @@ class Run:
         alone = {part for part in parts if read((part,)).algorithm != "post-training"}
         plain = read(()).sketch
         free = {part for part in parts if read((part,)) != read(()) and read((part,)).sketch == plain}
+        overflows = self.bench.conditions.circumstances["int8"] == "saturating"
+        opening = () if settings.recipes else opening_parts(parts, overflows=overflows)
         return Search(
             self.bench,
             self.budget,
             Registry("strategies").resolve(settings.strategy),
-            Offer(parts, frozenset(parts if settings.recipes else alone), frozenset(free), settings.seed),
+            Offer(parts, frozenset(parts if settings.recipes else alone), frozenset(free), settings.seed, opening),
             read,
             until=float("inf") if settings.time_budget is None else self.begin + settings.time_budget,
             most_trials=settings.max_trials,

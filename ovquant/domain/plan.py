@@ -83,8 +83,8 @@ class Recipe:
     @property
     def sketch(self) -> "Recipe":
         """Return the quickest recipe that makes the same operations: what differs are ranges, biases and weights."""
-        plain = {"activation_range": "default", "bias_correction": "none", "seven_bits": "first"}
-        return replace(self, **plain, calibration_size=SKETCH_SIZE)
+        quick = replace(self, activation_range="default", bias_correction="none", seven_bits="first")
+        return replace(quick, calibration_size=SKETCH_SIZE)
 
 
 @dataclass(frozen=True)

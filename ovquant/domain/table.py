@@ -27,7 +27,14 @@ class Probe:
     pairs: frozenset[str] = frozenset()
 
 
-Proposal = Candidate | Probe
+@dataclass(frozen=True)
+class Calibration:
+    """A wish to have the numbers of a recipe chosen: those of its parts, and of all on offer, that change no operation."""
+
+    parts: PartNames
+
+
+Proposal = Candidate | Probe | Calibration
 
 
 @dataclass(frozen=True)
@@ -83,12 +90,22 @@ class PairRow:
 
 
 @dataclass(frozen=True)
+class CalibrationRow:
+    """A recipe that differs from others in its numbers alone, and how far its outputs are from float's."""
+
+    parts: PartNames
+    divergence: float
+
+
+@dataclass(frozen=True)
 class Table:
     """All that is known so far.
 
     `parts` are the recipe parts on offer, in the order to try them; those `alone` are not joined with others, and those
     that are `free` change ranges and biases but no operation, and so no cost. `allowed` is the drop the budget allows,
-    in the metric's unit. `layers` holds the layers of the recipes that were probed, `pairs` the pairs that were.
+    in the metric's unit. `layers` holds the layers of the recipes that were probed, `pairs` the pairs that were, and
+    `calibrations`, by the parts that are not free, the recipes among which numbers were chosen, nearest to float first. `opening`
+    is the recipe that is likely to be best, before anything is known; empty where none is.
     """
 
     parts: tuple[str, ...]
@@ -99,6 +116,12 @@ class Table:
     pairs: Mapping[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
     alone: frozenset[str] = frozenset()
     free: frozenset[str] = frozenset()
+    calibrations: Mapping[PartNames, tuple[CalibrationRow, ...]] = field(default_factory=dict)
+    opening: PartNames = ()
+
+    def operations(self, parts: PartNames) -> PartNames:
+        """Return those of a recipe's parts that decide its operations."""
+        return tuple(part for part in parts if part not in self.free)
 
     def comfortable(self, row: TrialRow) -> bool:
         """Tell whether a row is so far inside the budget that making it safer is not worth any cost."""

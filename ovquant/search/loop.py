@@ -8,7 +8,7 @@ from ovquant.domain.budget import Budget
 from ovquant.domain.holdout_log import level_of
 from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.prediction import predicted_cost
-from ovquant.domain.table import COMFORT, SAVING, Candidate, PartNames, Probe, Table
+from ovquant.domain.table import COMFORT, SAVING, Calibration, CalibrationRow, Candidate, PartNames, Probe, Table
 from ovquant.domain.trial import Score, Trial
 from ovquant.errors import MetricError, UsageError
 from ovquant.measure.chance import chance_notes
@@ -21,6 +21,8 @@ from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
 from ovquant.search.standings import Offer, Standings, front
 
+CLEARLY = 0.05
+"""The share by which outputs must come nearer to float's for other numbers to be taken."""
 CONFIRMED_HEATS = 6
 """Compilations over which the best plan so far is timed."""
 RACE_SECONDS, MOST_KEPT = 60.0, 0.25
@@ -111,6 +113,8 @@ class Search:
                 self._hand_on(standings)
             elif isinstance(proposal, Probe):
                 self._probe(proposal, standings, end)
+            elif isinstance(proposal, Calibration):
+                self._choose_numbers(proposal, table, standings, end)
             else:
                 self._try(proposal, table, standings, walk.promising)
         self.notes.append("The time budget ended the search; more time may find a faster plan.")
@@ -149,6 +153,41 @@ class Search:
                 f"The layers of {plan.name} could not be measured, and none was put back to float: {error}"
             )
 
+    def _choose_numbers(self, wish: Calibration, table: Table, standings: Standings, until: float) -> None:
+        """Change the numbers of a recipe one kind after the other, keeping what brings outputs clearly nearer to float's."""
+        operations, found = table.operations(wish.parts), dict[PartNames, float]()
+
+        def measure(chosen: frozenset[str]) -> float:
+            parts = self._parts(chosen)
+            if parts not in found and (not found or time.monotonic() < until):
+                found[parts] = self._divergence(self.plan_of(Candidate(parts), standings))
+            return found.get(parts, float("inf"))
+
+        best = frozenset(wish.parts)
+        for kind in dict.fromkeys(part.partition(":")[0] for part in self.offer.parts if part in table.free):
+            options = {part for part in table.free if part.partition(":")[0] == kind}
+            for option in ([], *([part] for part in self.offer.parts if part in options)):
+                change = (best - options) | set(option)
+                if measure(change) < (1 - CLEARLY) * measure(best):
+                    best = change
+        order = sorted(found.items(), key=lambda item: (item[0] != self._parts(best), item[1]))
+        rows = tuple(CalibrationRow(parts, divergence) for parts, divergence in order)
+        standings.calibrations[operations] = rows
+        key = {**self.bench.conditions.key(self.plan_of(Candidate(wish.parts), standings)), "parts": list(operations)}
+        self.bench.profile.record("calibrations", key, [asdict(row) for row in rows])
+
+    def _parts(self, chosen: frozenset[str]) -> PartNames:
+        return tuple(part for part in self.offer.parts if part in chosen)
+
+    def _divergence(self, plan: Plan) -> float:
+        """Return how far a plan is from float, without labels and without timing it; infinite where it cannot be built."""
+        try:
+            return float(self.bench.instruments.traits(plan)["divergence"])
+        except FAILURES:
+            return float("inf")
+        finally:
+            self.bench.instruments.let_go([plan])
+
     def _try(self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial]) -> None:
         judge = standings.judge
         plan = self.plan_of(candidate, standings)
@@ -174,6 +213,8 @@ class Search:
             "parts": list(candidate.parts),
             "offered": list(self.offer.parts),
             "alone": sorted(self.offer.alone),
+            "free": sorted(self.offer.free),
+            "opening": list(self.offer.opening),
             "seed": self.offer.seed,
             "float_layers": sorted(candidate.float_layers),
         }

@@ -8,7 +8,19 @@ from typing import Any
 from ovquant.domain.budget import Budget
 from ovquant.domain.prediction import nearest, predicted_cost, predicted_divergence, predicted_excess
 from ovquant.domain.profile import COMPARABLE, Profile
-from ovquant.domain.table import Candidate, LayerRow, PairRow, PartNames, Probe, Table, TrialRow, failed_row
+from ovquant.domain.table import (
+    Calibration,
+    CalibrationRow,
+    Candidate,
+    LayerRow,
+    PairRow,
+    PartNames,
+    Probe,
+    Proposal,
+    Table,
+    TrialRow,
+    failed_row,
+)
 from ovquant.domain.trial import Scores, Trial
 from ovquant.domain.typed import fits, typed
 from ovquant.errors import UsageError
@@ -30,6 +42,13 @@ class Tried:
     alone: tuple[str, ...]
     seed: int
     float_layers: tuple[str, ...]
+    free: tuple[str, ...] = ()
+    opening: tuple[str, ...] = ()
+
+    @property
+    def offer(self) -> Offer:
+        """Return what was on offer."""
+        return Offer(self.offered, frozenset(self.alone), frozenset(self.free), self.seed, self.opening)
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,7 @@ class Record:
     trials: Mapping[Candidate, Trial]
     layers: Mapping[PartNames, tuple[LayerRow, ...]]
     pairs: Mapping[PartNames, tuple[PairRow, ...]]
+    calibrations: Mapping[PartNames, tuple[CalibrationRow, ...]]
     offer: Offer
     higher_is_better: tuple[bool, ...]
     metrics: tuple[str, ...]
@@ -80,7 +100,12 @@ class Record:
                 for key, rows in profile.entries("pairs")
                 if _is_of(key, run)
             },
-            Offer(tried[0].offered, frozenset(tried[0].alone), seed=tried[0].seed) if tried else Offer(()),
+            {
+                _names(key["parts"]): tuple(typed(CalibrationRow, row) for row in rows)
+                for key, rows in profile.entries("calibrations")
+                if _is_of(key, run)
+            },
+            tried[0].offer if tried else Offer(()),
             tuple(entries[0]["higher_is_better"]),
             tuple(entries[0]["metrics"]),
             run["objective"],
@@ -134,7 +159,8 @@ def resolve(record: Record, budget: Budget, strategy: Strategy, objective: str |
     """
     judge = _judge(record, budget, objective or record.objective)
     trials = {name: _judged(trial, record, budget) for name, trial in record.trials.items()}
-    table = Standings(judge, record.offer, trials, dict(record.layers), dict(record.pairs)).table()
+    known = (dict(record.layers), dict(record.pairs), dict(record.calibrations))
+    table = Standings(judge, record.offer, trials, *known).table()
     measured = set(table.trials)
     for _ in range(MOST_STEPS):
         proposal = strategy.propose(table)
@@ -178,8 +204,10 @@ def _judged(trial: Trial, record: Record, budget: Budget) -> Trial:
     return replace(trial, search=Scores(tuple(found)))
 
 
-def _answered(table: Table, proposal: Candidate | Probe) -> Table:
-    """Return the table with a prediction for what was never measured; recipes and layers have none."""
+def _answered(table: Table, proposal: Proposal) -> Table:
+    """Return the table with a prediction for what was never measured; recipes, their numbers and layers have none."""
+    if isinstance(proposal, Calibration):
+        return replace(table, calibrations={**table.calibrations, table.operations(proposal.parts): ()})
     if isinstance(proposal, Probe):
         known: dict[str, Any] = {"pairs": {**table.pairs, proposal.parts: ()}}
         return replace(table, **(known if proposal.pairs else {"layers": {**table.layers, proposal.parts: ()}}))

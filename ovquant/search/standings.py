@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ovquant.domain.table import Candidate, LayerRow, PairRow, PartNames, Table, TrialRow
+from ovquant.domain.table import CalibrationRow, Candidate, LayerRow, PairRow, PartNames, Table, TrialRow
 from ovquant.domain.trial import Trial
 from ovquant.search.judge import Judge
 
@@ -15,13 +15,14 @@ class Offer:
     """The recipe parts that may be tried, in order.
 
     Those `alone` are not joined with others; those that are `free` change ranges and biases but no operation, and so no
-    cost. `seed` is for strategies that draw.
+    cost. `seed` is for strategies that draw. `opening` is the recipe that is likely to be best.
     """
 
     parts: PartNames
     alone: frozenset[str] = frozenset()
     free: frozenset[str] = frozenset()
     seed: int = 0
+    opening: PartNames = ()
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Standings:
     trials: dict[Candidate, Trial] = field(default_factory=dict)
     layers: dict[PartNames, tuple[LayerRow, ...]] = field(default_factory=dict)
     pairs: dict[PartNames, tuple[PairRow, ...]] = field(default_factory=dict)
+    calibrations: dict[PartNames, tuple[CalibrationRow, ...]] = field(default_factory=dict)
 
     def rows(self) -> list[Judged]:
         """Return every trial beside its row."""
@@ -73,7 +75,8 @@ class Standings:
         # Where accuracy is made as good as fits, there is a cost to whatever changes it.
         free = frozenset[str]() if self.judge.minimises_drop else self.offer.free
         offer = self.offer
-        return Table(offer.parts, self.judge.unit, tuple(rows.values()), layers, offer.seed, pairs, offer.alone, free)
+        known = (layers, offer.seed, pairs, offer.alone, free, dict(self.calibrations), offer.opening)
+        return Table(offer.parts, self.judge.unit, tuple(rows.values()), *known)
 
 
 def front(pairs: Sequence[Judged], *, surely: bool = False) -> list[Judged]:

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from ovquant.domain.table import Candidate, LayerRow, PairRow, PartNames, Probe, Proposal, Table, TrialRow
+from ovquant.domain.table import (
+    Calibration,
+    CalibrationRow,
+    Candidate,
+    LayerRow,
+    PairRow,
+    PartNames,
+    Probe,
+    Proposal,
+    Table,
+    TrialRow,
+)
 from ovquant.plugins.protocols import Strategy
 from ovquant.testing.plugins import PluginContract
 
@@ -35,6 +46,8 @@ class HiddenTruth:
     layer_cost: float = 0.03
     layer_costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
     together: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    free: frozenset[str] = frozenset()
+    opening: PartNames = ()
     failing: bool = False
     failed_figure: float = float("inf")
     seed: int = 0
@@ -48,7 +61,7 @@ class HiddenTruth:
         layers = [known[name] for name in sorted(candidate.float_layers)]
         gained = sum(self.parts[part] for part in candidate.parts) + self._gain(layers)
         excess = self.start - gained - self.allowed
-        cost = 0.5 + sum(self._cost(layer) for layer in layers) + 0.02 * len(candidate.parts)
+        cost = 0.5 + sum(self._cost(layer) for layer in layers) + 0.02 * len(set(candidate.parts) - self.free)
         return TrialRow(candidate, excess, cost, cost + 0.01, max(0.0, self.start - gained))
 
     def ranking(self, parts: PartNames) -> tuple[LayerRow, ...]:
@@ -79,10 +92,23 @@ class HiddenTruth:
 
     def table(self) -> Table:
         """Return the table before anything is tried."""
-        return Table(tuple(self.parts), self.allowed, seed=self.seed)
+        return Table(tuple(self.parts), self.allowed, seed=self.seed, free=self.free, opening=self.opening)
+
+    def calibrations(self, parts: PartNames) -> tuple[CalibrationRow, ...]:
+        """Return recipes with the operations of one, and numbers that differ, nearest to float first."""
+        fixed, numbers = set(parts) - self.free, sorted(self.free)
+        chosen = [fixed | set(some) for count in range(len(numbers) + 1) for some in combinations(numbers, count)]
+        ordered = [tuple(part for part in self.parts if part in names) for names in chosen]
+        rows = [CalibrationRow(names, self.row(Candidate(names)).divergence) for names in ordered if names]
+        return tuple(sorted(rows, key=lambda row: (row.divergence, row.parts)))
 
     def answered(self, table: Table, proposal: Proposal) -> Table:
         """Return the table with a proposal's answer in it."""
+        if isinstance(proposal, Calibration):
+            rows = self.calibrations(proposal.parts)
+            return dataclasses.replace(
+                table, calibrations={**table.calibrations, table.operations(proposal.parts): rows}
+            )
         if isinstance(proposal, Probe) and proposal.pairs:
             pairs = {**table.pairs, proposal.parts: self.pairs(proposal.parts, proposal.pairs)}
             return dataclasses.replace(table, pairs=pairs)
@@ -122,6 +148,8 @@ HIDDEN_TRUTHS = {
     "no gain anywhere": HiddenTruth(layers=dict.fromkeys(("a", "b", "c"), 0.0)),
     "layers that harm": HiddenTruth(layers={"a": -0.01, "b": -0.02, "c": -0.0}),
     "layers cheaper in float": HiddenTruth(layer_costs={"first": -0.04, "tail": -0.02, "head": 0.1}),
+    "numbers to choose": HiddenTruth(free=frozenset({"good", "good:size=3"}), opening=("plain", "good:size=3")),
+    "numbers that suffice": HiddenTruth(start=0.02, free=frozenset({"good"}), opening=("plain", "good")),
     "layers that matter together": HiddenTruth(together={("first", "middle"): 0.01, ("head", "side"): -0.006}),
 }
 """The tables that every strategy is played against, by what is special about them."""
@@ -196,11 +224,16 @@ class StrategyContract(PluginContract):
 
 def _check_proposal(table: Table, proposal: Proposal) -> None:
     """Fail when a proposal names something unknown or asks for what the table answers already."""
-    assert isinstance(proposal, (Candidate, Probe)), f"{proposal!r} is neither a Candidate nor a Probe"
+    kinds = (Candidate, Probe, Calibration)
+    assert isinstance(proposal, kinds), f"{proposal!r} is no Candidate, no Probe and no Calibration"
     assert proposal.parts, "float is not proposed: it is measured anyway"
     unknown = set(proposal.parts) - set(table.parts)
     assert not unknown, f"{unknown} are not among the parts on offer"
     assert len(set(proposal.parts)) == len(proposal.parts), f"{proposal} names a part twice"
+    if isinstance(proposal, Calibration):
+        known = table.operations(proposal.parts) in table.calibrations
+        assert not known, f"the numbers of {proposal.parts} are chosen already"
+        return
     if isinstance(proposal, Probe) and not proposal.pairs:
         assert proposal.parts not in table.layers, f"the layers of {proposal.parts} are measured already"
         return

@@ -22,7 +22,7 @@ from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import ModelError
 from ovquant.graph.fingerprint import fingerprint, structure
 from ovquant.plugins.strategies.first import First
-from ovquant.runtime import capabilities
+from ovquant.runtime import capabilities, int8_arithmetic
 from ovquant.search.loop import Search
 from tests.api.models import QUICK, linear, run_in, samples
 
@@ -47,11 +47,18 @@ def test_recipes_that_were_asked_for_are_tried_as_they_are(tmp_path: Path) -> No
 
 def test_else_all_that_suit_the_model_are_offered(tmp_path: Path) -> None:
     offer = search(tmp_path).offer
-    assert {"default", "mixed", "ranges", "weights", "calibration:size=300"} <= set(offer.parts)
+    assert {"default", "mixed", "ranges", "ranges:estimator=histogram", "seven-bits", "weights"} <= set(offer.parts)
     # There is no convolution, whose biases could be corrected.
     assert "bias" not in offer.parts
     assert offer.alone == {"weights"}
-    assert offer.free == {"ranges", "calibration:size=300"}
+    assert offer.free == {"ranges", "ranges:estimator=histogram", "seven-bits"}
+
+
+def test_the_opening_is_what_is_likely_to_be_best_here(tmp_path: Path) -> None:
+    likely = {"transformer", "ranges:estimator=histogram"}
+    overflows = int8_arithmetic("CPU") == "saturating"
+    assert set(search(tmp_path).offer.opening) == likely | ({"seven-bits"} if overflows else set())
+    assert search(tmp_path, recipes=["default"]).offer.opening == ()
 
 
 def test_parts_are_joined_to_a_recipe_that_keeps_what_was_asked_for(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import split_data
-from ovquant.domain.table import Candidate, Probe, Proposal, Table
+from ovquant.domain.table import Calibration, Candidate, Probe, Proposal, Table
 from ovquant.domain.trial import Score, Scores, Timing
 from ovquant.errors import CompileError
 from ovquant.measure.instruments import Local
@@ -91,6 +91,8 @@ class Scripted:
         return next((item for item in self.proposals if not self._answered(table, item)), None)
 
     def _answered(self, table: Table, item: Proposal) -> bool:
+        if isinstance(item, Calibration):
+            return table.operations(item.parts) in table.calibrations
         return item.parts in table.layers if isinstance(item, Probe) else table.row(item) is not None
 
 

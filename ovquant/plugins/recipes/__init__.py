@@ -21,6 +21,15 @@ def split_parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split("+") if part.strip())
 
 
+def opening_parts(offered: Sequence[str], *, overflows: bool) -> tuple[str, ...]:
+    """Return those of the parts on offer that are likely to be best together, before anything is known of a model.
+
+    overflows: whether the processor adds int8 products in 16 bits.
+    """
+    likely = {"transformer", "ranges:estimator=histogram", "bias"} | ({"seven-bits"} if overflows else set())
+    return tuple(part for part in offered if part in likely)
+
+
 def offered_parts(operation_types: Mapping[str, int]) -> list[str]:
     """Return every part, with options, that the registered recipes offer for a model; broken plugins offer none."""
     ranked = sorted(RECIPES.working().items(), key=lambda item: (getattr(item[1], "rank", 50), item[0]))

@@ -1,6 +1,6 @@
 """The coarse half of a search: recipe parts, put in while they do no harm, then left out where they do no good."""
 
-from ovquant.domain.table import Candidate, Table, TrialRow
+from ovquant.domain.table import Calibration, Candidate, Table, TrialRow
 
 PLAIN = "default"
 """The part that changes nothing: what a recipe without parts is written as."""
@@ -10,19 +10,30 @@ HARM = 1.5
 """A part that makes the outputs diverge this many times more does harm, whatever few samples score."""
 
 
-def next_recipe(table: Table, *, most: int) -> Candidate | None:
-    """Return the next recipe to try, at most so many in all, or None when none is left.
+def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
+    """Return the next recipe to try, at most so many in all, or to have its numbers chosen, or None when none is left.
 
-    Outside the budget every part that does no harm is put in: parts act on each other, and what helps only beside
+    The opening comes first, and while it is not safely inside the budget its numbers are chosen: they cost nothing when the
+    model is served. Outside the budget every part that does no harm is put in: parts act on each other, and what helps only beside
     another part is found from there. Inside it, only what is cheaper, or safer at the same cost while little of the
     budget is left. Then each part is left out once, and stays out where that is no worse.
     """
     if sum(not row.candidate.float_layers for row in table.trials) >= most:
         return None
     current: TrialRow | None = None
+    if table.opening:
+        opening = Candidate(table.opening)
+        current = table.row(opening)
+        if current is None:
+            return opening
+        current = None if current.failed else current
+    if current is not None:
+        wish, current = _with_numbers(table, current)
+        if wish is not None:
+            return wish
     joinable = [part for part in table.parts if part not in table.alone]
     for part in joinable:
-        if current is not None and part in table.free and table.comfortable(current):
+        if current is not None and part in table.free and (table.opening or table.comfortable(current)):
             continue
         change = _in_order(table, _chosen(current) | {part})
         row = table.row(change)
@@ -36,7 +47,7 @@ def next_recipe(table: Table, *, most: int) -> Candidate | None:
     for part in reversed(joinable):
         if current is None or part not in _chosen(current):
             continue
-        if part in table.free and table.comfortable(current):
+        if part in table.free and (table.opening or table.comfortable(current)):
             continue
         change = _in_order(table, _chosen(current) - {part})
         row = table.row(change)
@@ -44,7 +55,23 @@ def next_recipe(table: Table, *, most: int) -> Candidate | None:
             return change
         if row is not None and (improves(table, row, current) or _as_good(row, current)):
             current = row
-    return None
+    return None if current is None else _with_numbers(table, current)[0]
+
+
+def _with_numbers(table: Table, row: TrialRow) -> tuple[Candidate | Calibration | None, TrialRow]:
+    """Return what is to be done first for the best numbers for a recipe's operations, if anything, and the better recipe."""
+    if not table.free or not table.opening or table.comfortable(row) or row.cost >= 1:
+        return None, row
+    found = table.calibrations.get(table.operations(row.candidate.parts))
+    if found is None:
+        return Calibration(row.candidate.parts), row
+    if not found or found[0].parts == row.candidate.parts:
+        return None, row
+    best = Candidate(found[0].parts)
+    other = table.row(best)
+    if other is None:
+        return best, row
+    return None, other if improves(table, other, row) else row
 
 
 def _chosen(row: TrialRow | None) -> frozenset[str]:

@@ -1,0 +1,65 @@
+"""The opening comes first, and its numbers are chosen before other operations are tried."""
+
+from dataclasses import replace
+
+from ovquant.domain.table import Calibration, CalibrationRow, Candidate, Table
+from ovquant.plugins.strategies.coarse import next_recipe
+from ovquant.testing import HiddenTruth
+
+FREE = frozenset({"fine", "accurate"})
+PARTS = {"plain": 0.0, "other": 0.0, "fine": 0.01, "accurate": 0.02}
+OPENING = ("plain", "fine")
+
+
+def truth(start: float = 0.04) -> HiddenTruth:
+    return HiddenTruth(parts=PARTS, start=start, free=FREE, opening=OPENING)
+
+
+def proposals(hidden: HiddenTruth, table: Table | None = None) -> list[Candidate | Calibration]:
+    """Return all that is proposed, from the start or from a table on."""
+    table, found = table or hidden.table(), []
+    while (proposal := next_recipe(table, most=24)) is not None:
+        found.append(proposal)
+        table = hidden.answered(table, proposal)
+    return found
+
+
+def test_the_opening_comes_first_and_then_its_numbers() -> None:
+    found = proposals(truth())
+    assert found[:3] == [Candidate(OPENING), Calibration(OPENING), Candidate(("plain", "fine", "accurate"))]
+    # Parts that change numbers alone are not tried one by one.
+    assert all(isinstance(item, Calibration) or {"fine", "accurate"} <= set(item.parts) for item in found[2:])
+    assert Candidate(("plain", "other", "fine", "accurate")) in found
+
+
+def test_an_opening_that_is_safe_needs_no_other_numbers() -> None:
+    assert not any(isinstance(item, Calibration) for item in proposals(truth(start=0.01)))
+
+
+def test_numbers_are_not_chosen_for_what_is_slower_than_float() -> None:
+    hidden = truth()
+    slow = replace(hidden.row(Candidate(OPENING)), cost=1.2, cost_high=1.3)
+    found = proposals(hidden, replace(hidden.table(), trials=(slow,)))
+    assert found[0] == Candidate(("plain", "other", "fine"))
+
+
+def test_numbers_that_did_not_help_are_left() -> None:
+    hidden = truth()
+    rows = (CalibrationRow(OPENING, 0.03), CalibrationRow(("plain",), 0.04))
+    table = replace(hidden.table(), trials=(hidden.row(Candidate(OPENING)),), calibrations={("plain",): rows})
+    assert next_recipe(table, most=24) == Candidate(("plain", "other", "fine"))
+
+
+def test_an_opening_that_cannot_be_built_gives_way() -> None:
+    hidden = HiddenTruth(parts=PARTS, free=FREE, opening=OPENING, failing=True)
+    found = proposals(hidden)
+    assert found[0] == Candidate(OPENING)
+    assert Candidate(("plain",)) in found
+    assert not any(isinstance(item, Calibration) for item in found)
+
+
+def test_the_numbers_of_the_last_recipe_are_chosen_too() -> None:
+    # "other" makes a recipe cheaper to be safe: its operations are others, and so may be its numbers.
+    hidden = HiddenTruth(parts={**PARTS, "other": 0.02}, start=0.07, free=FREE, opening=OPENING)
+    wishes = [item for item in proposals(hidden) if isinstance(item, Calibration)]
+    assert [{"other"} & set(item.parts) for item in wishes] == [set(), {"other"}]
