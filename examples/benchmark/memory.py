@@ -25,13 +25,13 @@ from openvino import opset13 as ops
 from ovquant.domain.sample import Array
 
 COUNTS = (1000, 4000, 16000)
-CHANNELS, WIDTH, SIDE = 512, 1024, 8
+CHANNELS, WIDTH, SIDE, LARGE_SIDE = 512, 1024, 8, 224
 STEP = 0.1
 """Seconds between two looks at the memory of a command."""
 
 
-def write_model(path: Path, megabytes: float) -> None:
-    """Write a residual network with so many megabytes of f32 weights."""
+def write_model(path: Path, megabytes: float, *, side: int = SIDE) -> None:
+    """Write a residual network with so many megabytes of f32 weights, for images of a size."""
     random = np.random.default_rng(0)
 
     def weights(*shape: int) -> Array:
@@ -40,8 +40,8 @@ def write_model(path: Path, megabytes: float) -> None:
 
     small = megabytes < 50
     channels, width = (CHANNELS // 8, WIDTH // 8) if small else (CHANNELS, WIDTH)
-    image = ops.parameter([1, 3, SIDE, SIDE], np.float32, name="image")
-    found = _convolution(image, weights(channels, 3, 3, 3))
+    image = ops.parameter([1, 3, side, side], np.float32, name="image")
+    found = _convolution(image, weights(channels, 3, 3, 3), stride=side // SIDE)
     for _ in range(max(1, round(megabytes * 1e6 / 2 / 4 / (channels * channels * 9)))):
         found = ops.add(found, ops.relu(_convolution(found, weights(channels, channels, 3, 3) * np.float32(0.3))))
     found = ops.reduce_mean(found, np.array([2, 3]), False)
@@ -52,17 +52,17 @@ def write_model(path: Path, megabytes: float) -> None:
     openvino.save_model(openvino.Model([ops.result(found)], [image], "generated"), path, compress_to_fp16=False)
 
 
-def _convolution(source: openvino.Node, weights: Array) -> openvino.Node:
-    convolution = ops.convolution(source, weights, [1, 1], [1, 1], [1, 1], [1, 1])
+def _convolution(source: openvino.Node, weights: Array, *, stride: int = 1) -> openvino.Node:
+    convolution = ops.convolution(source, weights, [stride, stride], [1, 1], [1, 1], [1, 1])
     return ops.add(convolution, np.zeros((1, len(weights), 1, 1), np.float32))
 
 
-def write_data(path: Path, samples: int) -> None:
-    """Write random images as an .npz file, block by block."""
+def write_data(path: Path, samples: int, *, side: int = SIDE) -> None:
+    """Write random images of a size as an .npz file, block by block."""
     random, plain = np.random.default_rng(1), path.with_suffix(".npy")
-    images = np.lib.format.open_memmap(plain, "w+", np.float32, (samples, 3, SIDE, SIDE))
-    for begin in range(0, samples, 10_000):
-        block = images[begin : begin + 10_000]
+    images = np.lib.format.open_memmap(plain, "w+", np.float32, (samples, 3, side, side))
+    for begin in range(0, samples, 100):
+        block = images[begin : begin + 100]
         block[:] = random.standard_normal(block.shape, dtype=np.float32)
         block += 2 * random.standard_normal((len(block), 3, 1, 1), dtype=np.float32)
     images.flush()
@@ -130,9 +130,9 @@ def models(sizes: Sequence[float], out: Path, budget: str) -> None:
 
 def data(sizes: Sequence[float], out: Path, budget: str) -> None:
     """Print the peak of a search for data of so many gigabytes."""
-    write_model(out / "model.xml", 2)
+    write_model(out / "model.xml", 2, side=LARGE_SIDE)
     for size in sizes:
-        write_data(out / "data.npz", round(size * 1e9 / (4 * 3 * SIDE * SIDE)))
+        write_data(out / "data.npz", round(size * 1e9 / (4 * 3 * LARGE_SIDE**2)), side=LARGE_SIDE)
         anonymous, resident, code = search(out / "model.xml", out / "data.npz", out / "result", budget)
         print(
             f"{size:4.1f} GB of data: {anonymous:5.0f} MB anonymous, {resident:5.0f} MB resident (exit {code})",

@@ -84,7 +84,7 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
     given = load_named(model)
     loaded = shaped(given, settings)
     float_model = quantizable(loaded)
-    normal, notes = normal_form(float_model if loaded is given else quantizable(given), settings)
+    known, normal, notes = normal_form(given, float_model if loaded is given else quantizable(given), settings)
     quantized = float_model if normal is None else normal.model
     kept = kept_operations(loaded, settings.keep_float, kinds=operation_types(quantized))
     return Prepared(
@@ -95,7 +95,7 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
         operations=operation_types(quantized),
         structure=structure(loaded),
         graph="as-read" if normal is None else "normalised",
-        normal_structure="" if normal is None else normal_structure(given),
+        normal_structure=known,
         notes=notes,
         friendly_name=loaded.get_friendly_name(),
         torch_weights=digest_in(loaded),
@@ -105,16 +105,20 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
     )
 
 
-def normal_form(model: openvino.Model, settings: Options) -> tuple[Normal | None, tuple[str, ...]]:
-    """Return the normal form of a model that can be quantized, at the shapes asked for, or None and why there is none.
+def normal_form(
+    given: openvino.Model, model: openvino.Model, settings: Options
+) -> tuple[str, Normal | None, tuple[str, ...]]:
+    """Return the structure of a model's normal form, the form itself at the shapes asked for, and what is to be said.
 
-    What depends on a shape that the model leaves open is not folded, so that a result can be served at other shapes.
+    model: the model as it can be quantized. Where there is no normal form a note says why.
     """
     try:
+        # First, so that no two copies of the weights are in memory at once.
+        known = normal_structure(given)
         found = normalised(model)
-        return replace(found, model=shaped(found.model, settings)), ()
+        return known, replace(found, model=shaped(found.model, settings)), ()
     except ModelError as error:
-        return None, (f"The model is quantized as it was read: {error}",)
+        return "", None, (f"The model is quantized as it was read: {error}",)
 
 
 def quantizable(loaded: openvino.Model) -> openvino.Model:

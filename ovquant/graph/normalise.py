@@ -10,7 +10,7 @@ from openvino._offline_transformations import apply_moc_transformations
 
 from ovquant.errors import ModelError
 from ovquant.graph.causes import first_line
-from ovquant.graph.fingerprint import operation_types, shapeless, structure
+from ovquant.graph.fingerprint import every_operation, operation_types, shapeless, structure
 from ovquant.graph.precision import is_constant
 
 WEIGHTED = (
@@ -51,13 +51,18 @@ def normalised(model: openvino.Model) -> Normal:
     """Return a model in normal form, as a copy: constants folded, and what is fused for every device fused.
 
     model: with a friendly name of its own for each operation. Outputs are those of the model in f32; inputs, outputs, states,
-    layouts and rt_info stay. An operation that others were fused into bears the name of the one that holds the weights.
+    layouts and rt_info stay. An operation that others were fused into bears the name of the one that holds the weights. What is
+    computed from a size is not folded, even where the size is fixed: the normal form can be reshaped as the model can.
     Raises ModelError with openvino's cause.
     """
-    copy = model.clone()
+    reads_sizes = any(operation.get_type_name() == "ShapeOf" for operation in every_operation(model))
+    copy = (shapeless(model) if reads_sizes else model).clone()
     try:
         apply_moc_transformations(copy, cf=True)
         copy.validate_nodes_and_infer_types()
+        shapes = [port.get_partial_shape() for port in model.inputs]
+        if [port.get_partial_shape() for port in copy.inputs] != shapes:
+            copy.reshape(dict(zip(copy.inputs, shapes, strict=True)))
     except RuntimeError as error:
         raise ModelError(f"openvino cannot bring the model into normal form: {first_line(error)}") from error
     return Normal(copy, _rename(copy, model))

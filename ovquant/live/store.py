@@ -11,7 +11,7 @@ from ovquant.domain.checks import doubt, measured_with
 from ovquant.domain.digest import damage
 from ovquant.domain.plan import Plan
 from ovquant.domain.typed import read_json
-from ovquant.errors import UsageError
+from ovquant.errors import ModelError, UsageError
 from ovquant.runtime import int8_arithmetic
 
 
@@ -67,13 +67,18 @@ class Stored:
     def read(self, core: openvino.Core, model: openvino.Model) -> openvino.Model:
         """Return the saved model, with the input shapes and the names of inputs and outputs of the model that it is for.
 
-        A model is known by what it computes, whatever its inputs are called: an application may ask by its own names.
+        A model is known by what it computes, whatever its inputs are called: an application may ask by its own names. Raises
+        ModelError where outputs would have other shapes than the model's.
         """
         saved = core.read_model(self.folder / "model.xml")
         shapes = [port.get_partial_shape() for port in model.inputs]
         if [port.get_partial_shape() for port in saved.inputs] != shapes:
             saved.reshape(dict(zip(saved.inputs, shapes, strict=True)))
         given, kept = [*model.inputs, *model.outputs], [*saved.inputs, *saved.outputs]
+        if not all(
+            one.get_partial_shape().compatible(two.get_partial_shape()) for one, two in zip(given, kept, strict=True)
+        ):
+            raise ModelError("its outputs would have other shapes")
         for port, other in zip(given, kept, strict=True):
             if port.get_names():
                 other.get_tensor().set_names(port.get_names())

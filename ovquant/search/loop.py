@@ -8,7 +8,7 @@ from ovquant.domain.budget import Budget
 from ovquant.domain.holdout_log import level_of
 from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.prediction import predicted_cost
-from ovquant.domain.table import COMFORT, SAVING, Calibration, CalibrationRow, Candidate, PartNames, Probe, Table
+from ovquant.domain.table import COMFORT, PLAIN, SAVING, Calibration, CalibrationRow, Candidate, PartNames, Probe, Table
 from ovquant.domain.trial import Score, Trial
 from ovquant.errors import MetricError, UsageError
 from ovquant.measure.chance import chance_notes
@@ -155,29 +155,25 @@ class Search:
 
     def _choose_numbers(self, wish: Calibration, table: Table, standings: Standings, until: float) -> None:
         """Change the numbers of a recipe one kind after the other, keeping what brings outputs clearly nearer to float's."""
-        operations, found = table.operations(wish.parts), dict[PartNames, float]()
-
-        def measure(chosen: frozenset[str]) -> float:
-            parts = self._parts(chosen)
-            if parts not in found and (not found or time.monotonic() < until):
-                found[parts] = self._divergence(self.plan_of(Candidate(parts), standings))
-            return found.get(parts, float("inf"))
-
-        best = frozenset(wish.parts)
+        best = wish.parts
+        found = {best: self._divergence(self.plan_of(Candidate(best), standings))}
         for kind in dict.fromkeys(part.partition(":")[0] for part in self.offer.parts if part in table.free):
-            options = {part for part in table.free if part.partition(":")[0] == kind}
-            for option in ([], *([part] for part in self.offer.parts if part in options)):
-                change = (best - options) | set(option)
-                if measure(change) < (1 - CLEARLY) * measure(best):
-                    best = change
-        order = sorted(found.items(), key=lambda item: (item[0] != self._parts(best), item[1]))
+            options = [part for part in self.offer.parts if part in table.free and part.partition(":")[0] == kind]
+            for option in ([], *([part] for part in options)):
+                chosen = set(best) - set(options) | set(option)
+                change = tuple(part for part in self.offer.parts if part in chosen) or (PLAIN,)
+                if change in found or time.monotonic() >= until:
+                    continue
+                found[change] = self._divergence(self.plan_of(Candidate(change), standings))
+                left, kept = (best, change) if found[change] < (1 - CLEARLY) * found[best] else (change, best)
+                best = kept
+                self._leave(left, kept, standings)
+        order = sorted(found.items(), key=lambda item: (item[0] != best, item[1]))
         rows = tuple(CalibrationRow(parts, divergence) for parts, divergence in order)
+        operations = table.operations(wish.parts)
         standings.calibrations[operations] = rows
         key = {**self.bench.conditions.key(self.plan_of(Candidate(wish.parts), standings)), "parts": list(operations)}
         self.bench.profile.record("calibrations", key, [asdict(row) for row in rows])
-
-    def _parts(self, chosen: frozenset[str]) -> PartNames:
-        return tuple(part for part in self.offer.parts if part in chosen)
 
     def _divergence(self, plan: Plan) -> float:
         """Return how far a plan is from float, without labels and without timing it; infinite where it cannot be built."""
@@ -185,8 +181,11 @@ class Search:
             return float(self.bench.instruments.traits(plan)["divergence"])
         except FAILURES:
             return float("inf")
-        finally:
-            self.bench.instruments.let_go([plan])
+
+    def _leave(self, left: PartNames, kept: PartNames, standings: Standings) -> None:
+        """Let go of a recipe that was not chosen, unless it is a trial, and keep another in memory."""
+        plans = [] if Candidate(left) in standings.trials else [self.plan_of(Candidate(left), standings)]
+        self.bench.instruments.let_go(plans, self.plan_of(Candidate(kept), standings))
 
     def _try(self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial]) -> None:
         judge = standings.judge

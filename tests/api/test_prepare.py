@@ -25,6 +25,7 @@ from ovquant.domain.progress import silent
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits
 from ovquant.errors import DataError, DeviceError, MetricError, ModelError
+from ovquant.graph import normalise
 from ovquant.graph.fingerprint import fingerprint
 from ovquant.graph.keep_float import Kept
 from ovquant.runtime import Deployment
@@ -187,3 +188,26 @@ def test_what_is_described_can_be_sent() -> None:
     assert plain == made.plain()
     assert (plain.names, plain.kept, plain.operations) == (made.names, made.kept, made.operations)
     assert plain.operations["MatMul"] == 1
+
+
+def test_a_model_without_a_normal_form_is_quantized_as_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert prepare(linear(), "accuracy", Options()).graph == "normalised"
+
+    def refuse(model: openvino.Model, *, cf: bool) -> None:
+        raise RuntimeError("unknown body")
+
+    # No model is known that openvino refuses.
+    monkeypatch.setattr(normalise, "apply_moc_transformations", refuse)
+    made = prepare(linear(), "accuracy", Options())
+    assert (made.graph, made.normal, made.normal_structure) == ("as-read", None, "")
+    assert made.notes == (
+        "The model is quantized as it was read: openvino cannot bring the model into normal form: unknown body",
+    )
+
+
+def test_shapes_that_are_asked_for_are_those_of_the_normal_form(net: Path) -> None:
+    made = prepare(str(net), "accuracy", Options(batch=4))
+    assert made.normal is not None
+    assert [port.get_partial_shape() for port in made.normal.model.inputs] == [
+        port.get_partial_shape() for port in made.model.inputs
+    ]

@@ -103,6 +103,7 @@ def test_a_limit_of_size_alone_gives_the_most_accurate_that_fits(found: ovquant.
     made = quantized(max_drop=None, max_size_bytes=between)
     assert (made.verdict, made.plan.name) == ("met", "default")
     assert quantized(max_drop=None, max_size_bytes=10**7).verdict == "float"
+    assert quantized(max_drop=None, max_size_bytes=100).verdict == "infeasible"
 
 
 @pytest.mark.parametrize(

@@ -88,10 +88,6 @@ def test_a_size_alone_returns_the_most_accurate_model_that_fits(run: Run, net: C
     assert small.code == 0, small.err
     assert small.json["verdict"] == "met"
     assert small.json["trial"]["size_bytes"] <= whole * 0.6
-    fits = run("quantize", net.model, *asked, "--max-size", "1GB", *QUICK, "-o", "float", "--allow-float")
-    assert (fits.code, fits.json["verdict"]) == (0, "float")
-    never = run("quantize", net.model, *asked, "--max-size", "100B", *QUICK, "-o", "never")
-    assert (never.code, never.json["verdict"]) == (3, "infeasible")
 
 
 def test_the_whole_front_is_saved(run: Run, net: Case, tmp_path: Path) -> None:
@@ -138,7 +134,7 @@ def test_prints_of_a_metric_do_not_spoil_the_json(run: Run, net: Case, tmp_path:
 
 def test_killed_run_goes_on_where_it_was(net: Case, tmp_path: Path) -> None:
     arguments = ("--data", net.data, "--metric", "accuracy", "--max-drop", "2%", "-o", "out", "--strategy", "first")
-    recipes = ("--recipe", "default", "--recipe", "mixed", "--recipe", "bias", "--optimize", "throughput")
+    recipes = ("--recipe", "default", "--recipe", "mixed", "--optimize", "throughput")
     command = [sys.executable, "-m", "ovquant", "quantize", *map(str, (net.model, *arguments, *recipes))]
     profile = tmp_path / "out.partial" / "profile.jsonl"
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

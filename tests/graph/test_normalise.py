@@ -226,3 +226,24 @@ def test_what_openvino_cannot_transform_is_an_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(normalise, "apply_moc_transformations", refuse)
     with pytest.raises(ModelError, match="openvino cannot bring the model into normal form: unknown body"):
         normalised(layered())
+
+
+def pooled() -> openvino.Model:
+    """Return a model of fixed shape that divides a sum by the size that it reads."""
+    port = ops.parameter([1, 8, 4], np.float32, name="x")
+    size = ops.convert(ops.gather(ops.shape_of(port), np.array(1), np.array(0)), np.float32)
+    found = ops.divide(ops.reduce_sum(port, np.array([1]), False), size)
+    return with_unique_names(
+        openvino.Model([ops.matmul(found, ops.constant(numbers(4, 3)), False, False)], [port], "pooled")
+    )
+
+
+def test_the_normal_form_can_be_reshaped_as_the_model_can() -> None:
+    model = pooled()
+    found = normalised(model).model
+    assert found.inputs[0].get_partial_shape() == model.inputs[0].get_partial_shape()
+    rows, outputs = numbers(2, 5, 4), []
+    for item in (model, found):
+        item.reshape([2, 5, 4])
+        outputs.append(openvino.Core().compile_model(item, "CPU", F32)(rows)[0])
+    assert np.allclose(outputs[0], outputs[1], 1e-5, 1e-5)

@@ -1,9 +1,7 @@
 """The coarse half of a search: recipe parts, put in while they do no harm, then left out where they do no good."""
 
-from ovquant.domain.table import Calibration, Candidate, Table, TrialRow
+from ovquant.domain.table import PLAIN, Calibration, Candidate, Table, TrialRow
 
-PLAIN = "default"
-"""The part that changes nothing: what a recipe without parts is written as."""
 CLEARLY = 0.1
 """The share by which divergences must differ to decide what scores cannot."""
 HARM = 1.5
