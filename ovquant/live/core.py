@@ -133,14 +133,12 @@ class Core(openvino.Core):  # type: ignore[misc]  # openvino has no types
     def _in_normal_form(self, model: openvino.Model) -> tuple[Body | None, list[Stored]]:
         """Return the results of a model, or of a part of it, that has the same normal form, as the same file read in another way.
 
-        To make it takes a while: only parts with weights for as many operations are tried.
+        To make it takes a while: only parts with at least as many operations that hold weights are tried.
         """
         stored, tried = [item.fresh() for item in self._stored], set[Body | None]()
         for like in (self.read_model(item.folder / "model.xml") for item in stored if item.normal and not item.fault()):
-            alike = len(model.inputs) == len(like.inputs) and len(model.outputs) == len(like.outputs)
-            for body in (*([None] if alike else []), *bodies(model, like)):
-                part = model if body is None else body.of(model)
-                if body in tried or weighted_types(part) != weighted_types(like):
+            for body, part in _candidates(model, like):
+                if body in tried:
                     continue
                 tried.add(body)
                 own = _normal_structure(part)
@@ -218,6 +216,22 @@ def compile_model(
     if named is None:
         raise UsageError(f"There is no store. Give store=FOLDER, or set {VARIABLE}.")
     return _core(Path(named)).compile_model(model, device_name, config)
+
+
+def _candidates(model: openvino.Model, like: openvino.Model) -> list[tuple[Body | None, openvino.Model]]:
+    """Return the parts of a model, and itself, that can be what another was quantized from, those of fitting shapes first."""
+    alike = len(model.inputs) == len(like.inputs) and len(model.outputs) == len(like.outputs)
+    found: list[tuple[Body | None, openvino.Model]] = [(None, model)] if alike else []
+    found += [(body, body.of(model)) for body in bodies(model, like)]
+    least = weighted_types(like)
+    held = [(body, part, weighted_types(part)) for body, part in found]
+    fit = [(body, part) for body, part, has in held if all(has.get(kind, 0) >= least[kind] for kind in least)]
+    return sorted(fit, key=lambda item: item[0] is not None and not _compatible(item[1], like))
+
+
+def _compatible(model: openvino.Model, like: openvino.Model) -> bool:
+    ports = zip((*model.inputs, *model.outputs), (*like.inputs, *like.outputs), strict=True)
+    return all(port.get_partial_shape().compatible(other.get_partial_shape()) for port, other in ports)
 
 
 def _normal_structure(model: openvino.Model) -> str | None:
