@@ -96,7 +96,7 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
         structure=structure(loaded),
         graph="as-read" if normal is None else "normalised",
         normal_structure=known,
-        notes=notes,
+        notes=(*notes, *lost_names(kept, normal)),
         friendly_name=loaded.get_friendly_name(),
         torch_weights=digest_in(loaded),
         model=loaded,
@@ -119,6 +119,18 @@ def normal_form(
         return known, replace(found, model=shaped(found.model, settings)), ()
     except ModelError as error:
         return "", None, (f"The model is quantized as it was read: {error}",)
+
+
+def lost_names(kept: Kept, normal: Normal | None) -> list[str]:
+    """Say which operations that are to stay in float are part of none in the normal form, as far as is known."""
+    lost = [] if normal is None else [name for name in kept.names if not normal.renamed([name])]
+    if not lost:
+        return []
+    named = ", ".join(f"'{name}'" for name in lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+    return [
+        f"--keep-float {named}: openvino folded this into constants, or does not tell what it became. The recipe part as-read "
+        "quantizes the model as it was read."
+    ]
 
 
 def quantizable(loaded: openvino.Model) -> openvino.Model:

@@ -32,7 +32,8 @@ class Provenance:
     """What a result was made from and measured with.
 
     `model_fingerprint` is the float model's, `model_structure` the same whatever its shapes, `normal_structure` that of its
-    normal form, "" where there is none, `friendly_name` what it calls itself, `model_source` its path, if it was a file, and `torch_weights` the digest of the weights that it uses, if it was
+    normal form, "" where there is none, `friendly_name` what it calls itself, `model_source` its path, if it was a file, and
+    `torch_weights` the digest of the weights that it uses, if it was
     a PyTorch model. `data` has the samples of each role. `metrics` are the metrics as they were given, where that was as
     texts; `slice_by` and `group_by` likewise. `served` is what the accuracy was measured on, as the compiled model reports
     it. `seconds` is the time that the run took, and `versions` those of the packages.

@@ -22,7 +22,8 @@ def kept_operations(model: openvino.Model, wishes: Sequence[str], *, kinds: Iter
     """Return the types and names that wishes stand for.
 
     A wish is an operation's name, an operation type, or a regular expression that matches whole names. kinds: operation types
-    beside the model's that are meant too, such as those of its normal form. Raises UsageError for one that matches nothing, with close matches.
+    beside the model's that are meant too, such as those of its normal form. Raises UsageError for one that matches nothing, with
+    close matches.
     """
     by_name = {operation.get_friendly_name(): operation.get_type_name() for operation in model.get_ops()}
     known = {*by_name.values(), *kinds}

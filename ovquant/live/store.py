@@ -19,7 +19,8 @@ from ovquant.runtime import int8_arithmetic
 class Stored:
     """One result of a store: the model it was made from, the device, the properties, and when it was made.
 
-    `normal` is the structure of the model's normal form, "" where that is not known. `int8` is how int8 products were added where it was measured, "" where that changes none of its answers.
+    `normal` is the structure of the model's normal form, "" where that is not known. `int8` is how int8 products were added where
+    it was measured, "" where that changes none of its answers.
     """
 
     folder: Path

@@ -15,6 +15,7 @@ from ovquant.api.prepare import (
     check_data,
     instruments_in,
     load_float,
+    lost_names,
     made_up_names,
     model_name,
     open_splits,
@@ -203,6 +204,15 @@ def test_a_model_without_a_normal_form_is_quantized_as_read(monkeypatch: pytest.
     assert made.notes == (
         "The model is quantized as it was read: openvino cannot bring the model into normal form: unknown body",
     )
+
+
+def test_names_that_the_normal_form_lost_are_told() -> None:
+    normal = normalise.normalised(linear())
+    (note,) = lost_names(Kept(names=("head", "gone")), normal)
+    assert note.startswith("--keep-float 'gone': openvino folded this into constants")
+    (many,) = lost_names(Kept(names=tuple("abcde")), normal)
+    assert "'a', 'b', 'c' and 2 more" in many
+    assert lost_names(Kept(names=("gone",)), None) == []
 
 
 def test_shapes_that_are_asked_for_are_those_of_the_normal_form(net: Path) -> None:
