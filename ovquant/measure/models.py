@@ -69,17 +69,7 @@ class Models:
             self.float_model = mapped if self.float_model is self.model else self.float_model
             self.model = mapped
         if self.normal is not None:
-            self.normal = self._mapped(self.normal)
-
-    def _mapped(self, normal: Normal) -> Normal:
-        """Return a normal form read back from a file: folding constants leaves them in memory, in f32."""
-        written_as = {"normal": fingerprint(normal.model), "openvino": version("openvino")}
-        path = self.folder / content_digest(written_as)[:16] / "model.xml"
-        if not path.exists():
-            with written(path.parent, folder=True) as partial:
-                openvino.save_model(normal.model, partial / "model.xml", compress_to_fp16=False)
-        mapped = runtime.core().read_model(path)
-        return replace(normal, model=mapped) if fingerprint(mapped) == written_as["normal"] else normal
+            self.normal = read_back(self.normal, self.folder)
 
     # Keys ---------------------------------------------------------------------------------------------------------
 
@@ -127,7 +117,7 @@ class Models:
         """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
         if recipe.key not in self._quantized:
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
-            model, settings = self._source(recipe)
+            model, settings = source_of(self, recipe)
             requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
             # Room is made first: a quantized model can be large.
             self.release()
@@ -138,16 +128,6 @@ class Models:
                 model, settings, calibration=requests, validation=self._validation(recipe)
             )
         return self._quantized[recipe.key]
-
-    def _source(self, recipe: Recipe) -> tuple[openvino.Model, Recipe]:
-        """Return what a recipe quantizes, and the recipe with the names that operations have there."""
-        if recipe.graph == "as-read":
-            return self.float_model or self.model, recipe
-        if self.normal is None:
-            raise ModelError(
-                f"The plan is for the normal form of its model, and openvino {version('openvino')} cannot make that of this one."
-            )
-        return self.normal.model, replace(recipe, keep_float_names=self.normal.renamed(recipe.keep_float_names))
 
     def _validation(self, recipe: Recipe) -> Validation | None:
         """Return what accuracy control needs to score models while it quantizes; None for other recipes."""
@@ -214,6 +194,28 @@ class Models:
         """Delete the built files of a plan that is out of the running, and forget its compiled model."""
         self._compiled.pop(plan.key, None)
         shutil.rmtree(self._place(plan), ignore_errors=True)
+
+
+def read_back(normal: Normal, folder: Path) -> Normal:
+    """Return a normal form read back from a file in a folder: folding constants leaves them in memory, in f32."""
+    known = fingerprint(normal.model)
+    path = folder / content_digest({"normal": known, "openvino": version("openvino")})[:16] / "model.xml"
+    if not path.exists():
+        with written(path.parent, folder=True) as partial:
+            openvino.save_model(normal.model, partial / "model.xml", compress_to_fp16=False)
+    mapped = runtime.core().read_model(path)
+    return replace(normal, model=mapped) if fingerprint(mapped) == known else normal
+
+
+def source_of(models: Models, recipe: Recipe) -> tuple[openvino.Model, Recipe]:
+    """Return what a recipe quantizes, and the recipe with the names that operations have there."""
+    if recipe.graph == "as-read":
+        return models.float_model or models.model, recipe
+    if models.normal is None:
+        raise ModelError(
+            f"The plan is for the normal form of its model, and openvino {version('openvino')} cannot make that of this one."
+        )
+    return models.normal.model, replace(recipe, keep_float_names=models.normal.renamed(recipe.keep_float_names))
 
 
 def check_room(model: openvino.Model, recipe: Recipe, requests: runtime.Requests) -> None:

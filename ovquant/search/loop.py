@@ -8,7 +8,7 @@ from ovquant.domain.budget import Budget
 from ovquant.domain.holdout_log import level_of
 from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.prediction import predicted_cost
-from ovquant.domain.table import COMFORT, PLAIN, SAVING, Calibration, CalibrationRow, Candidate, PartNames, Probe, Table
+from ovquant.domain.table import COMFORT, SAVING, Calibration, Candidate, PartNames, Probe, Table
 from ovquant.domain.trial import Score, Trial
 from ovquant.errors import MetricError, UsageError
 from ovquant.measure.chance import chance_notes
@@ -19,10 +19,9 @@ from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
 from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
+from ovquant.search.numbers import choose_numbers
 from ovquant.search.standings import Offer, Standings, front
 
-CLEARLY = 0.05
-"""The share by which outputs must come nearer to float's for other numbers to be taken."""
 CONFIRMED_HEATS = 6
 """Compilations over which the best plan so far is timed."""
 RACE_SECONDS, MOST_KEPT = 60.0, 0.25
@@ -114,7 +113,8 @@ class Search:
             elif isinstance(proposal, Probe):
                 self._probe(proposal, standings, end)
             elif isinstance(proposal, Calibration):
-                self._choose_numbers(proposal, table, standings, end)
+                base = self.plan_of(Candidate(proposal.parts), standings)
+                choose_numbers(proposal.parts, standings, self.bench, base, self.read, end)
             else:
                 self._try(proposal, table, standings, walk.promising)
         self.notes.append("The time budget ended the search; more time may find a faster plan.")
@@ -152,40 +152,6 @@ class Search:
             self.notes.append(
                 f"The layers of {plan.name} could not be measured, and none was put back to float: {error}"
             )
-
-    def _choose_numbers(self, wish: Calibration, table: Table, standings: Standings, until: float) -> None:
-        """Change the numbers of a recipe one kind after the other, keeping what brings outputs clearly nearer to float's."""
-        best = wish.parts
-        found = {best: self._divergence(self.plan_of(Candidate(best), standings))}
-        for kind in dict.fromkeys(part.partition(":")[0] for part in self.offer.parts if part in table.free):
-            options = [part for part in self.offer.parts if part in table.free and part.partition(":")[0] == kind]
-            for option in ([], *([part] for part in options)):
-                chosen = set(best) - set(options) | set(option)
-                change = tuple(part for part in self.offer.parts if part in chosen) or (PLAIN,)
-                if change in found or time.monotonic() >= until:
-                    continue
-                found[change] = self._divergence(self.plan_of(Candidate(change), standings))
-                left, kept = (best, change) if found[change] < (1 - CLEARLY) * found[best] else (change, best)
-                best = kept
-                self._leave(left, kept, standings)
-        order = sorted(found.items(), key=lambda item: (item[0] != best, item[1]))
-        rows = tuple(CalibrationRow(parts, divergence) for parts, divergence in order)
-        operations = table.operations(wish.parts)
-        standings.calibrations[operations] = rows
-        key = {**self.bench.conditions.key(self.plan_of(Candidate(wish.parts), standings)), "parts": list(operations)}
-        self.bench.profile.record("calibrations", key, [asdict(row) for row in rows])
-
-    def _divergence(self, plan: Plan) -> float:
-        """Return how far a plan is from float, without labels and without timing it; infinite where it cannot be built."""
-        try:
-            return float(self.bench.instruments.traits(plan)["divergence"])
-        except FAILURES:
-            return float("inf")
-
-    def _leave(self, left: PartNames, kept: PartNames, standings: Standings) -> None:
-        """Let go of a recipe that was not chosen, unless it is a trial, and keep another in memory."""
-        plans = [] if Candidate(left) in standings.trials else [self.plan_of(Candidate(left), standings)]
-        self.bench.instruments.let_go(plans, self.plan_of(Candidate(kept), standings))
 
     def _try(self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial]) -> None:
         judge = standings.judge

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import openvino
 import pytest
@@ -11,14 +10,11 @@ import pytest
 from ovquant.api.workspace import save_plan
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.plan import Plan
-from ovquant.domain.table import Calibration, Candidate, Probe
+from ovquant.domain.table import Candidate, Probe
 from ovquant.domain.trial import Timing, Trial
-from ovquant.errors import ModelError
 from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.plugins.strategies.first import First
 from ovquant.runtime import REFERENCE
-from ovquant.search.loop import CLEARLY, Search
-from ovquant.search.replay import Record
 from ovquant.search.standings import Standings
 from tests.search.played import RATIOS, Scripted, confident, search
 
@@ -44,53 +40,6 @@ def test_a_probe_measures_every_layer_and_its_cost(tmp_path: Path) -> None:
     (row,) = hunt.explore().standings.table().layers[("default",)]
     assert row.gain > 0
     assert math.isfinite(row.cost)
-
-
-FREE = frozenset({"ranges", "ranges:estimator=histogram", "seven-bits"})
-
-
-def with_numbers(hunt: Search) -> Search:
-    """Offer numbers beside the operations of a search."""
-    hunt.offer = replace(hunt.offer, parts=(*hunt.offer.parts, *sorted(FREE)), free=FREE)
-    return hunt
-
-
-def test_numbers_are_chosen_by_what_comes_nearest_to_float(tmp_path: Path) -> None:
-    hunt, _ = search(tmp_path, Scripted((Candidate(("default",)), Calibration(("default",)))))
-    standings = with_numbers(hunt).explore().standings
-    rows = standings.table().calibrations[("default",)]
-    # Two kinds of numbers, of which one has three options: four recipes, or fewer where models come out equal.
-    assert len(rows) == 4
-    assert len({row.parts for row in rows}) == 4
-    assert all(row.parts[0] == "default" and math.isfinite(row.divergence) for row in rows)
-    least = min(row.divergence for row in rows)
-    assert rows[0].divergence <= least / (1 - CLEARLY)
-    # Nothing was timed or scored for it.
-    assert [candidate.parts for candidate in standings.trials] == [("default",)]
-
-
-def test_numbers_that_cannot_be_built_are_not_chosen(tmp_path: Path) -> None:
-    hunt, _ = search(tmp_path, Scripted((Candidate(("default",)), Calibration(("default",)))))
-    instruments = with_numbers(hunt).bench.instruments
-    traits = instruments.traits
-
-    def refuse(plan: Plan) -> dict[str, Any]:
-        if plan.recipe is not None and plan.recipe.activation_range == "histogram":
-            raise ModelError("no room")
-        return traits(plan)
-
-    instruments.traits = refuse  # type: ignore[method-assign]
-    rows = hunt.explore().standings.table().calibrations[("default",)]
-    assert "ranges:estimator=histogram" not in rows[0].parts
-    assert math.inf in [row.divergence for row in rows]
-
-
-def test_a_profile_is_solved_again_with_the_numbers_that_were_chosen(tmp_path: Path) -> None:
-    hunt, _ = search(tmp_path, Scripted((Candidate(("default",)), Calibration(("default",)))))
-    chosen = with_numbers(hunt).explore().standings.calibrations
-    record = Record.read(hunt.bench.profile)
-    assert record.calibrations == chosen
-    assert record.offer.free == FREE
 
 
 def test_a_second_run_measures_nothing_again(tmp_path: Path) -> None:
