@@ -10,6 +10,8 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import openvino
+
 from tests.cli.conftest import QUICK, Case, Ran, Run
 
 FILES = {"model.xml", "model.bin", "plan.json", "result.json", "profile.jsonl", "report.html"}
@@ -86,6 +88,23 @@ def test_a_size_alone_returns_the_most_accurate_model_that_fits(run: Run, net: C
     assert small.code == 0, small.err
     assert small.json["verdict"] == "met"
     assert small.json["trial"]["size_bytes"] <= whole * 0.6
+
+
+def test_the_whole_front_is_saved(run: Run, net: Case, tmp_path: Path) -> None:
+    asked = ("--data", net.data, "--metric", "accuracy", "--max-drop", "2%", "--optimize", "size")
+    ran = run("quantize", net.model, *asked, "--pareto", "--max-trials", "3", "-o", "out", "--json")
+    assert ran.code == 0, ran.err
+    assert len(ran.json["trials"]) == 3
+    front = ran.json["front"]
+    assert front
+    folders = sorted((tmp_path / "out" / "pareto").iterdir())
+    assert len(folders) == len(front)
+    for folder, trial in zip(folders, front, strict=True):
+        assert json.loads((folder / "plan.json").read_text()) == trial["plan"]
+        assert openvino.Core().read_model(folder / "model.xml")
+        assert trial["holdout"]["samples"] == 200
+    sizes = [trial["size_bytes"] for trial in front]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_dynamic_shapes_can_be_fixed(run: Run, dynamic: Case, tmp_path: Path) -> None:

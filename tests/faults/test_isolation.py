@@ -81,6 +81,13 @@ def test_what_can_be_told_is_told_at_once(tmp_path: Path, fault: str, problem: s
     assert (tmp_path / "count").read_text() == "."
 
 
+def test_no_answer_within_the_limit_is_a_failure(tmp_path: Path) -> None:
+    found = quantized(tmp_path, "loop", 99, trial_timeout=20, recipes=["default"])
+    assert found.verdict == "float"
+    assert found.trials[0].problem.endswith("left out: it gave no answer within 20 s.")
+    assert (tmp_path / "count").read_text() == "."
+
+
 def test_a_resumed_run_does_not_try_it_again(tmp_path: Path) -> None:
     def stop(trial: Any) -> None:
         if trial.problem:
