@@ -11,23 +11,10 @@ from openvino._offline_transformations import apply_moc_transformations
 from ovquant.errors import ModelError
 from ovquant.graph.causes import first_line
 from ovquant.graph.fingerprint import every_operation, operation_types, shapeless, structure
-from ovquant.graph.precision import is_constant
+from ovquant.graph.precision import WEIGHTED, is_constant
 
-WEIGHTED = (
-    "Convolution",
-    "GroupConvolution",
-    "ConvolutionBackpropData",
-    "GroupConvolutionBackpropData",
-    "MatMul",
-    "LSTMSequence",
-    "GRUSequence",
-    "RNNSequence",
-    "LSTMCell",
-    "GRUCell",
-    "RNNCell",
-)
-"""Types of operations that hold weights: what others are fused into."""
 SHIFTS = ("Add", "Subtract", "Multiply", "Divide")
+"""What is fused into operations that hold weights."""
 DATA = ("Constant", "Parameter", "Result")
 FUSED = "fused_names_0"
 """Where openvino keeps the names of the operations that were fused into one; save_model does not write it."""

@@ -12,20 +12,21 @@ from ovquant.graph.fingerprint import every_operation
 
 LOW_BIT = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
 """The types of weights that are stored in eight bits or fewer."""
-_WEIGHTED = {
+WEIGHTED = (
     "Convolution",
     "GroupConvolution",
     "ConvolutionBackpropData",
     "GroupConvolutionBackpropData",
     "MatMul",
-    "Gather",
     "LSTMSequence",
     "GRUSequence",
     "RNNSequence",
     "LSTMCell",
     "GRUCell",
     "RNNCell",
-}
+)
+"""Types of operations that multiply by weights."""
+_HOLDING = {*WEIGHTED, "Gather"}
 
 QUANTIZERS = ("FakeQuantize", "FakeConvert")
 PASSED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Convert", "MaxPool")
@@ -95,7 +96,7 @@ def precisions(model: openvino.Model) -> dict[str, str]:
     """Return the planned precision of every operation that has weights: operation name to f32, int8 or int8-weights."""
     found = {}
     for operation in every_operation(model):
-        if operation.get_type_name() in _WEIGHTED:
+        if operation.get_type_name() in _HOLDING:
             quantized = [_through_quantizer(source) for source in operation.input_values()]
             weights = any(kind == "weights" for kind in quantized)
             activations = any(kind == "activations" for kind in quantized)

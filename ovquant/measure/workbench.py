@@ -97,6 +97,18 @@ class Workbench:
         larger = trial.size_bytes > OUTGROWN_SHARE * size + OUTGROWN_BYTES * layers
         return f"not scored: it has {trial.size_bytes:,} bytes, and the model that was given {size:,}" if larger else ""
 
+    def divergence(self, plan: Plan) -> float:
+        """Return how far a plan's outputs are from float's, without labels or a timing; infinite where it cannot be built."""
+        try:
+            return float(self.instruments.traits(plan)["divergence"])
+        except FAILURES:
+            return float("inf")
+        except (OvquantError, OSError):
+            raise
+        except Exception:
+            # As in a trial, what nobody foresaw must not end the run.
+            return float("inf")
+
     def rescored(self, trial: Trial, budget: Budget) -> Trial:
         """Return a trial scored on as many samples of the search split as it takes to decide, or with a problem."""
         try:

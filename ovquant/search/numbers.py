@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from ovquant.domain.plan import Plan, Recipe
 from ovquant.domain.table import PLAIN, CalibrationRow, Candidate, PartNames
-from ovquant.measure.workbench import FAILURES, Workbench
+from ovquant.measure.workbench import Workbench
 from ovquant.search.standings import Standings
 
 CLEARLY = 0.05
@@ -31,7 +31,7 @@ def choose_numbers(
         return replace(base, name="+".join(chosen), recipe=read(chosen))
 
     table, offered = standings.table(), standings.offer.parts
-    best, found = parts, {parts: divergence(bench, base)}
+    best, found = parts, {parts: bench.divergence(base)}
     for kind in dict.fromkeys(_kind(part) for part in offered if part in table.free):
         options = [part for part in offered if part in table.free and _kind(part) == kind]
         for option in ([], *([part] for part in options)):
@@ -39,7 +39,7 @@ def choose_numbers(
             change = tuple(part for part in offered if part in chosen) or (PLAIN,)
             if change in found or time.monotonic() >= until:
                 continue
-            found[change] = divergence(bench, plan(change))
+            found[change] = bench.divergence(plan(change))
             left, best = (best, change) if found[change] < (1 - CLEARLY) * found[best] else (change, best)
             # What is a trial may still be walked on the holdout.
             bench.instruments.let_go([] if Candidate(left) in standings.trials else [plan(left)], plan(best))
@@ -48,14 +48,6 @@ def choose_numbers(
     standings.calibrations[table.operations(parts)] = rows
     key = {**bench.conditions.key(base), "parts": list(table.operations(parts))}
     bench.profile.record("calibrations", key, [asdict(row) for row in rows])
-
-
-def divergence(bench: Workbench, plan: Plan) -> float:
-    """Return how far a plan's outputs are from float's; infinite where it cannot be built."""
-    try:
-        return float(bench.instruments.traits(plan)["divergence"])
-    except FAILURES:
-        return float("inf")
 
 
 def _kind(part: str) -> str:

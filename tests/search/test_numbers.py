@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ovquant.domain.plan import Plan
 from ovquant.domain.table import Calibration, Candidate
 from ovquant.errors import ModelError
@@ -36,14 +38,15 @@ def test_numbers_are_chosen_by_what_comes_nearest_to_float(tmp_path: Path) -> No
     assert [candidate.parts for candidate in standings.trials] == [("default",)]
 
 
-def test_numbers_that_cannot_be_built_are_not_chosen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [ModelError("no room"), ValueError("nobody foresaw it")])
+def test_numbers_that_cannot_be_built_are_not_chosen(error: Exception, tmp_path: Path) -> None:
     hunt, _ = search(tmp_path, Scripted((Candidate(("default",)), Calibration(("default",)))))
     instruments = with_numbers(hunt).bench.instruments
     traits = instruments.traits
 
     def refuse(plan: Plan) -> dict[str, Any]:
         if plan.recipe is not None and plan.recipe.activation_range == "histogram":
-            raise ModelError("no room")
+            raise error
         return traits(plan)
 
     instruments.traits = refuse  # type: ignore[method-assign]
