@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openvino
 
@@ -23,8 +23,11 @@ from ovquant.graph.normalise import Normal
 from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.plugins.metrics import ResolvedMetric
-from ovquant.quantization import Quantized, Validation, needed_bytes, quantize
+from ovquant.quantization import Quantized, Validation, needed_bytes, quantizer
 from ovquant.runtime import Deployment
+
+if TYPE_CHECKING:
+    from ovquant.quantization.build import Quantizer
 
 LARGE = 64 * 2**20
 """Bytes of weights from which on memory counts for more than the seconds that building or compiling anew takes."""
@@ -66,6 +69,8 @@ class Models:
         self.large = constant_bytes(self.float_model or self.model) > LARGE
         mapped = runtime.core().read_model(self.build(self.float_plan))
         if fingerprint(mapped) == self.fingerprint:
+            # Reading anew lets go of the pages that the fingerprint has touched.
+            mapped = runtime.core().read_model(self.build(self.float_plan))
             self.float_model = mapped if self.float_model is self.model else self.float_model
             self.model = mapped
         if self.normal is not None:
@@ -113,20 +118,28 @@ class Models:
 
     # Models -------------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _quantizers(self) -> dict[str, "Quantizer"]:
+        """Return what quantizes, by the graph that it takes; it keeps what recipes have in common."""
+        return {}
+
     def quantized(self, recipe: Recipe) -> Quantized:
         """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
         if recipe.key not in self._quantized:
-            samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
             model, settings = source_of(self, recipe)
-            requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
             # Room is made first: a quantized model can be large.
             self.release()
             while len(self._quantized) >= KEPT_RECIPES[self.large]:
                 self._quantized.pop(next(iter(self._quantized)))
+            samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
+            requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
             check_room(model, settings, requests)
-            self._quantized[recipe.key] = quantize(
-                model, settings, calibration=requests, validation=self._validation(recipe)
+            recent = self._quantizers.setdefault(recipe.graph, quantizer(model))
+            self._quantized[recipe.key] = recent.quantize(
+                settings, calibration=requests, validation=self._validation(recipe)
             )
+            if self.large:
+                self._quantizers.clear()
         return self._quantized[recipe.key]
 
     def _validation(self, recipe: Recipe) -> Validation | None:
@@ -204,7 +217,8 @@ def read_back(normal: Normal, folder: Path) -> Normal:
         with written(path.parent, folder=True) as partial:
             openvino.save_model(normal.model, partial / "model.xml", compress_to_fp16=False)
     mapped = runtime.core().read_model(path)
-    return replace(normal, model=mapped) if fingerprint(mapped) == known else normal
+    # Reading anew lets go of the pages that the fingerprint has touched.
+    return replace(normal, model=runtime.core().read_model(path)) if fingerprint(mapped) == known else normal
 
 
 def source_of(models: Models, recipe: Recipe) -> tuple[openvino.Model, Recipe]:

@@ -1,5 +1,7 @@
 """Turn a plan into a quantized openvino.Model; the only room that imports nncf."""
 
+from typing import TYPE_CHECKING
+
 import openvino
 
 from ovquant.domain.layer import Layer
@@ -9,6 +11,9 @@ from ovquant.graph.precision import is_quantized, layer_precisions, precisions
 from ovquant.quantization.needs import needed_bytes
 from ovquant.quantization.quantized import Calibration, Quantized, Validation
 from ovquant.quantization.revert import revert
+
+if TYPE_CHECKING:
+    from ovquant.quantization.build import Quantizer
 
 __all__ = [
     "Layer",
@@ -20,9 +25,18 @@ __all__ = [
     "needed_bytes",
     "precisions",
     "quantize",
+    "quantizer",
     "revert",
     "with_unique_names",
 ]
+
+
+def quantizer(model: openvino.Model) -> "Quantizer":
+    """Return what quantizes copies of a model by ever other recipes, doing once what these have in common."""
+    # nncf takes seconds to import, and most of what is wrong with a model, data or options shows before it is needed.
+    from ovquant.quantization.build import Quantizer
+
+    return Quantizer(model)
 
 
 def quantize(
@@ -33,7 +47,4 @@ def quantize(
     calibration: requests to draw statistics from; the caller draws as many as the recipe's `calibration_size`.
     Raises ModelError with NNCF's cause, and UsageError for names to keep in float that the model does not have.
     """
-    # nncf takes seconds to import, and most of what is wrong with a model, data or options shows before it is needed.
-    from ovquant.quantization.build import quantize as build
-
-    return build(model, recipe, calibration=calibration, validation=validation)
+    return quantizer(model).quantize(recipe, calibration=calibration, validation=validation)

@@ -16,58 +16,64 @@ from ovquant.graph.fingerprint import operation_types
 from ovquant.graph.names import with_unique_names
 from ovquant.quantization.float32 import holds_bfloats, in_float32, widened_requests
 from ovquant.quantization.layers import layers_of
+from ovquant.quantization.pipeline import PostTraining
 from ovquant.quantization.quantized import Calibration, Quantized, Validation
 from ovquant.quantization.settings import ignored_scope, quantize_arguments
 
 
-def quantize(
-    model: openvino.Model, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None
-) -> Quantized:
-    """Do what `ovquant.quantization.quantize` says."""
-    given = with_unique_names(model)
-    original = in_float32(given) if holds_bfloats(given) else given
-    with _quiet_nncf():
-        try:
-            quantized = _run(given, original, recipe, calibration, validation)
-            layers = () if recipe.algorithm == "weights" else layers_of(quantized)
-        except nncf.ValidationError as error:
-            if "dataset must not be empty" in str(error) and "If" in operation_types(original):
-                raise ModelError(
-                    "NNCF cannot quantize this model: a body of one of its If operations is entered by no calibration sample. "
-                    "Give data that enter both."
-                ) from error
-            raise UsageError(f"NNCF refuses the settings: {error}") from error
-        except (
-            RuntimeError,
-            ValueError,
-            IndexError,
-            KeyError,
-            TypeError,
-            NotImplementedError,
-            ZeroDivisionError,
-        ) as error:
-            cause = str(error).strip().partition("\n")[0]
-            raise ModelError(f"NNCF cannot quantize this model: {type(error).__name__}: {cause}") from error
-    return Quantized(original, quantized, layers, given)
+class Quantizer:
+    """Quantizes one model by ever other recipes; what these have in common is done once."""
 
+    def __init__(self, model: openvino.Model) -> None:
+        """Take a float model."""
+        self.given = with_unique_names(model)
+        self.original = in_float32(self.given) if holds_bfloats(self.given) else self.given
+        self._post_training = PostTraining(self.original)
 
-def _run(
-    given: openvino.Model,
-    original: openvino.Model,
-    recipe: Recipe,
-    calibration: Calibration,
-    validation: Validation | None,
-) -> openvino.Model:
-    if recipe.algorithm == "weights":
-        return compress_weights(original, recipe)
-    # Requests are of the model as it was given, whose bfloat16 is f32 here.
-    dataset = nncf.Dataset(calibration, partial(widened_requests, original=given))
-    arguments = quantize_arguments(original, recipe, samples=len(calibration))
-    if recipe.algorithm == "post-training":
-        return nncf.quantize(original, dataset, **arguments)
-    if validation is None:
-        raise ModelError("Accuracy control needs a metric that is a mean over samples; this metric is not.")
-    return _accuracy_control(original, dataset, arguments, validation)
+    def quantize(self, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None) -> Quantized:
+        """Do what `ovquant.quantization.quantize` says; recipes of one `calibration_size` come with the same calibration."""
+        with _quiet_nncf():
+            try:
+                quantized = self._run(recipe, calibration, validation)
+                layers = () if recipe.algorithm == "weights" else layers_of(quantized)
+            except nncf.ValidationError as error:
+                if "dataset must not be empty" in str(error) and self._branches:
+                    raise ModelError(
+                        "NNCF cannot quantize this model: a body of one of its If operations is entered by no calibration "
+                        "sample. Give data that enter both."
+                    ) from error
+                raise UsageError(f"NNCF refuses the settings: {error}") from error
+            except (
+                RuntimeError,
+                ValueError,
+                IndexError,
+                KeyError,
+                TypeError,
+                NotImplementedError,
+                ZeroDivisionError,
+            ) as error:
+                cause = str(error).strip().partition("\n")[0]
+                raise ModelError(f"NNCF cannot quantize this model: {type(error).__name__}: {cause}") from error
+        return Quantized(self.original, quantized, layers, self.given)
+
+    @property
+    def _branches(self) -> bool:
+        return "If" in operation_types(self.original)
+
+    def _run(self, recipe: Recipe, calibration: Calibration, validation: Validation | None) -> openvino.Model:
+        if recipe.algorithm == "weights":
+            return compress_weights(self.original, recipe)
+        # Requests are of the model as it was given, whose bfloat16 is f32 here.
+        dataset = nncf.Dataset(calibration, partial(widened_requests, original=self.given))
+        arguments = quantize_arguments(self.original, recipe, samples=len(calibration))
+        if recipe.algorithm == "accuracy-control":
+            if validation is None:
+                raise ModelError("Accuracy control needs a metric that is a mean over samples; this metric is not.")
+            return _accuracy_control(self.original, dataset, arguments, validation)
+        if self._branches:
+            # Each body is a model of its own there.
+            return nncf.quantize(self.original, dataset, **arguments)
+        return self._post_training.quantize(recipe, arguments, dataset)
 
 
 def _accuracy_control(

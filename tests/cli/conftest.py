@@ -1,9 +1,7 @@
-"""The real command line in a subprocess, and small real models and data for it."""
+"""The real command line in a process of its own, and small real models and data for it."""
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +12,15 @@ import openvino
 import pytest
 
 from tests.cli import models
+from tests.forked import Ended, command
 
 QUICK = ("--strategy", "first", "--recipe", "default", "--optimize", "size")
 """One recipe, judged by size: what it gains does not depend on the machine or its noise."""
 
 
 @dataclass(frozen=True)
-class Ran:
+class Ran(Ended):
     """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
 
     @property
     def json(self) -> Any:
@@ -49,19 +44,10 @@ Run = Callable[..., Ran]
 
 
 def ovquant(*arguments: object, folder: Path, **environment: str) -> Ran:
-    command = [sys.executable, "-m", "ovquant", *map(str, arguments)]
     # COLUMNS keeps the messages of typer on one line.
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env={**os.environ, "COLUMNS": "200", **environment},
-    )
-    print(done.stderr)  # shown with a test that fails
-    return Ran(done.returncode, done.stdout, done.stderr)
+    ended = command(list(map(str, arguments)), folder, {**os.environ, "COLUMNS": "200", **environment}, timeout=240)
+    print(ended.err)  # shown with a test that fails
+    return Ran(**vars(ended))
 
 
 @pytest.fixture

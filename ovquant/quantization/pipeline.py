@@ -1,0 +1,133 @@
+"""NNCF's post-training quantization of one model by several recipes: what they have in common is done once.
+
+NNCF exports no way to do so; a test compares what comes out with nncf.quantize.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import nncf
+import openvino
+from nncf.common.factory import build_graph
+from nncf.common.graph.graph import NNCFGraph
+from nncf.common.tensor_statistics.statistic_point import StatisticPoint, StatisticPointsContainer
+from nncf.openvino.rt_info import dump_parameters
+from nncf.quantization.advanced_parameters import convert_to_dict_recursively
+from nncf.quantization.algorithms.algorithm import Algorithm
+from nncf.quantization.algorithms.bias_correction.algorithm import BiasCorrection
+from nncf.quantization.algorithms.pipeline import Pipeline, collect_statistics
+from nncf.quantization.algorithms.post_training.pipeline import create_ptq_pipeline
+
+from ovquant.domain.plan import Recipe
+
+Key = tuple[Any, ...]
+PLACES = ("model_type", "smooth_convolution", "smooth_matmul", "preset", "keep_float_types", "keep_float_names")
+"""The settings that decide what is quantized, and to which levels."""
+SMOOTHING = ("model_type", "smooth_convolution", "smooth_matmul", "calibration_size")
+"""The settings by which weights are smoothed before anything is quantized."""
+RANGES = (*PLACES, "activation_range", "calibration_size")
+"""The settings that statistics of ranges depend on."""
+
+
+@dataclass
+class PostTraining:
+    """Quantizes a model by ever other recipes; those of one `calibration_size` are given the same requests.
+
+    Kept from one recipe to the next are the smoothed model, what is quantized, and the statistics of ranges and means, each by
+    the settings that it depends on. The activations that accurate bias correction takes are not: they can be large.
+    """
+
+    model: openvino.Model
+    _smoothed: dict[Key, tuple[openvino.Model, NNCFGraph]] = field(default_factory=dict)
+    _places: dict[Key, tuple[Any, Any]] = field(default_factory=dict)
+    _statistics: dict[Key, tuple[str, StatisticPointsContainer]] = field(default_factory=dict)
+
+    def quantize(self, recipe: Recipe, arguments: Mapping[str, Any], dataset: nncf.Dataset) -> openvino.Model:
+        """Return a copy that is quantized by a recipe, which these arguments of nncf.quantize are another form of."""
+        pipeline = create_ptq_pipeline(**arguments)
+        model, graph = self._smooth(pipeline, recipe, dataset)
+        last = len(pipeline.pipeline_steps) - 1
+        statistics = self._collect(pipeline.pipeline_steps[last], recipe, model, graph, dataset)
+        quantized = pipeline.run_step(last, statistics, model, graph)
+        _document(quantized, arguments)
+        return quantized
+
+    def _smooth(self, pipeline: Pipeline, recipe: Recipe, dataset: nncf.Dataset) -> tuple[openvino.Model, NNCFGraph]:
+        """Return the model after all steps but the last."""
+        key = _key(recipe, SMOOTHING)
+        if key not in self._smoothed:
+            model, graph = self.model, build_graph(self.model)
+            for step in range(len(pipeline.pipeline_steps) - 1):
+                points = pipeline.get_statistic_points_for_step(step, model, graph)
+                model = pipeline.run_step(step, collect_statistics(points, model, graph, dataset), model, graph)
+                graph = build_graph(model)
+            self._smoothed[key] = model, graph
+        return self._smoothed[key]
+
+    def _collect(
+        self,
+        algorithms: Iterable[Algorithm],
+        recipe: Recipe,
+        model: openvino.Model,
+        graph: NNCFGraph,
+        dataset: nncf.Dataset,
+    ) -> StatisticPointsContainer:
+        """Return the statistics of ranges and biases; those that are not known are collected in one pass."""
+        ranges, *biases = algorithms
+        wanted = [(ranges, self._range_points(ranges, recipe, model, graph), _key(recipe, RANGES))]
+        wanted += [
+            (bias, bias.get_statistic_points(model, graph), (type(bias).__name__, *_key(recipe, SMOOTHING)))
+            for bias in biases
+        ]
+        new = [points for _, points, key in wanted if key not in self._statistics]
+        collected = collect_statistics(new, model, graph, dataset) if new else StatisticPointsContainer()
+        merged = StatisticPointsContainer()
+        for algorithm, _, key in wanted:
+            found = (algorithm._algorithm_key, collected)
+            if key in self._statistics:
+                found = self._statistics[key]
+                algorithm._algorithm_key = found[0]
+            elif not isinstance(algorithm, BiasCorrection):
+                found = self._statistics[key] = (found[0], _of(found[0], collected))
+            _merge(merged, *found)
+        return merged
+
+    def _range_points(
+        self, ranges: Algorithm, recipe: Recipe, model: openvino.Model, graph: NNCFGraph
+    ) -> StatisticPointsContainer:
+        """Return where ranges are asked for; where quantizers go is searched for once."""
+        # With few requests smoothing can leave operations out.
+        key = (*_key(recipe, PLACES), frozenset(node.node_name for node in graph.get_all_nodes()))
+        if key not in self._places:
+            points = ranges.get_statistic_points(model, graph)
+            self._places[key] = ranges._quantization_target_points_to_qconfig, ranges._unified_scale_groups
+            return points
+        ranges._quantization_target_points_to_qconfig, ranges._unified_scale_groups = self._places[key]
+        return ranges.get_cached_statistic_points(model, graph)
+
+
+def _key(recipe: Recipe, settings: Iterable[str]) -> Key:
+    return tuple(getattr(recipe, name) for name in settings)
+
+
+def _of(algorithm: str, points: StatisticPointsContainer) -> StatisticPointsContainer:
+    """Return the statistics of one algorithm alone."""
+    return _merge(StatisticPointsContainer(), algorithm, points)
+
+
+def _merge(
+    into: StatisticPointsContainer, algorithm: str, points: StatisticPointsContainer
+) -> StatisticPointsContainer:
+    """Add the statistics of one algorithm, and return all; containers share collectors but no points, which adding changes."""
+    for name, point, collector in points.get_tensor_collectors():
+        if name == algorithm:
+            into.add_statistic_point(StatisticPoint(point.target_point, collector, algorithm))
+    return into
+
+
+def _document(model: openvino.Model, arguments: Mapping[str, Any]) -> None:
+    """Put into a model what NNCF writes about how it was quantized."""
+    values = {**arguments, "target_device": nncf.TargetDevice.ANY.value}
+    values["advanced_parameters"] = convert_to_dict_recursively(values["advanced_parameters"])
+    dump_parameters(model, values)

@@ -1,0 +1,76 @@
+"""What recipes have in common is done once, and each comes out as NNCF makes it alone."""
+
+from collections.abc import Iterator
+
+import nncf
+import numpy as np
+import openvino
+import pytest
+
+from ovquant.domain.plan import Recipe
+from ovquant.graph.fingerprint import fingerprint
+from ovquant.quantization import quantizer
+from ovquant.quantization.settings import quantize_arguments
+from tests.quantization.conftest import requests
+
+RECIPES = (
+    Recipe(calibration_size=4),
+    Recipe(calibration_size=8),
+    Recipe(calibration_size=8, activation_range="histogram", bias_correction="none"),
+    Recipe(calibration_size=8, activation_range="histogram", bias_correction="accurate", seven_bits="all"),
+    Recipe(calibration_size=8, activation_range="minmax", bias_correction="fast"),
+    Recipe(calibration_size=8, activation_range="histogram", bias_correction="accurate"),
+    Recipe(calibration_size=8, model_type="transformer", activation_range="histogram"),
+    Recipe(calibration_size=8, model_type="transformer", activation_range="histogram", smooth_convolution=0.9),
+    Recipe(calibration_size=8, model_type="transformer", keep_float_types=("MatMul",), activation_range="histogram"),
+    Recipe(calibration_size=8, preset="mixed", bias_correction="none"),
+    Recipe(calibration_size=8),
+)
+
+
+@pytest.mark.parametrize("kind", ["branched", "recurrent"])
+def test_recipes_one_after_the_other_are_what_nncf_makes_of_each(kind: str, request: pytest.FixtureRequest) -> None:
+    model = request.getfixturevalue(kind)
+    together = quantizer(model)
+    found = []
+    for recipe in RECIPES:
+        calibration = requests(model)[: recipe.calibration_size]
+        assert len(calibration) == recipe.calibration_size
+        quantized = together.quantize(recipe, calibration=calibration).model
+        arguments = quantize_arguments(together.original, recipe, samples=len(calibration))
+        alone = nncf.quantize(together.original, nncf.Dataset(calibration), **arguments)
+        assert fingerprint(quantized) == fingerprint(alone), recipe
+        assert written_by_nncf(quantized) == written_by_nncf(alone)
+        found.append(fingerprint(quantized))
+    assert found[1] == found[-1]
+    # Else nothing would be compared.
+    assert len(set(found)) > 2
+
+
+def written_by_nncf(model: openvino.Model) -> dict[str, object]:
+    return {
+        name: model.get_rt_info(["nncf", "quantization", name]).value
+        for name in (
+            "advanced_parameters",
+            "fast_bias_correction",
+            "ignored_scope",
+            "model_type",
+            "preset",
+            "subset_size",
+        )
+    }
+
+
+def test_what_is_known_is_not_collected_again(branched: openvino.Model) -> None:
+    inputs = requests(branched)
+    passes = []
+
+    class Counting(list[list[np.ndarray]]):
+        def __iter__(self) -> Iterator[list[np.ndarray]]:
+            passes.append(1)
+            return super().__iter__()
+
+    together = quantizer(branched)
+    for recipe in (Recipe(), Recipe(seven_bits="all"), Recipe(bias_correction="none")):
+        together.quantize(recipe, calibration=Counting(inputs))
+    assert len(passes) == 1
