@@ -151,7 +151,7 @@ class Local:
         for plan in plans:
             self.models.discard(plan)
         if holding is not None and holding.recipe is not None:
-            self.models.hold(holding.recipe)
+            self.models.recent.hold(holding.recipe)
 
 
 def probing(local: Local, plan: Plan, until: float) -> Probing:

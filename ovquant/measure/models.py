@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import openvino
 
@@ -22,17 +22,13 @@ from ovquant.graph.fingerprint import constant_bytes, fingerprint
 from ovquant.graph.normalise import Normal
 from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
+from ovquant.measure.recent import Recent
 from ovquant.plugins.metrics import ResolvedMetric
-from ovquant.quantization import Quantized, Validation, needed_bytes, quantizer
+from ovquant.quantization import Quantized, Validation, needed_bytes
 from ovquant.runtime import Deployment
-
-if TYPE_CHECKING:
-    from ovquant.quantization.build import Quantizer
 
 LARGE = 64 * 2**20
 """Bytes of weights from which on memory counts for more than the seconds that building or compiling anew takes."""
-KEPT_RECIPES = {False: 2, True: 1}
-"""Quantized models that are kept in memory, so that layers can be switched without calibrating again; by whether they are large."""
 KEPT_COMPILED = 3
 """Compiled models that are kept for scoring: the float reference, float as it is served, and the plan at hand."""
 RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
@@ -60,13 +56,13 @@ class Models:
     progress: Progress = silent
     float_model: openvino.Model | None = None
     normal: Normal | None = None
-    _quantized: dict[str, Quantized] = field(default_factory=dict)
     _compiled: dict[str, openvino.CompiledModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.float_plan, self.reference_plan = float_plan(self.deployment), reference_plan(self.deployment)
         self.large = constant_bytes(self.float_model or self.model) > LARGE
+        self.recent = Recent(self.large)
         mapped = runtime.core().read_model(self.build(self.float_plan))
         if fingerprint(mapped) == self.fingerprint:
             # Reading anew lets go of the pages that the fingerprint has touched.
@@ -118,29 +114,22 @@ class Models:
 
     # Models -------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _quantizers(self) -> dict[str, "Quantizer"]:
-        """Return what quantizes, by the graph that it takes; it keeps what recipes have in common."""
-        return {}
-
     def quantized(self, recipe: Recipe) -> Quantized:
         """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
-        if recipe.key not in self._quantized:
+        found = self.recent.get(recipe)
+        if found is None:
+            samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
             model, settings = source_of(self, recipe)
+            requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
             # Room is made first: a quantized model can be large.
             self.release()
-            while len(self._quantized) >= KEPT_RECIPES[self.large]:
-                self._quantized.pop(next(iter(self._quantized)))
-            samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
-            requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
+            self.recent.make_room()
             check_room(model, settings, requests)
-            recent = self._quantizers.setdefault(recipe.graph, quantizer(model))
-            self._quantized[recipe.key] = recent.quantize(
+            found = self.recent.quantizer(recipe.graph, model).quantize(
                 settings, calibration=requests, validation=self._validation(recipe)
             )
-            if self.large:
-                self._quantizers.clear()
-        return self._quantized[recipe.key]
+            self.recent.keep(recipe, found)
+        return found
 
     def _validation(self, recipe: Recipe) -> Validation | None:
         """Return what accuracy control needs to score models while it quantizes; None for other recipes."""
@@ -156,11 +145,6 @@ class Models:
             return metric.sign * found.score, [metric.sign * item for item in found.items or ()]
 
         return Validation(score, len(data), recipe.allowed_drop or 0.0)
-
-    def hold(self, recipe: Recipe) -> None:
-        """Let another recipe leave memory before this one."""
-        if recipe.key in self._quantized:
-            self._quantized[recipe.key] = self._quantized.pop(recipe.key)
 
     def build(self, plan: Plan) -> Path:
         """Build a plan, write it as IR and return the path of its model.xml; what is there already is used."""

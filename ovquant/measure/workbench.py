@@ -1,5 +1,6 @@
 """Plans to trials: each is built, scored and timed, and what was measured is recorded in the profile."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -98,9 +99,10 @@ class Workbench:
         return f"not scored: it has {trial.size_bytes:,} bytes, and the model that was given {size:,}" if larger else ""
 
     def divergence(self, plan: Plan) -> float:
-        """Return how far a plan's outputs are from float's, without labels or a timing; infinite where it cannot be built."""
+        """Return how far a plan's outputs are from float's, without labels or a timing; infinite where it cannot be built, or NaN."""
         try:
-            return float(self.instruments.traits(plan)["divergence"])
+            found = float(self.instruments.traits(plan)["divergence"])
+            return float("inf") if math.isnan(found) else found
         except FAILURES:
             return float("inf")
         except (OvquantError, OSError):

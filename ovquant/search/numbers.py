@@ -1,16 +1,21 @@
 """The numbers of a recipe: ranges, biases and bits of weights, chosen by how far outputs are from float's."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import islice, product
 
 from ovquant.domain.plan import Plan, Recipe
-from ovquant.domain.table import PLAIN, CalibrationRow, Candidate, PartNames
+from ovquant.domain.table import PLAIN, CalibrationRow, Candidate, PartNames, Table
 from ovquant.measure.workbench import Workbench
 from ovquant.search.standings import Standings
 
 CLEARLY = 0.05
 """The share by which outputs must come nearer to float's for other numbers to be taken."""
+FINALISTS = 2
+"""Recipes that biases are corrected for, of those that come nearest to float without."""
+MOST_CHOICES = 24
+"""Recipes that are compared at most."""
 
 
 def choose_numbers(
@@ -21,28 +26,25 @@ def choose_numbers(
     read: Callable[[PartNames], Recipe],
     until: float,
 ) -> None:
-    """Change the numbers of a recipe one kind after the other, keeping what brings outputs clearly nearer to float's.
+    """Choose the numbers of a recipe by how near its outputs come to float's.
 
-    What was chosen is put into the standings and the profile. No labels are needed, and nothing is timed. base: the recipe's plan.
-    read: makes the recipe of parts. until: when time is up, by time.monotonic().
+    All choices are compared with biases as they are, which is quick, and the nearest of them once more with biases corrected in
+    each way on offer. No labels are needed, and nothing is timed. What was found is put into the standings and the profile. base: the
+    recipe's plan. read: makes the recipe of parts. until: when time is up, by time.monotonic().
     """
-
-    def plan(chosen: PartNames) -> Plan:
-        return replace(base, name="+".join(chosen), recipe=read(chosen))
-
-    table, offered = standings.table(), standings.offer.parts
-    best, found = parts, {parts: bench.divergence(base)}
-    for kind in dict.fromkeys(_kind(part) for part in offered if part in table.free):
-        options = [part for part in offered if part in table.free and _kind(part) == kind]
-        for option in ([], *([part] for part in options)):
-            chosen = set(best) - set(options) | set(option)
-            change = tuple(part for part in offered if part in chosen) or (PLAIN,)
-            if change in found or time.monotonic() >= until:
-                continue
-            found[change] = bench.divergence(plan(change))
-            left, best = (best, change) if found[change] < (1 - CLEARLY) * found[best] else (change, best)
-            # What is a trial may still be walked on the holdout.
-            bench.instruments.let_go([] if Candidate(left) in standings.trials else [plan(left)], plan(best))
+    table = standings.table()
+    found = {parts: bench.divergence(base)}
+    plans = {names: replace(base, name="+".join(names), recipe=read(names)) for names in _choices(table, parts)}
+    for names in _nearest(plans, bench, until):
+        if names in found or time.monotonic() >= until:
+            continue
+        found[names] = bench.divergence(plans[names])
+        best = min(found, key=lambda known: found[known])
+        # What is a trial may still be walked on the holdout.
+        left = [plan for known, plan in plans.items() if known != best and Candidate(known) not in standings.trials]
+        bench.instruments.let_go(left, plans.get(best, base))
+    best = min(found, key=lambda names: found[names])
+    best = best if found[best] < (1 - CLEARLY) * found[parts] else parts
     order = sorted(found.items(), key=lambda item: (item[0] != best, item[1]))
     rows = tuple(CalibrationRow(names, distance) for names, distance in order)
     standings.calibrations[table.operations(parts)] = rows
@@ -50,6 +52,30 @@ def choose_numbers(
     bench.profile.record("calibrations", key, [asdict(row) for row in rows])
 
 
-def _kind(part: str) -> str:
-    """Return what a part is a choice of: the name of its plugin."""
-    return part.partition(":")[0]
+def _choices(table: Table, parts: PartNames) -> Iterator[PartNames]:
+    """Yield the recipes of the same operations: at most one part of each kind that changes numbers alone."""
+    kinds: dict[str, list[str]] = {}
+    for part in table.parts:
+        if part in table.free:
+            # A part is a choice of what its plugin is for.
+            kinds.setdefault(part.partition(":")[0], []).append(part)
+    options = [[(), *((part,) for part in kind)] for kind in kinds.values()]
+    for chosen in islice(product(*options), MOST_CHOICES):
+        names = {*table.operations(parts), *(part for kind in chosen for part in kind)} - {PLAIN}
+        yield tuple(part for part in table.parts if part in names) or (PLAIN,)
+
+
+def _nearest(plans: dict[PartNames, Plan], bench: Workbench, until: float) -> list[PartNames]:
+    """Return the recipes of which the outputs come nearest to float's before biases are corrected, nearest first."""
+    alike: dict[str, list[PartNames]] = {}
+    distances: dict[str, float] = {}
+    for names, plan in plans.items():
+        assert plan.recipe is not None
+        bare = replace(plan, recipe=replace(plan.recipe, bias_correction="none"))
+        alike.setdefault(bare.key, []).append(names)
+        if bare.key not in distances and (not distances or time.monotonic() < until):
+            distances[bare.key] = bench.divergence(bare)
+            if bare.key != plan.key:
+                bench.instruments.let_go([bare])
+    order = sorted(distances, key=lambda key: distances[key])[:FINALISTS]
+    return [names for key in order for names in alike[key]]

@@ -182,8 +182,8 @@ def test_two_recipes_stay_in_memory_the_one_that_is_held_longest(tmp_path: Path)
     kept = made.quantized(one)
     made.quantized(other)
     assert made.quantized(one) is kept
-    made.hold(one)
-    made.hold(third)
+    made.recent.hold(one)
+    made.recent.hold(third)
     made.quantized(third)
     assert made.quantized(one) is kept
     made.quantized(other)
@@ -289,7 +289,7 @@ def test_large_models_are_let_go_before_what_needs_the_room(tmp_path: Path, monk
     for made, kept in ((small, 2), (large, 1)):
         for recipe in (Recipe(), Recipe(preset="mixed")):
             made.quantized(recipe)
-        assert len(made._quantized) == kept
+        assert len(made.recent) == kept
         made.compiled(made.reference_plan)
         made.release()
         assert bool(made._compiled) is not made.large

@@ -1,0 +1,53 @@
+"""What quantizing leaves in memory, so that layers are switched and other numbers tried without starting anew."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import openvino
+
+from ovquant.domain.plan import Recipe
+from ovquant.quantization import Quantized, quantizer
+
+if TYPE_CHECKING:
+    from ovquant.quantization.build import Quantizer
+
+KEPT_RECIPES = {False: 2, True: 1}
+"""Quantized models that are kept, by whether they are large."""
+
+
+@dataclass
+class Recent:
+    """The latest quantized models by recipe, and what quantizes each graph: where models are `large`, one and none of these."""
+
+    large: bool
+    _models: dict[str, Quantized] = field(default_factory=dict)
+    _quantizers: dict[str, "Quantizer"] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return how many models are kept."""
+        return len(self._models)
+
+    def get(self, recipe: Recipe) -> Quantized | None:
+        """Return the model of a recipe, if it is kept."""
+        return self._models.get(recipe.key)
+
+    def make_room(self) -> None:
+        """Let models leave memory for another one."""
+        while len(self._models) >= KEPT_RECIPES[self.large]:
+            self._models.pop(next(iter(self._models)))
+
+    def keep(self, recipe: Recipe, model: Quantized) -> None:
+        """Keep a model as the latest."""
+        self._models[recipe.key] = model
+
+    def hold(self, recipe: Recipe) -> None:
+        """Let another recipe leave memory before this one."""
+        if recipe.key in self._models:
+            self._models[recipe.key] = self._models.pop(recipe.key)
+
+    def quantizer(self, graph: str, model: openvino.Model) -> "Quantizer":
+        """Return what quantizes a model; it keeps what recipes have in common. graph: which of the forms the model is in."""
+        found = self._quantizers.get(graph) or quantizer(model)
+        if not self.large:
+            self._quantizers[graph] = found
+        return found
