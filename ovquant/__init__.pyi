@@ -16,7 +16,7 @@ from .api.result import Result as Result
 from .domain.budget import Budget as Budget
 from .domain.budget import Drop as Drop
 from .domain.plan import Plan as Plan
-from .domain.plan import Recipe as Recipe
+from .domain.recipe import Recipe as Recipe
 from .domain.result import Checked as Checked
 from .domain.sample import Sample as Sample
 from .domain.trial import Score as Score

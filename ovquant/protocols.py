@@ -4,8 +4,8 @@ One Protocol per kind, matched by structure, never subclassed. Every implementat
 its options, so that `NAME:key=value` on the command line is `Class(key=value)` in Python.
 """
 
-from ovquant.domain.plan import Recipe
 from ovquant.domain.prediction import nearest
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Array, Dataset, Inputs, Outputs, Sample
 from ovquant.domain.table import (
     Calibration,

@@ -59,7 +59,7 @@ class Checking:
         pairing = Pairing(self.metrics, self.data.slices, self.data.groups, level)
         scores = pairing.scores(mine, theirs, "holdout", self.budget).at_use(number)
         timing, notes = self._timing(served), worn(number)
-        notes += [f"{self.result.plan.name} is slower than float here."] if timing.ratio_low > 1 else []
+        notes += [f"{self.result.plan.title} is slower than float here."] if timing.ratio_low > 1 else []
         broken = added(mine[0].nan, theirs[0].nan)
         notes += [told_nan(broken, "the saved model")] if broken else []
         # What was measured of another model says nothing of this one, however well it does.

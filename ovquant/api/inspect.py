@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Unpack
 
 import openvino
@@ -10,6 +11,7 @@ import openvino
 from ovquant import runtime
 from ovquant.api.options import ServeOptions, read_options
 from ovquant.api.prepare import load_float, model_name
+from ovquant.domain.plan import Plan
 from ovquant.graph.precision import PASSED, Quantizer, is_constant, precisions, quantizers_of
 from ovquant.runtime import Capabilities, Executed
 
@@ -36,7 +38,7 @@ class Operation:
 class Inspection:
     """A model on a device; `planned` and `executed` count operations and primitives by precision.
 
-    `used` names the capabilities of the device that the executed primitives make use of.
+    `used` names the capabilities of the device that the executed primitives make use of. `plan` is the plan of a result's model.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Inspection:
     planned: Mapping[str, int]
     executed: Mapping[str, int]
     used: tuple[str, ...]
+    plan: Plan | None = None
 
 
 def inspect(model: Any, **options: Unpack[ServeOptions]) -> Inspection:
@@ -66,7 +69,14 @@ def inspect(model: Any, **options: Unpack[ServeOptions]) -> Inspection:
         dict(Counter(item.planned for item in operations)),
         dict(Counter(item.precision for item in running)),
         _used(running),
+        plan_beside(model),
     )
+
+
+def plan_beside(model: Any) -> Plan | None:
+    """Return the plan of a result's model, which lies beside it; None for all others."""
+    path = Path(model).with_name("plan.json") if isinstance(model, str | Path) else None
+    return Plan.load(path) if path is not None and Path(model).name == "model.xml" and path.is_file() else None
 
 
 def _operations(model: openvino.Model, primitives: list[Executed]) -> Iterator[Operation]:

@@ -13,7 +13,7 @@ from ovquant.api.workspace import Work, save_plan
 from ovquant.domain.budget import Budget
 from ovquant.domain.digest import model_digest
 from ovquant.domain.holdout_log import remember
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
 from ovquant.domain.split import By, Splits
 from ovquant.domain.trial import Trial

@@ -11,6 +11,7 @@ from ovquant.plugins.reports.figures import decimal
 
 if TYPE_CHECKING:
     from ovquant.api.inspect import Inspection, Operation
+    from ovquant.domain.plan import Plan
     from ovquant.graph.precision import Quantizer
 
 
@@ -51,11 +52,19 @@ def summary(found: "Inspection") -> dict[str, str]:
     planned = ", ".join(f"{name} {count}" for name, count in found.planned.items())
     return {
         "model": found.model,
+        **({} if found.plan is None else plan_rows(found.plan)),
         "device": f"{found.device.device}: {found.device.full_name}",
         "capabilities used": ", ".join(found.used) or "none beyond plain f32",
         "operations planned": planned or "none with weights",
         "primitives executed": used,
     }
+
+
+def plan_rows(plan: "Plan") -> dict[str, str]:
+    """Return what a plan is called, and its recipe as it is typed and in full."""
+    recipe = {} if plan.recipe is None else plan.recipe.to_json()
+    full = ", ".join(f"{name} {value}" for name, value in recipe.items() if value not in (None, []))
+    return {"plan": plan.full_title, "recipe": plan.name, "in full": full}
 
 
 def operation_row(operation: "Operation") -> list[str]:

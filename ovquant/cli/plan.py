@@ -101,7 +101,8 @@ def show_plan(found: "Trial", output: Path, budget: str) -> None:
             f"The best measured plan inside the budget, {budget}, on the search data; verify it with `ovquant apply`."
         )
     rows = {
-        "plan": found.plan.name,
+        "plan": found.plan.full_title,
+        "recipe": found.plan.name,
         "score on search": score_change(found.search),
         "drop on search": drop_text(found.search.main.drop, found.search.main.low, found.search.main.high)
         if found.search

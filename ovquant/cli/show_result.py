@@ -91,11 +91,11 @@ def trial_row(trial: "Trial", holdout: "Scores | None", chosen: "Trial") -> list
     """Return one line of the table of trials."""
     mark = "→" if trial.plan.key == chosen.plan.key else ""
     if trial.problem or trial.search is None:
-        return [mark, trial.plan.name, "not possible" if trial.timing is None else "not scored", "", "", "", ""]
+        return [mark, trial.plan.full_title, "not scored" if trial.was_built else "not possible", "", "", "", ""]
     timing = trial.timing
     return [
         mark,
-        trial.plan.name,
+        trial.plan.full_title,
         _judged(trial.search),
         "" if holdout is None else _judged(holdout),
         speedup(timing.ratio) if timing else "",

@@ -67,8 +67,8 @@ def seconds_text(seconds: float) -> str:
 def trial_line(trial: "Trial") -> str:
     """Return one line about a trial, for the log."""
     if trial.problem or trial.search is None:
-        what = "not possible: " if trial.timing is None else ""
-        return f"{trial.plan.name}: {what}{trial.problem}"
+        what = "" if trial.was_built else "not possible: "
+        return f"{trial.plan.full_title}: {what}{trial.problem}"
     parts = [f"score {decimal(trial.search.value)}"]
     if not trial.plan.is_float:
         inside = "inside" if trial.search.inside else "outside"
@@ -76,7 +76,7 @@ def trial_line(trial: "Trial") -> str:
         parts += [f"speed {speedup(trial.timing.ratio)}"] if trial.timing else []
     parts += [f"p50 {milliseconds(trial.timing.p50_ms)}"] if trial.timing else []
     took = f" [{seconds_text(trial.seconds)}]" if trial.seconds >= 0.5 else ""
-    return f"{trial.plan.name}: {', '.join(parts)}{took}"
+    return f"{trial.plan.full_title}: {', '.join(parts)}{took}"
 
 
 def note_rows(notes: Sequence[str]) -> dict[str, str]:

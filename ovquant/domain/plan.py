@@ -1,15 +1,14 @@
 """The plan: everything needed to build a model again, as a small JSON file."""
 
-import functools
 import json
-import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from hashlib import sha256
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from ovquant.domain.typed import fits, read_json, typed
+from ovquant.domain.recipe import Recipe, digest
+from ovquant.domain.titles import numbers, title
+from ovquant.domain.typed import read_json, typed
 from ovquant.errors import UsageError
 
 PLAN_SCHEMA = 1
@@ -17,74 +16,6 @@ FLOAT = "float"
 """The name of the plan that quantizes nothing."""
 BUILDABLE = ("f32",)
 """The precisions that a single layer can be given apart from its recipe's."""
-SKETCH_SIZE = 4
-"""Samples that calibrate a model of which only the operations matter."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The settings of the quantization algorithm.
-
-    `smooth_*` are SmoothQuant's alpha (0 to 1), or None for the algorithm's own choice. `keep_float_types` and
-    `keep_float_names` are operation types and names that are not quantized. `calibration_size` counts samples.
-    `graph` is what is quantized: the model as it was read, or its normal form, which openvino's common transformations make.
-    `seven_bits` says which layers have weights of seven bits, whose products cannot overflow where a processor adds them in 16
-    bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms.
-    """
-
-    algorithm: Literal["post-training", "accuracy-control", "weights"] = "post-training"
-    preset: Literal["performance", "mixed"] = "performance"
-    model_type: Literal["any", "transformer"] = "any"
-    bias_correction: Literal["fast", "accurate", "none"] = "fast"
-    activation_range: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "default"
-    smooth_convolution: float | None = None
-    smooth_matmul: float | None = None
-    keep_float_types: tuple[str, ...] = ()
-    keep_float_names: tuple[str, ...] = ()
-    calibration_size: int = 100
-    allowed_drop: float | None = None
-    graph: Literal["as-read", "normalised"] = "as-read"
-    seven_bits: Literal["none", "first", "all"] = "first"
-
-    def __post_init__(self) -> None:
-        """Check the settings: they may come from a file that was edited by hand."""
-        for name, hint in _setting_types().items():
-            value = getattr(self, name)
-            if not fits(value, hint):
-                raise UsageError(f"The recipe's {name} is {value!r}, which is not {_described(hint)}.")
-        if self.calibration_size < 1:
-            raise UsageError(f"The recipe's calibration_size is {self.calibration_size}; it is at least 1.")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values for JSON; what recipes did not always have is left out where it says nothing."""
-        values = asdict(self)
-        for name in ("allowed_drop", "graph", "seven_bits"):
-            if values[name] == getattr(Recipe, name):
-                del values[name]
-        return values
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
-        """Read what `to_json` wrote; an unknown setting is an error."""
-        if not isinstance(values, Mapping):
-            raise ValueError(f"the recipe is {values!r:.60}, where fields by name are expected")
-        known = {item.name for item in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise UsageError(f"The plan's recipe has unknown settings: {', '.join(unknown)}.")
-        tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls(**{**values, **tuples})
-
-    @property
-    def key(self) -> str:
-        """Return a short fingerprint of the settings."""
-        return _digest(self.to_json())
-
-    @property
-    def sketch(self) -> "Recipe":
-        """Return the quickest recipe that makes the same operations: what differs are ranges, biases and weights."""
-        quick = replace(self, activation_range="default", bias_correction="none", seven_bits="first")
-        return replace(quick, calibration_size=SKETCH_SIZE)
 
 
 @dataclass(frozen=True)
@@ -123,6 +54,17 @@ class Plan:
                 )
 
     @property
+    def title(self) -> str:
+        """Return what the plan is called where people read it; `name` is the recipe as it is typed."""
+        return title(self.name, self.recipe)
+
+    @property
+    def full_title(self) -> str:
+        """Return the title, and the numbers of the recipe, by which plans of the same operations differ."""
+        behind = numbers(self.recipe)
+        return f"{self.title} ({behind})" if behind else self.title
+
+    @property
     def is_float(self) -> bool:
         """Tell whether nothing is quantized."""
         return self.recipe is None
@@ -137,7 +79,7 @@ class Plan:
         """Return a short fingerprint of what is built and served; its name, its budget and the names of layers aside."""
         values = replace(self, normal=None).to_json()
         del values["budget"]
-        return _digest({**values, "name": ""})
+        return digest({**values, "name": ""})
 
     def renamed(self, name: str) -> "Plan":
         """Return the same plan under another name."""
@@ -193,18 +135,3 @@ class Plan:
             return cls.from_json(read_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"'{path}' is not a valid plan file: {error}. Give the plan.json of a result.") from error
-
-
-def _digest(values: Any) -> str:
-    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@functools.cache
-def _setting_types() -> dict[str, Any]:
-    return typing.get_type_hints(Recipe)
-
-
-def _described(hint: Any) -> str:
-    if typing.get_origin(hint) is Literal:
-        return f"one of {', '.join(typing.get_args(hint))}"
-    return "a list of names" if typing.get_origin(hint) is tuple else str(getattr(hint, "__name__", hint))

@@ -7,6 +7,8 @@ COMFORT = 0.5
 """The share of the budget that a plan leaves unused when it need not be made safer: the data of the search flatter."""
 SAVING = 0.01
 """The least saving, relative to float, that is worth calibrating, building or scoring for: less is lost in noise."""
+HARM = 1.5
+"""A part that makes the outputs diverge this many times more does harm, whatever few samples score."""
 PLAIN = "default"
 """The part that changes nothing: what a recipe without parts is written as."""
 PartNames = tuple[str, ...]

@@ -305,6 +305,11 @@ class Trial:
     predicted: float | None = None
     memory_bytes: int | None = None
 
+    @property
+    def was_built(self) -> bool:
+        """Tell whether the plan, or a sketch of it, could be built and run."""
+        return self.timing is not None or self.divergence is not None
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         scores = {

@@ -174,7 +174,7 @@ class Losses:
         cause = self._causes(plan)[-1]
         if plan.is_float:
             return f"The process that measured the float model was lost: {cause}."
-        return f"{plan.name} cost the process that measured it, and is left out: {cause}."
+        return f"{plan.full_title} cost the process that measured it, and is left out: {cause}."
 
     def limit(self, plan: Plan) -> float:
         """Return the seconds that a measurement of a plan may take."""

@@ -13,9 +13,10 @@ import openvino
 from ovquant import runtime
 from ovquant.domain.content import content_digest
 from ovquant.domain.files import written
-from ovquant.domain.plan import NormalForm, Plan, Recipe
+from ovquant.domain.plan import NormalForm, Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.split import Splits, draw
 from ovquant.errors import ModelError
 from ovquant.graph.fingerprint import constant_bytes, fingerprint

@@ -130,7 +130,7 @@ class Probing:
                 # Nothing to choose: what does not compile is ranked behind everything that runs.
                 yield group, Measured(gain, value["cost"], value["error"], value["luck"])
             done += len(heat)
-            self.models.progress(f"measuring the layers of {self.plan.name}", done, len(groups))
+            self.models.progress(f"measuring the layers of {self.plan.full_title}", done, len(groups))
 
     def _whole(self) -> float:
         """Return the divergence of the recipe with no layer put back."""
@@ -175,7 +175,7 @@ class Probing:
     def _recipe(self) -> openvino.CompiledModel:
         compiled = self._compile(self.quantized.build(()))
         if compiled is None:
-            raise CompileError(f"The plan {self.plan.name} compiled before and does not any more.")
+            raise CompileError(f"The plan {self.plan.full_title} compiled before and does not any more.")
         return compiled
 
     def _compile(self, model: openvino.Model) -> openvino.CompiledModel | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import openvino
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.quantization import Quantized, quantizer
 
 if TYPE_CHECKING:

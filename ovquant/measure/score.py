@@ -128,7 +128,7 @@ class Scorer:
             resample, key["groups"] = resampler(len(data), groups=data.groups, seed=self.models.seed), bool(data.groups)
 
         def measure() -> list[dict[str, Any]]:
-            what = f"{plan.name} on {split}{which}"
+            what = f"{plan.full_title} on {split}{which}"
             how: dict[str, Any] = {"what": what, "seen": seen, "resample": resample, "whose": _called(plan)}
             found = self.run(self.models.compiled(plan), data, **how)
             return [asdict(item) for item in found]
@@ -179,4 +179,4 @@ def refuse_nan(plan: Plan, mine: Sequence[Evaluation], truth: Sequence[Evaluatio
 
 def _called(plan: Plan) -> str:
     """Return what messages call the model of a plan."""
-    return f"the float model ({plan.name})" if plan.is_float else f"the plan {plan.name}"
+    return f"the float model ({plan.full_title})" if plan.is_float else f"the plan {plan.full_title}"

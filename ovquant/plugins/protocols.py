@@ -13,7 +13,7 @@ from ovquant.domain.sample import Outputs, Sample
 if TYPE_CHECKING:
     import openvino
 
-    from ovquant.domain.plan import Recipe
+    from ovquant.domain.recipe import Recipe
     from ovquant.domain.result import ResultRecord
     from ovquant.domain.table import Proposal, Table
 

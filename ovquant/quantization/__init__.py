@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import openvino
 
 from ovquant.domain.layer import Layer
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.graph.names import MadeUp, with_unique_names
 from ovquant.graph.precision import is_quantized, layer_precisions, precisions
 from ovquant.quantization.needs import needed_bytes

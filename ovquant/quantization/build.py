@@ -10,7 +10,7 @@ import nncf
 import openvino
 from nncf.common.logging import nncf_logger
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import operation_types
 from ovquant.graph.names import with_unique_names

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import openvino
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Array
 
 HELD = {"mean-quantile": 2.0, "histogram": 1.5}

@@ -19,7 +19,7 @@ from nncf.quantization.algorithms.bias_correction.algorithm import BiasCorrectio
 from nncf.quantization.algorithms.pipeline import Pipeline, collect_statistics
 from nncf.quantization.algorithms.post_training.pipeline import create_ptq_pipeline
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 
 Key = tuple[Any, ...]
 PLACES = ("model_type", "smooth_convolution", "smooth_matmul", "preset", "keep_float_types", "keep_float_names")

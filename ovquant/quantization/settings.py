@@ -12,7 +12,7 @@ from nncf.quantization.advanced_parameters import (
 )
 from nncf.quantization.range_estimator import RangeEstimatorParameters, RangeEstimatorParametersSet
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 
 _RANGES = {
     "minmax": RangeEstimatorParametersSet.MINMAX,

@@ -122,14 +122,14 @@ class Walk:
             safest = walked[0].holdout
             if safest.main.level is None:
                 self.notes.append(
-                    f"The safest of the faster plans, {walked[0].plan.name}, lost {lost(safest)} on the holdout: about that is "
+                    f"The safest of the faster plans, {walked[0].plan.full_title}, lost {lost(safest)} on the holdout: about that is "
                     "the tightest budget within reach."
                 )
             else:
                 sure = [f"{part.bound:.2g} in {part.name}" for part in safest.all if part.bound is not None]
                 self.notes.append(
                     f"The tightest drop that a faster plan surely holds, with the confidence asked for: {', '.join(sure)} "
-                    f"({walked[0].plan.name})."
+                    f"({walked[0].plan.full_title})."
                 )
             return
         rows = [(row, trial) for row, trial in self.standings.rows() if not row.failed and row.cost_high < 1]
@@ -137,7 +137,7 @@ class Walk:
             _, trial = min(rows, key=lambda pair: (pair[0].excess, pair[1].plan.name))
             assert trial.search is not None
             self.notes.append(
-                f"Of the plans faster than float the most accurate, {trial.plan.name}, lost {lost(trial.search)} on the search "
+                f"Of the plans faster than float the most accurate, {trial.plan.full_title}, lost {lost(trial.search)} on the search "
                 "split: about that is the tightest budget within reach."
             )
 
@@ -199,7 +199,7 @@ class Walk:
         try:
             score = self.bench.instruments.score(trial.plan, "holdout", budget, level=level, before=before)
         except FAILURES as error:
-            self.notes.append(f"{trial.plan.name} could not be scored on the holdout: {error}")
+            self.notes.append(f"{trial.plan.full_title} could not be scored on the holdout: {error}")
             return replace(trial, problem=str(error))
         seen = replace(trial, holdout=score.at_use(number))
         self.standings.update([seen])
@@ -251,9 +251,13 @@ class Walk:
 def within_reach(standings: Standings) -> list[str]:
     """Say which limits of latency and size no plan holds, and which ones would be held."""
     budget, baseline = standings.judge.budget, standings.judge.baseline
-    timed = [(trial.timing.p50_ms, trial.plan.name) for trial in (baseline, *standings.trials.values()) if trial.timing]
+    timed = [
+        (trial.timing.p50_ms, trial.plan.full_title) for trial in (baseline, *standings.trials.values()) if trial.timing
+    ]
     sized = [
-        (trial.size_bytes, trial.plan.name) for trial in (baseline, *standings.trials.values()) if trial.size_bytes
+        (trial.size_bytes, trial.plan.full_title)
+        for trial in (baseline, *standings.trials.values())
+        if trial.size_bytes
     ]
     found = []
     if budget.max_latency_ms is not None and timed and min(timed)[0] > budget.max_latency_ms:
@@ -280,21 +284,21 @@ def undecided(trial: Trial, scores: Scores) -> str:
         if part.needed is not None and not part.holds
     ]
     more = f" About {'; '.join(counts)} would decide." if counts else ""
-    return f"{trial.plan.name} may well be inside the budget, but is not proven to be: {', '.join(what)}.{more}"
+    return f"{trial.plan.full_title} may well be inside the budget, but is not proven to be: {', '.join(what)}.{more}"
 
 
 def not_shown(trial: Trial) -> str:
     """Say that a plan holds the budget, that nobody knows whether it is faster, and what would tell."""
     assert trial.timing is not None
     return (
-        f"{trial.plan.name} holds the budget, and takes {_share(trial.timing)}: that it is faster is not shown. "
+        f"{trial.plan.full_title} holds the budget, and takes {_share(trial.timing)}: that it is faster is not shown. "
         "Repeat the run on an idle machine; the plan lies in the folder candidate."
     )
 
 
 def why_not(before: Trial, now: Trial, row: TrialRow) -> str:
     """Say why a plan that looked faster than float and inside the budget was not walked."""
-    name = now.plan.name
+    name = now.plan.full_title
     if row.failed or now.search is None or now.timing is None or before.search is None:
         return f"{name} looked faster than float and inside the budget, and could not be measured again: {now.problem}"
     if row.excess > 0:

@@ -38,6 +38,11 @@ class Judge:
         return self.budget.max_drop is None
 
     @property
+    def by_speed(self) -> bool:
+        """Tell whether the search is for the fastest plan: then one that is no faster than another is of no use."""
+        return not self.minimises_drop and self.objective != "size"
+
+    @property
     def unit(self) -> float:
         """Return the excess that counts like one whole budget."""
         return LIMIT_UNIT if self.minimises_drop else self.allowed_drop

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 
 from ovquant.domain.budget import Budget
 from ovquant.domain.holdout_log import level_of
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
 from ovquant.domain.prediction import predicted_cost
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import COMFORT, SAVING, Calibration, Candidate, PartNames, Probe, Table
 from ovquant.domain.trial import Score, Trial
 from ovquant.errors import MetricError, UsageError
@@ -20,6 +21,7 @@ from ovquant.plugins.protocols import Strategy
 from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
 from ovquant.search.numbers import choose_numbers
+from ovquant.search.sketches import dismissed
 from ovquant.search.standings import Offer, Standings, front
 
 CONFIRMED_HEATS = 6
@@ -150,16 +152,14 @@ class Search:
         except FAILURES as error:
             (standings.pairs if wish.pairs else standings.layers)[wish.parts] = ()
             self.notes.append(
-                f"The layers of {plan.name} could not be measured, and none was put back to float: {error}"
+                f"The layers of {plan.full_title} could not be measured, and none was put back to float: {error}"
             )
 
     def _try(self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial]) -> None:
         judge = standings.judge
         plan = self.plan_of(candidate, standings)
         predicted = self.bench.predicted(plan, lambda: predicted_cost(table, candidate))
-        trial = self._sketched(plan, candidate.parts, table, standings) or self.bench.trial(
-            plan, self.budget, lambda trial: self._pointless(trial, standings), glance=not self.pareto
-        )
+        trial = self._measured(plan, candidate, standings)
         standings.trials[candidate] = trial if judge.minimises_drop else replace(trial, predicted=predicted)
         self._record(candidate, plan, trial)
         row = judge.row(candidate, trial)
@@ -170,6 +170,13 @@ class Search:
         self.on_trial(standings.trials[candidate])
         self._prune(standings)
         self._hand_on(standings)
+
+    def _measured(self, plan: Plan, candidate: Candidate, standings: Standings) -> Trial:
+        """Return the trial of a plan, which is short where it is clear beforehand that it cannot be the best."""
+        known = None if self.pareto else dismissed(plan, candidate, standings, self.bench)
+        return known or self.bench.trial(
+            plan, self.budget, lambda trial: self._pointless(trial, standings), glance=not self.pareto
+        )
 
     def _record(self, candidate: Candidate, plan: Plan, trial: Trial) -> None:
         """Record what was tried as what, so that a profile can be solved again."""
@@ -194,35 +201,6 @@ class Search:
             self._handed = best.plan.key
             self.on_best(best)
 
-    def _sketched(self, plan: Plan, parts: PartNames, table: Table, standings: Standings) -> Trial | None:
-        """Time a recipe with next to no calibration; return its trial where it is no faster than one that is good enough.
-
-        Operations take a model's time, not the ranges and biases that calibration finds, and it takes longest of all.
-        """
-        good = [
-            row
-            for row in table.trials
-            # With a part less a recipe is no safer.
-            if not row.candidate.float_layers
-            and (table.comfortable(row) or (row.inside and set(row.candidate.parts) > set(parts)))
-        ]
-        if plan.recipe is None or plan.layers or plan.recipe.algorithm != "post-training" or not good:
-            return None
-        if self.pareto or not by_speed(standings.judge):
-            return None
-        best = min(good, key=lambda row: (row.cost, row.candidate.parts))
-        sketch = replace(plan, recipe=plan.recipe.sketch)
-        try:
-            timing = self.bench.instruments.timing(sketch)
-        except FAILURES:
-            # The whole trial says what is wrong with it, or moves to f32.
-            return None
-        self.bench.instruments.let_go([sketch])
-        if timing.ratio < best.cost - SAVING:
-            return None
-        name = self.plan_of(best.candidate, standings).name
-        return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")
-
     def _score_further(self, candidate: Candidate, standings: Standings) -> None:
         """Score a plan on more samples than a glance takes where only that tells whether it is the best so far."""
         judge, trial = standings.judge, standings.trials[candidate]
@@ -233,7 +211,7 @@ class Search:
 
     def _confirm(self, standings: Standings) -> None:
         """Time the plan that looks best over more compilations: of many, the best is mostly also the luckiest."""
-        if not by_speed(standings.judge):
+        if not standings.judge.by_speed:
             return
         for _ in range(len(standings.trials)):
             best = standings.best()
@@ -251,13 +229,13 @@ class Search:
     def _pointless(self, trial: Trial, standings: Standings) -> str:
         """Say which plan inside the budget is surely cheaper and safe enough, so that this one cannot be returned."""
         judge = standings.judge
-        if self.pareto or not by_speed(judge):
+        if self.pareto or not judge.by_speed:
             return ""
         low = judge.cost_low(trial)
         for row, other in standings.inside():
             nearer = trial.divergence is not None and row.divergence <= trial.divergence
             if row.cost_high < low and (nearer or row.excess <= -COMFORT * judge.unit):
-                return f"not scored: {other.plan.name} is inside the budget and surely cheaper"
+                return f"not scored: {other.plan.full_title} is inside the budget and surely cheaper"
         return ""
 
     def plan_of(self, candidate: Candidate, standings: Standings) -> Plan:
@@ -297,11 +275,6 @@ def kept(until: float, judge: Judge) -> float:
     assert judge.baseline.timing is not None
     scoring = 2 * judge.proving * judge.baseline.timing.float_p50_ms / 1000
     return max(0.0, min(RACE_SECONDS + scoring, MOST_KEPT * (until - time.monotonic())))
-
-
-def by_speed(judge: Judge) -> bool:
-    """Tell whether the search is for the fastest plan: then one that is no faster than another is of no use."""
-    return not judge.minimises_drop and judge.objective != "size"
 
 
 def doubts_of(truth: Sequence[Evaluation], conditions: Conditions) -> list[str]:

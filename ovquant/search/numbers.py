@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from itertools import islice, product
 
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import PLAIN, CalibrationRow, Candidate, PartNames, Table
 from ovquant.measure.workbench import Workbench
 from ovquant.search.standings import Standings

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.plugins.protocols import RecipePart
 from ovquant.plugins.spec import create, parse_options
 from ovquant.testing.plugins import PluginContract

@@ -12,8 +12,9 @@ import pytest
 import ovquant
 from ovquant.api.apply import carried_budget, judged
 from ovquant.domain.budget import Budget, Drop, Limit
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Sample
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import MetricError, ModelError, OutputError, UsageError

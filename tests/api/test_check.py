@@ -54,7 +54,7 @@ def test_a_result_is_scored_and_timed_beside_its_float_model(folder: Path) -> No
     checked = ovquant.check(str(folder), data=NEW)
     assert (checked.verdict, checked.plan) == ("met", "default")
     # Whether it is faster, the machine says.
-    assert set(checked.notes) <= {"default is slower than float here."}
+    assert set(checked.notes) <= {"int8 is slower than float here."}
     assert (checked.score.samples, checked.score.float_value, checked.score.main.metric) == (80, 1.0, "Accuracy")
     assert checked.score.main.look == 1
     assert checked.timing.heats == 8
@@ -122,7 +122,7 @@ def test_one_that_is_slower_here_is_said(folder: Path, races: Races) -> None:
     assert ovquant.check(folder, data=NEW).notes == ()
     races.low = 1.01
     checked = ovquant.check(folder, data=NEW)
-    assert (checked.verdict, checked.notes) == ("met", ("default is slower than float here.",))
+    assert (checked.verdict, checked.notes) == ("met", ("int8 is slower than float here.",))
 
 
 def test_both_are_timed_as_they_are_served(folder: Path, races: Races) -> None:

@@ -20,7 +20,8 @@ from ovquant.api.options import (
     read_options,
 )
 from ovquant.domain.budget import Budget, Drop
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.errors import UsageError
 from ovquant.runtime import Deployment
 from tests.api.models import QUICK, linear, samples

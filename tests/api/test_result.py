@@ -13,7 +13,8 @@ import torch
 import ovquant
 from ovquant.domain.budget import Budget
 from ovquant.domain.digest import model_digest
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.record import Record
 from ovquant.errors import ModelError, OutputError, UsageError
 from ovquant.runtime import int8_arithmetic

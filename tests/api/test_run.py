@@ -13,8 +13,9 @@ import pytest
 import ovquant
 from ovquant.api.run import plain_notes, plainly
 from ovquant.domain.budget import Budget, Drop
-from ovquant.domain.plan import NormalForm, Plan, Recipe
+from ovquant.domain.plan import NormalForm, Plan
 from ovquant.domain.profile import Profile
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.result import Data
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import shared

@@ -9,8 +9,9 @@ import pytest
 
 import ovquant
 from ovquant.api.workspace import Work, save_plan
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
 from ovquant.domain.profile import PROFILE_SCHEMA
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.record import Record
 from ovquant.domain.trial import Trial
 from ovquant.errors import ModelError, OutputError

@@ -1,33 +1,22 @@
-"""Recipes and plans: their keys, and that what is written is what is read."""
+"""Plans and trials: their keys, and that what is written is what is read."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovquant.domain.plan import FLOAT, PLAN_SCHEMA, NormalForm, Plan, Recipe
+from ovquant.domain.plan import FLOAT, PLAN_SCHEMA, NormalForm, Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import UsageError
+from tests.domain.test_recipe import recipes
 
 names = st.text(min_size=1, max_size=12)
 numbers = st.floats(-1e9, 1e9)
-HINTS = get_type_hints(Recipe)
-recipes = st.builds(
-    Recipe,
-    **{
-        name: st.sampled_from(get_args(HINTS[name]))
-        for name in ("algorithm", "preset", "model_type", "bias_correction", "activation_range")
-    },
-    smooth_convolution=st.none() | st.floats(0, 1),
-    smooth_matmul=st.none() | st.floats(0, 1),
-    keep_float_types=st.lists(names, max_size=3).map(tuple),
-    keep_float_names=st.lists(names, max_size=3).map(tuple),
-    calibration_size=st.integers(1, 1000),
-)
 plans = st.builds(
     Plan,
     names,
@@ -59,11 +48,6 @@ def through_json(values: Any) -> Any:
     return json.loads(json.dumps(values))
 
 
-@given(recipes)
-def test_recipe_round_trip(recipe: Recipe) -> None:
-    assert Recipe.from_json(through_json(recipe.to_json())) == recipe
-
-
 @given(plans)
 def test_plan_round_trip(plan: Plan) -> None:
     again = Plan.from_json(through_json(plan.to_json()))
@@ -81,27 +65,6 @@ def test_plan_file_round_trip(tmp_path: Path) -> None:
     plan.save(tmp_path / "plan.json")
     assert Plan.load(tmp_path / "plan.json") == plan
     assert json.loads((tmp_path / "plan.json").read_text())["schema"] == PLAN_SCHEMA
-
-
-def test_every_setting_is_in_the_key() -> None:
-    changes: dict[str, Any] = {
-        "algorithm": "weights",
-        "preset": "mixed",
-        "model_type": "transformer",
-        "bias_correction": "none",
-        "activation_range": "histogram",
-        "smooth_convolution": 0.5,
-        "smooth_matmul": 0.5,
-        "keep_float_types": ("Add",),
-        "keep_float_names": ("head",),
-        "calibration_size": 5,
-        "allowed_drop": 0.01,
-        "graph": "normalised",
-        "seven_bits": "all",
-    }
-    assert set(changes) == {item.name for item in fields(Recipe)}
-    keys = {replace(Recipe(), **{name: value}).key for name, value in changes.items()}
-    assert len(keys | {Recipe().key}) == len(changes) + 1
 
 
 def test_recipes_and_plans_of_before_keep_their_keys() -> None:
@@ -161,11 +124,6 @@ def test_another_schema_is_refused() -> None:
         Plan.from_json({**Plan().to_json(), "schema": 99})
 
 
-def test_an_unknown_setting_is_refused() -> None:
-    with pytest.raises(UsageError, match="unknown settings: speed"):
-        Recipe.from_json({**Recipe().to_json(), "speed": "high"})
-
-
 @pytest.mark.parametrize(
     "content",
     ["", "{", "[]", "3", "null", '"plan"', "{}", '{"schema": 1}', '{"schema": 1, "name": "a", "recipe": 3}'],
@@ -183,12 +141,3 @@ def test_a_missing_or_binary_plan_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="not a valid plan file"):
         Plan.load(tmp_path / "plan.json")
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [("preset", "fast"), ("calibration_size", "many"), ("keep_float_types", "Add"), ("algorithm", None)],
-)
-def test_a_setting_with_a_senseless_value_is_refused(setting: str, value: Any) -> None:
-    with pytest.raises(UsageError, match=setting):
-        Recipe.from_json({**Recipe().to_json(), setting: value})

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ovquant.domain.budget import Budget, Drop, Limit
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.result import CANDIDATE, Checked, Data, Provenance, ResultRecord, versions
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import UsageError

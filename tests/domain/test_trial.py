@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 
 

@@ -16,7 +16,7 @@ import pytest
 import ovquant
 from ovquant.demo.fetch import recogniser
 from ovquant.demo.words import Words, exact, read
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.graph.names import with_unique_names
 from ovquant.graph.normalise import normalised
 from ovquant.graph.precision import is_quantized

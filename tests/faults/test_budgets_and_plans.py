@@ -9,7 +9,8 @@ import pytest
 from openvino import opset13 as ops
 
 import ovquant
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Sample
 from ovquant.domain.trial import Score, Scores
 from ovquant.errors import UsageError

@@ -62,7 +62,7 @@ def test_a_candidate_that_ends_its_process_twice_is_left_out_and_named(tmp_path:
     cause = "it crashed (signal 11, Segmentation fault)"
     found = quantized(tmp_path, "segfault", 2)
     assert (found.verdict, found.plan.name) == ("met", "mixed")
-    problem = f"default cost the process that measured it, and is left out: {cause}."
+    problem = f"int8 cost the process that measured it, and is left out: {cause}."
     assert [trial.problem for trial in found.trials] == [problem, ""]
     assert problem in found.notes
     assert (tmp_path / "count").read_text() == ".."
@@ -101,7 +101,7 @@ def test_a_resumed_run_does_not_try_it_again(tmp_path: Path) -> None:
     found = quantized(tmp_path, "abort", 2)
     assert found.plan.name == "mixed"
     assert (tmp_path / "count").read_text() == ".."
-    assert any("default cost the process" in note for note in found.notes)
+    assert any("int8 cost the process" in note for note in found.notes)
 
 
 def test_float_is_named_where_it_is_float(tmp_path: Path) -> None:

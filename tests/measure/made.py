@@ -7,8 +7,9 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits, split_data
 from ovquant.measure.instruments import Local

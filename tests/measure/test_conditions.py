@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.measure.conditions import float_plan, reference_plan
 from ovquant.runtime import Deployment
 from tests.measure.made import instruments, plan, splits

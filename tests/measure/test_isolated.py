@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ovquant.domain.budget import Budget, Drop
-from ovquant.domain.plan import Recipe
 from ovquant.domain.profile import Profile
+from ovquant.domain.recipe import Recipe
 from ovquant.errors import DataError, LostError, MetricError
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.isolated import LIMIT_SECONDS, LIMIT_TIMES, Isolated
@@ -82,7 +82,7 @@ def test_each_measurement_is_tried_twice(
 def test_then_the_plan_is_left_out_whatever_is_asked_of_it(tmp_path: Path, conditions: Conditions) -> None:
     processes = Processes(conditions, CRASH, 1, LostError("it was killed"))
     made = isolated(tmp_path, processes)
-    verdict = "default cost the process that measured it, and is left out: it was killed."
+    verdict = "int8 cost the process that measured it, and is left out: it was killed."
     assert made.timing(plan()) == 1
     for _ in range(2):
         with pytest.raises(LostError, match=verdict):

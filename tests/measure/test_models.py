@@ -13,7 +13,8 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from ovquant.domain.plan import NormalForm, Plan, Recipe
+from ovquant.domain.plan import NormalForm, Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits, split_data
 from ovquant.errors import ModelError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.measure.recent import Recent
 from ovquant.quantization import quantize
 from tests.measure.made import network

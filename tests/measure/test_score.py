@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ovquant.domain.budget import Budget, Drop, Limit
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Score, Scores
 from ovquant.errors import MetricError
 from ovquant.measure.score import Scorer

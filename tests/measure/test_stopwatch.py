@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Timing
 from ovquant.measure import stopwatch
 from ovquant.measure.stopwatch import Stopwatch, race, race_heats

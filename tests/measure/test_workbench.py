@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ovquant.domain.budget import Budget, Drop, Limit
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
 from ovquant.domain.profile import COMPARABLE
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Timing, Trial
 from ovquant.errors import CompileError, MetricError, UsageError
 from ovquant.measure.instruments import Local

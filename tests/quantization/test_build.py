@@ -6,7 +6,7 @@ import numpy as np
 import openvino
 import pytest
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import fingerprint
 from ovquant.graph.precision import is_quantized, precisions

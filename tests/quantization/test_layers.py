@@ -10,7 +10,7 @@ from openvino import opset13 as ops
 
 import ovquant
 from ovquant import Sample
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.quantization import quantize
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}

@@ -9,7 +9,7 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Array
 from ovquant.quantization import needed_bytes
 
@@ -70,7 +70,7 @@ def test_the_estimate_is_within_a_factor_of_two_and_a_half(estimator: str) -> No
 import re, sys
 from pathlib import Path
 from dataclasses import replace
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.quantization import needed_bytes, quantize
 from tests.quantization.test_needs import request, stack
 import nncf

@@ -7,7 +7,7 @@ import numpy as np
 import openvino
 import pytest
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.graph.fingerprint import fingerprint
 from ovquant.quantization import quantizer
 from ovquant.quantization.settings import quantize_arguments

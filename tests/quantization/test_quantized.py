@@ -10,7 +10,7 @@ import pytest
 from openvino import opset13 as ops
 
 from ovquant.domain.layer import Layer
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.graph.precision import is_quantized, precisions
 from ovquant.quantization import quantize
 from ovquant.quantization.quantized import Quantized, compress_quantized_weights, with_known_shapes

@@ -9,7 +9,7 @@ import pytest
 from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
 from nncf.quantization.range_estimator import RangeEstimatorParameters, RangeEstimatorParametersSet
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.graph.precision import precisions
 from ovquant.quantization import quantize
 from ovquant.quantization.settings import ignored_scope, quantize_arguments

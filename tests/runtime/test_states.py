@@ -96,7 +96,7 @@ def test_no_guard_watches_a_model_that_keeps_state(how: dict[str, Any]) -> None:
 
 def test_calibration_begins_clean() -> None:
     """The ranges of one sample, calibrated with again and again, are those of calibrating with it once."""
-    from ovquant.domain.plan import Recipe
+    from ovquant.domain.recipe import Recipe
     from ovquant.quantization import quantize
 
     def largest(calibration: Sequence[Any]) -> float:

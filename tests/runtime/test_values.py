@@ -121,7 +121,7 @@ def test_a_model_of_bfloat16_is_quantized_by_its_own_ranges() -> None:
 
 
 def test_a_layer_of_bfloat16_is_put_back_to_float() -> None:
-    from ovquant.domain.plan import Recipe
+    from ovquant.domain.recipe import Recipe
     from ovquant.quantization import quantize
 
     model = network(torch.bfloat16)

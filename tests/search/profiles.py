@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import LayerRow
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 

@@ -82,7 +82,7 @@ def test_why_a_plan_that_looked_good_was_not_walked_is_said(tmp_path: Path) -> N
     outcome = hunt.run()
     assert outcome.verdict == "float"
     assert any(
-        "default is inside the budget" in note and "1.050 (1.030 to 1.070)" in note and "40%" in note
+        "int8 is inside the budget" in note and "1.050 (1.030 to 1.070)" in note and "40%" in note
         for note in outcome.notes
     )
 
@@ -101,7 +101,7 @@ def test_with_a_confidence_only_what_is_proven_is_returned(tmp_path: Path) -> No
     assert (outcome.verdict, outcome.chosen.plan.name) == ("met", "weights")
     assert outcome.chosen.holdout is not None
     assert outcome.chosen.holdout.certified
-    assert any("default may well be inside" in note and "500 samples" in note for note in outcome.notes)
+    assert any("int8 may well be inside" in note and "500 samples" in note for note in outcome.notes)
 
 
 def test_where_nothing_is_proven_the_verdict_is_inconclusive(tmp_path: Path) -> None:
@@ -115,9 +115,9 @@ def test_a_verdict_of_float_names_the_tightest_budget_within_reach(tmp_path: Pat
     hunt, _ = search(tmp_path / "sure", ratios=RATIOS, holdout_drops={"weights": 0.3})
     outcome = confident(hunt).run()
     assert outcome.verdict == "float"
-    assert any("surely holds" in note and "0.31 in accuracy (weights)" in note for note in outcome.notes)
+    assert any("surely holds" in note and "0.31 in accuracy (int8 weights)" in note for note in outcome.notes)
     hunt, _ = search(tmp_path / "points", ratios=RATIOS, holdout_drops={"weights": 0.3})
-    assert any("weights, lost 0.3 in accuracy on the holdout" in note for note in hunt.run().notes)
+    assert any("int8 weights, lost 0.3 in accuracy on the holdout" in note for note in hunt.run().notes)
     hunt, _ = search(tmp_path / "none", ratios=RATIOS)
     outcome = replace(hunt, budget=Budget(Drop(0.0), floor=1.1)).run()
     assert any("tightest budget within reach" in note for note in outcome.notes)
@@ -300,7 +300,7 @@ def test_where_nothing_fits_or_what_fits_fails_it_is_infeasible(tmp_path: Path) 
     outcome, walked = limited(tmp_path / "none", 0.4)
     assert (outcome.verdict, outcome.walked) == ("infeasible", ())
     assert outcome.notes == (
-        "The fastest of all that was measured, default, takes 0.5 ms: about that is the tightest --max-latency within reach.",
+        "The fastest of all that was measured, int8, takes 0.5 ms: about that is the tightest --max-latency within reach.",
     )
     assert set(walked) == {"float", "float-f32"}
     outcome, _ = limited(tmp_path / "failed", 0.55, holdout_drops={"default": 0.5})
@@ -382,7 +382,7 @@ def test_what_would_decide_is_said_of_what_does_not_hold() -> None:
     sure, open_ = (part(0.01, -0.01, level=0.05, p_value=value, needed=4000) for value in (0.01, 0.2))
     said = undecided(made, Scores((sure, replace(open_, metric="wer"))))
     assert said == (
-        "mixed may well be inside the budget, but is not proven to be: wer. About 4,000 samples for wer, of which there are "
+        "int8 may well be inside the budget, but is not proven to be: wer. About 4,000 samples for wer, of which there are "
         "1,500 would decide."
     )
     assert undecided(made, Scores((replace(open_, needed=None),))).endswith("not proven to be: accuracy.")
@@ -391,7 +391,7 @@ def test_what_would_decide_is_said_of_what_does_not_hold() -> None:
 def test_a_speed_that_is_not_shown_is_said_with_its_interval() -> None:
     timing = Timing(9.9, 11, 10, 11, 0.99, 0.97, 1.01, 100, 8, 0.2)
     assert not_shown(replace(trial("mixed"), timing=timing)).startswith(
-        "mixed holds the budget, and takes 0.990 (0.970 to 1.010) of float's time over 8 compilations, while other work had "
+        "int8 holds the budget, and takes 0.990 (0.970 to 1.010) of float's time over 8 compilations, while other work had "
         "20% of the processors: that it is faster is not shown."
     )
 
@@ -414,5 +414,5 @@ def test_why_a_plan_was_not_walked_is_said(changes: dict[str, Any], said: str) -
     before, made = trial("mixed"), {name: changes[name] for name in ("drop", "ratio") if name in changes}
     now = replace(trial("mixed", **made), **{name: value for name, value in changes.items() if name not in made})
     note = why_not(before, now, judge(drop=0.01).row(CANDIDATE, now))
-    assert note.startswith("mixed ")
+    assert note.startswith("int8 ")
     assert said in note

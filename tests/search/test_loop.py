@@ -56,7 +56,7 @@ def test_a_recipe_no_faster_than_a_safe_one_is_not_calibrated(tmp_path: Path) ->
     quantized = models.quantized
     models.quantized = lambda recipe: calibrated.append(recipe.calibration_size) or quantized(recipe)  # type: ignore[method-assign,func-returns-value]
     trials = {trial.plan.name: trial for trial in hunt.run().trials}
-    assert "not calibrated: weights is inside the budget and no slower" in trials["mixed"].problem
+    assert "not calibrated: int8 weights is inside the budget and no slower" in trials["mixed"].problem
     assert trials["mixed"].search is None
     assert not trials["default"].problem
 
@@ -73,7 +73,9 @@ def test_a_slower_plan_is_scored_only_where_it_is_nearer_to_float(
     first, second = hunt.explore().standings.trials.values()
     assert first.search is not None
     assert (second.search is not None) is scored
-    assert second.problem == ("" if scored else f"not scored: {faster} is inside the budget and surely cheaper")
+    assert second.problem == (
+        "" if scored else f"not scored: {first.plan.full_title} is inside the budget and surely cheaper"
+    )
 
 
 def test_nothing_is_noted_of_a_float_model_that_is_served_in_f32(tmp_path: Path) -> None:

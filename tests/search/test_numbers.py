@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import Calibration, Candidate
 from ovquant.errors import ModelError
 from ovquant.plugins.recipes import read_recipe

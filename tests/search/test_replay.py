@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ovquant.domain.budget import Budget, Drop
-from ovquant.domain.plan import Recipe
 from ovquant.domain.profile import Profile
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import LayerRow
 from ovquant.domain.trial import Trial
 from ovquant.errors import UsageError

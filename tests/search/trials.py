@@ -1,7 +1,8 @@
 """Trials, and a judge of them, made by hand."""
 
 from ovquant.domain.budget import Budget, Drop
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import Candidate
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.search.judge import Judge

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.plugins.registry import Registry
 
 RECIPES = Registry("recipes")

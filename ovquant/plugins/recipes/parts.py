@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 
 
 @dataclass(frozen=True)

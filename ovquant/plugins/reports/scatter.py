@@ -65,7 +65,7 @@ def points_of(result: "ResultRecord") -> list[Point]:
         if trial.search is None or cost is None or not math.isfinite(trial.search.drop):
             continue
         drop = trial.search.drop
-        title = f"{trial.plan.name}: {cost:.3f} of float, drop {decimal(drop)}"
+        title = f"{trial.plan.full_title}: {cost:.3f} of float, drop {decimal(drop)}"
         points.append(Point(cost, drop, title, _kind(trial, result)))
     return points
 

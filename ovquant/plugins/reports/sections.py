@@ -37,7 +37,7 @@ def summary(result: "ResultRecord") -> Section:
     whole, timing = result.trial.holdout or result.trial.search, result.trial.timing
     score = None if whole is None else whole.main
     rows = [*_score_rows(result, score), *_timing_rows(result, timing), _size_row(result), *_memory_rows(result)]
-    return Section("Summary", ("", "float", f"returned: {result.plan.name}"), tuple(rows), _summary_remark(score))
+    return Section("Summary", ("", "float", f"returned: {result.plan.title}"), tuple(rows), _summary_remark(score))
 
 
 def walk(result: "ResultRecord") -> Section:
@@ -50,7 +50,7 @@ def walk(result: "ResultRecord") -> Section:
         main = score.main
         passed = _passed(score, main.level) + ("" if score.holds else ": the walk ends")
         measured = (decimal(main.value), signed(main.drop), interval(main.low, main.high) or NONE)
-        rows.append((str(place), trial.plan.name, *measured, _p_value(score.nearest), _speed(trial), passed))
+        rows.append((str(place), trial.plan.full_title, *measured, _p_value(score.nearest), _speed(trial), passed))
     return Section(
         "Walk over the holdout",
         ("", "plan", result.metric, "drop", "95 % interval", "p", "speed-up", ""),
@@ -135,7 +135,7 @@ def front(result: "ResultRecord") -> Section:
             main = score.main
             measured = (decimal(main.value), signed(main.drop), interval(main.low, main.high) or NONE)
         size = file_size(trial.size_bytes) or NONE
-        rows.append((f"pareto/{place:02}", trial.plan.name, *measured, _speed(trial), size))
+        rows.append((f"pareto/{place:02}", trial.plan.full_title, *measured, _speed(trial), size))
     return Section(
         "Front of accuracy and speed",
         ("folder", "plan", f"{result.metric} on the holdout", "drop", "95 % interval", "speed-up", "size"),
@@ -163,6 +163,8 @@ def circumstances(result: "ResultRecord") -> tuple[Section, ...]:
     data = tuple((role, f"{item.samples:,}", item.fingerprint) for role, item in result.provenance.data.items())
     run = {
         "model": result.provenance.model_name,
+        "plan": result.plan.full_title,
+        "recipe": result.plan.name,
         "model fingerprint": result.provenance.model_fingerprint,
         "objective": result.provenance.objective,
         "batch": result.provenance.batch,
@@ -280,7 +282,7 @@ def _memory_rows(result: "ResultRecord") -> list[tuple[str, str, str]]:
 
 def _trial_row(trial: "Trial", chosen: "Trial") -> tuple[str, ...]:
     score, timing = trial.search, trial.timing
-    name = f"{trial.plan.name} (returned)" if trial.plan.key == chosen.plan.key else trial.plan.name
+    name = f"{trial.plan.full_title} (returned)" if trial.plan.key == chosen.plan.key else trial.plan.full_title
     scored = (NONE,) * 3
     if score is not None:
         scored = (decimal(score.main.value), signed(score.main.drop), "inside" if score.inside else "outside")

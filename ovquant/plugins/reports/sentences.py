@@ -15,20 +15,22 @@ def verdict_sentence(result: "ResultRecord") -> str:
     budget = f"the budget, {result.budget},"
     match result.verdict:
         case "met":
-            return f"{result.plan.name} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result.trial.holdout, result.budget)}{_doubt(result.trial.holdout, result.budget)}."
+            return f"{result.plan.title} is {_advantage(result)} and holds {budget} {_proof(result)}{_surety(result.trial.holdout, result.budget)}{_doubt(result.trial.holdout, result.budget)}."
         case "float":
             if result.budget.max_drop is None:
                 return f"The float model itself holds {budget} so it is what was saved."
             return f"No faster plan holds {budget} so the float model is what was saved."
         case "inconclusive":
-            saved = "the float model was saved" if result.plan.is_float else f"{result.plan.name} was built"
+            saved = "the float model was saved" if result.plan.is_float else f"{result.plan.title} was built"
             if result.candidate is not None and result.candidate.holdout is not None and result.candidate.holdout.holds:
-                return f"{result.candidate.plan.name} holds {budget} and is not shown to be faster than float; {saved}."
+                return (
+                    f"{result.candidate.plan.title} holds {budget} and is not shown to be faster than float; {saved}."
+                )
             return f"A faster plan may well be inside {budget} but that is not proven; {saved}."
         case "infeasible":
             return f"Even the float model is outside {budget} and no plan holds it; the float model was saved."
         case "missed":
-            return f"{result.plan.name} is outside {budget} {_proof(result)}."
+            return f"{result.plan.title} is outside {budget} {_proof(result)}."
 
 
 def checked_sentence(found: "Checked") -> str:

@@ -1,11 +1,9 @@
 """The coarse half of a search: recipe parts, put in while they do no harm, then left out where they do no good."""
 
-from ovquant.domain.table import PLAIN, Calibration, Candidate, Table, TrialRow
+from ovquant.domain.table import HARM, PLAIN, Calibration, Candidate, Table, TrialRow
 
 CLEARLY = 0.1
 """The share by which divergences must differ to decide what scores cannot."""
-HARM = 1.5
-"""A part that makes the outputs diverge this many times more does harm, whatever few samples score."""
 
 
 def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovquant.domain.plan import Recipe
+from ovquant.domain.recipe import Recipe
 from ovquant.errors import UnknownPluginError, UsageError
 from ovquant.plugins.recipes import offered_parts, read_recipe, split_parts
 

@@ -9,7 +9,8 @@ import pytest
 
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget, Drop
-from ovquant.domain.plan import FLOAT, Plan, Recipe
+from ovquant.domain.plan import FLOAT, Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.result import Data, Provenance
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ovquant.api.result import Result
-from ovquant.domain.plan import Plan, Recipe
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Scores, Trial
 from ovquant.plugins.protocols import Report
 from ovquant.plugins.reports import render_reports
@@ -171,7 +172,7 @@ def test_no_share_of_a_float_score_of_zero(results: Results) -> None:
 def test_every_trial_has_a_row_and_the_returned_one_is_named(results: Results) -> None:
     made = results["met"]()
     rows = trials(made).rows
-    assert [row[0].removesuffix(" (returned)") for row in rows] == ["float", *(t.plan.name for t in made.trials)]
+    assert [row[0].removesuffix(" (returned)") for row in rows] == ["float", *(t.plan.full_title for t in made.trials)]
     assert sum(row[0].endswith("(returned)") for row in rows) == 1
 
 
@@ -233,7 +234,7 @@ def test_a_result_read_back_renders_the_same(tmp_path: Path, results: Results) -
 
 def test_a_trial_without_scores_is_listed_with_its_problem(results: Results) -> None:
     made = replace(results["met"](), trials=(Trial(Plan("x", Recipe()), problem="why"),))
-    assert trials(made).rows[-1] == ("x", *("–",) * 9, "why")
+    assert trials(made).rows[-1] == ("int8", *("–",) * 9, "why")
 
 
 def test_the_front_is_listed_with_its_folders(results: Results) -> None:

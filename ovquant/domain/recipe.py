@@ -1,0 +1,97 @@
+"""The recipe: the settings of a quantization algorithm."""
+
+import functools
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
+from typing import Any, Literal
+
+from ovquant.domain.typed import fits
+from ovquant.errors import UsageError
+
+SKETCH_SIZE = 4
+"""Samples that calibrate a model of which only the operations matter."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of the quantization algorithm.
+
+    `smooth_*` are SmoothQuant's alpha (0 to 1), or None for the algorithm's own choice. `keep_float_types` and
+    `keep_float_names` are operation types and names that are not quantized. `calibration_size` counts samples.
+    `graph` is what is quantized: the model as it was read, or its normal form, which openvino's common transformations make.
+    `seven_bits` says which layers have weights of seven bits, whose products cannot overflow where a processor adds them in 16
+    bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms.
+    """
+
+    algorithm: Literal["post-training", "accuracy-control", "weights"] = "post-training"
+    preset: Literal["performance", "mixed"] = "performance"
+    model_type: Literal["any", "transformer"] = "any"
+    bias_correction: Literal["fast", "accurate", "none"] = "fast"
+    activation_range: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "default"
+    smooth_convolution: float | None = None
+    smooth_matmul: float | None = None
+    keep_float_types: tuple[str, ...] = ()
+    keep_float_names: tuple[str, ...] = ()
+    calibration_size: int = 100
+    allowed_drop: float | None = None
+    graph: Literal["as-read", "normalised"] = "as-read"
+    seven_bits: Literal["none", "first", "all"] = "first"
+
+    def __post_init__(self) -> None:
+        """Check the settings: they may come from a file that was edited by hand."""
+        for name, hint in _setting_types().items():
+            value = getattr(self, name)
+            if not fits(value, hint):
+                raise UsageError(f"The recipe's {name} is {value!r}, which is not {_described(hint)}.")
+        if self.calibration_size < 1:
+            raise UsageError(f"The recipe's calibration_size is {self.calibration_size}; it is at least 1.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; what recipes did not always have is left out where it says nothing."""
+        values = asdict(self)
+        for name in ("allowed_drop", "graph", "seven_bits"):
+            if values[name] == getattr(Recipe, name):
+                del values[name]
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Read what `to_json` wrote; an unknown setting is an error."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"the recipe is {values!r:.60}, where fields by name are expected")
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UsageError(f"The plan's recipe has unknown settings: {', '.join(unknown)}.")
+        tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **tuples})
+
+    @property
+    def key(self) -> str:
+        """Return a short fingerprint of the settings."""
+        return digest(self.to_json())
+
+    @property
+    def sketch(self) -> "Recipe":
+        """Return the quickest recipe that makes the same operations: what differs are ranges, biases and weights."""
+        quick = replace(self, activation_range="default", bias_correction="none", seven_bits="first")
+        return replace(quick, calibration_size=SKETCH_SIZE)
+
+
+def digest(values: Any) -> str:
+    """Return a short fingerprint of plain values."""
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _setting_types() -> dict[str, Any]:
+    return typing.get_type_hints(Recipe)
+
+
+def _described(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return f"one of {', '.join(typing.get_args(hint))}"
+    return "a list of names" if typing.get_origin(hint) is tuple else str(getattr(hint, "__name__", hint))

@@ -1,0 +1,49 @@
+"""What plans are called: for what they do, short, and the numbers behind it."""
+
+from collections.abc import Sequence
+
+from ovquant.domain.recipe import Recipe
+
+ALGORITHMS = {"post-training": "int8", "accuracy-control": "int8 by accuracy control", "weights": "int8 weights"}
+ELEMENTWISE = {"Add", "Subtract", "Multiply", "Divide"}
+TYPES = {"GroupConvolution": "depthwise", "MatMul": "matrix products", "Convolution": "convolutions"}
+RANGES = {
+    "minmax": "min-max",
+    "mean-minmax": "mean min-max",
+    "mean-quantile": "mean quantile",
+    "histogram": "histogram",
+}
+BIASES = {"accurate": "accurate biases", "none": "biases as they are"}
+BITS = {"all": "7-bit weights", "none": "8-bit weights"}
+
+
+def title(name: str, recipe: Recipe | None) -> str:
+    """Return what a plan does, such as `int8, depthwise in float, 3 layers in float`; float has the name that it was given."""
+    if recipe is None:
+        return name
+    parts = [ALGORITHMS[recipe.algorithm]]
+    parts += ["transformer"] if recipe.model_type == "transformer" else []
+    parts += ["asymmetric"] if recipe.preset == "mixed" else []
+    parts += [f"{_types(recipe.keep_float_types)} in float"] if recipe.keep_float_types else []
+    # What came of it when it was built stands behind the recipe: layers in float, properties.
+    _, comma, rest = name.partition(", ")
+    return ", ".join(parts) + comma + rest
+
+
+def numbers(recipe: Recipe | None) -> str:
+    """Return the numbers of a recipe that are not NNCF's own choice: what decides accuracy alone; "" where all are."""
+    if recipe is None or recipe.algorithm == "weights":
+        return ""
+    found = [f"{RANGES[recipe.activation_range]} ranges"] if recipe.activation_range in RANGES else []
+    found += [BIASES[recipe.bias_correction]] if recipe.bias_correction in BIASES else []
+    found += [BITS[recipe.seven_bits]] if recipe.seven_bits in BITS else []
+    smoothing = {"convolutions": recipe.smooth_convolution, "matrix products": recipe.smooth_matmul}
+    found += [f"{what} smoothed by {alpha:g}" for what, alpha in smoothing.items() if alpha is not None]
+    found += [f"{recipe.calibration_size} samples"] if recipe.calibration_size != type(recipe).calibration_size else []
+    return ", ".join(found)
+
+
+def _types(kinds: Sequence[str]) -> str:
+    named = [TYPES.get(kind, kind) for kind in kinds if kind not in ELEMENTWISE]
+    named += ["elementwise"] if ELEMENTWISE & {*kinds} else []
+    return " and ".join(named)

@@ -1,0 +1,92 @@
+"""Recipes that are dismissed before they are calibrated, which takes longest of all."""
+
+from dataclasses import replace
+
+from ovquant.domain.plan import Plan
+from ovquant.domain.table import HARM, SAVING, Candidate, Table, TrialRow
+from ovquant.domain.trial import Trial
+from ovquant.measure.workbench import FAILURES, Workbench
+from ovquant.search.standings import Standings
+
+
+def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Workbench) -> Trial | None:
+    """Return the trial of a recipe that need not be calibrated, with the reason and what is known of it; None for all others.
+
+    What it comes to and how fast that is shows in a sketch of it, with next to no calibration, and about how near its outputs come to
+    float's before biases are corrected. Each is compared with the recipes that were tried. Those of the same operations as one
+    of them are not looked at: they differ in numbers, which are chosen otherwise.
+    """
+    table = standings.table()
+    tried = {known: trial for known, trial in standings.trials.items() if _is_recipe(known, trial)}
+    operations = table.operations(candidate.parts)
+    if not _is_recipe(candidate, Trial(plan)) or any(table.operations(known.parts) == operations for known in tried):
+        return None
+    sketch = _sketch(plan)
+    try:
+        return _same(plan, tried, bench) or _no_better(plan, candidate, tried, standings, bench)
+    except FAILURES:
+        # The whole trial says what is wrong with it, or moves to f32.
+        return None
+    finally:
+        bench.instruments.let_go([sketch])
+
+
+def _is_recipe(candidate: Candidate, trial: Trial) -> bool:
+    recipe = trial.plan.recipe
+    return recipe is not None and recipe.algorithm == "post-training" and not candidate.float_layers
+
+
+def _sketch(plan: Plan) -> Plan:
+    assert plan.recipe is not None
+    return replace(plan, recipe=plan.recipe.sketch)
+
+
+def _bare(plan: Plan) -> Plan:
+    assert plan.recipe is not None
+    return replace(plan, recipe=replace(plan.recipe, bias_correction="none"))
+
+
+def _same(plan: Plan, tried: dict[Candidate, Trial], bench: Workbench) -> Trial | None:
+    """Dismiss a recipe that comes to the same model as one that was tried, though it keeps other types in float."""
+    assert plan.recipe is not None
+    for trial in tried.values():
+        assert trial.plan.recipe is not None
+        kept = {name: getattr(trial.plan.recipe, name) for name in ("keep_float_types", "keep_float_names")}
+        if replace(plan.recipe, **kept) != trial.plan.recipe or trial.timing is None:
+            continue
+        if bench.instruments.traits(_sketch(plan))["layers"] == trial.layers:
+            problem = f"not calibrated: it comes to the same as {trial.plan.full_title}"
+            return Trial(plan, timing=trial.timing, problem=problem)
+    return None
+
+
+def _no_better(
+    plan: Plan, candidate: Candidate, tried: dict[Candidate, Trial], standings: Standings, bench: Workbench
+) -> Trial | None:
+    """Dismiss a recipe where one that was tried is as fast and good enough, or clearly nearer to float."""
+    table, judge = standings.table(), standings.judge
+    if judge.minimises_drop:
+        return None
+    good = [row for row in table.trials if not row.candidate.float_layers and _good_enough(row, candidate, table)]
+    if good and judge.by_speed:
+        best, timing = (
+            min(good, key=lambda row: (row.cost, row.candidate.parts)),
+            bench.instruments.timing(_sketch(plan)),
+        )
+        if timing.ratio >= best.cost - SAVING:
+            name = standings.trials[best.candidate].plan.full_title
+            return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")
+    rows = {row.candidate: row for row in table.trials if row.candidate in tried and not row.failed}
+    if not rows or any(table.comfortable(row) for row in rows.values()):
+        return None
+    like = min(rows, key=lambda known: (len({*known.parts} ^ {*candidate.parts}), rows[known].divergence))
+    distance = bench.divergence(_bare(plan))
+    if distance <= HARM * bench.divergence(_bare(tried[like].plan)):
+        return None
+    problem = f"not calibrated: its outputs are further from float's than those of {tried[like].plan.full_title}"
+    return Trial(plan, divergence=distance, problem=problem)
+
+
+def _good_enough(row: TrialRow, candidate: Candidate, table: Table) -> bool:
+    """Tell whether a row is inside the budget and safe enough; with a part less a recipe is no safer."""
+    return table.comfortable(row) or (row.inside and {*row.candidate.parts} > {*candidate.parts})

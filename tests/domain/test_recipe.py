@@ -1,0 +1,67 @@
+"""Recipes: their keys, and that what is written is what is read."""
+
+import json
+from dataclasses import fields, replace
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ovquant.domain.recipe import Recipe
+from ovquant.errors import UsageError
+
+names = st.text(min_size=1, max_size=12)
+HINTS = get_type_hints(Recipe)
+recipes = st.builds(
+    Recipe,
+    **{
+        name: st.sampled_from(get_args(HINTS[name]))
+        for name in ("algorithm", "preset", "model_type", "bias_correction", "activation_range")
+    },
+    smooth_convolution=st.none() | st.floats(0, 1),
+    smooth_matmul=st.none() | st.floats(0, 1),
+    keep_float_types=st.lists(names, max_size=3).map(tuple),
+    keep_float_names=st.lists(names, max_size=3).map(tuple),
+    calibration_size=st.integers(1, 1000),
+)
+
+
+@given(recipes)
+def test_recipe_round_trip(recipe: Recipe) -> None:
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+def test_every_setting_is_in_the_key() -> None:
+    changes: dict[str, Any] = {
+        "algorithm": "weights",
+        "preset": "mixed",
+        "model_type": "transformer",
+        "bias_correction": "none",
+        "activation_range": "histogram",
+        "smooth_convolution": 0.5,
+        "smooth_matmul": 0.5,
+        "keep_float_types": ("Add",),
+        "keep_float_names": ("head",),
+        "calibration_size": 5,
+        "allowed_drop": 0.01,
+        "graph": "normalised",
+        "seven_bits": "all",
+    }
+    assert set(changes) == {item.name for item in fields(Recipe)}
+    keys = {replace(Recipe(), **{name: value}).key for name, value in changes.items()}
+    assert len(keys | {Recipe().key}) == len(changes) + 1
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown settings: speed"):
+        Recipe.from_json({**Recipe().to_json(), "speed": "high"})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("preset", "fast"), ("calibration_size", "many"), ("keep_float_types", "Add"), ("algorithm", None)],
+)
+def test_a_setting_with_a_senseless_value_is_refused(setting: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=setting):
+        Recipe.from_json({**Recipe().to_json(), setting: value})

@@ -1,0 +1,81 @@
+"""Recipes are dismissed for what a sketch of them shows, and only where that cannot be wrong for the search."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.plan import Plan
+from ovquant.domain.recipe import Recipe
+from ovquant.domain.table import Candidate
+from ovquant.domain.trial import Trial
+from ovquant.quantization import Quantized
+from ovquant.search.loop import Search
+from tests.search.played import Scripted, search
+
+KEEPING = "keep-float:types=Softmax"
+
+
+def tried(hunt: Search) -> dict[str, Trial]:
+    return {trial.plan.name: trial for trial in hunt.explore().standings.trials.values()}
+
+
+def calibrations(hunt: Search) -> list[Recipe]:
+    """Return what is to be the recipes that are quantized by, each time."""
+    recipes = list[Recipe]()
+    models = hunt.bench.instruments.models
+    quantized = models.quantized
+
+    def watched(recipe: Recipe) -> Quantized:
+        recipes.append(recipe)
+        return quantized(recipe)
+
+    models.quantized = watched  # type: ignore[method-assign]
+    return recipes
+
+
+def test_a_recipe_that_comes_to_the_same_model_is_not_calibrated(tmp_path: Path) -> None:
+    """The model has no Softmax."""
+    script = Scripted((Candidate(("default",)), Candidate((KEEPING,)), Candidate(("mixed", KEEPING))))
+    hunt, _ = search(tmp_path, script, ratios={"default": 1.5, KEEPING: 1.5, "mixed": 1.5})
+    trials = tried(hunt)
+    assert trials[KEEPING].problem == "not calibrated: it comes to the same as int8"
+    assert trials[KEEPING].timing == trials["default"].timing
+    # Other levels are another model, whatever has them.
+    assert not trials[f"mixed+{KEEPING}"].problem
+
+
+@pytest.mark.parametrize(("further", "told"), [(1.4, False), (1.6, True)])
+def test_a_recipe_further_from_float_is_not_calibrated_while_none_is_comfortable(
+    further: float, told: bool, tmp_path: Path
+) -> None:
+    hunt, _ = search(tmp_path, Scripted((Candidate(("default",)), Candidate(("mixed",)))), ratios={"mixed": 0.5})
+    hunt.budget = Budget(Drop(1e-6))
+    hunt.bench.divergence = distances({"mixed": further})  # type: ignore[method-assign]
+    recipes = calibrations(hunt)
+    trials = tried(hunt)
+    expected = "not calibrated: its outputs are further from float's than those of int8" if told else ""
+    assert trials["mixed"].problem == expected
+    assert (trials["mixed"].divergence == further) is told
+    assert (Recipe(preset="mixed") in recipes) is not told
+
+
+def test_a_recipe_further_from_float_is_calibrated_where_there_is_budget_to_spare(tmp_path: Path) -> None:
+    hunt, _ = search(
+        tmp_path, Scripted((Candidate(("default",)), Candidate(("mixed",)))), ratios={"default": 0.8, "mixed": 0.5}
+    )
+    hunt.budget = Budget(Drop(0.5))
+    hunt.bench.divergence = distances({"mixed": 9.0})  # type: ignore[method-assign]
+    assert not tried(hunt)["mixed"].problem
+
+
+def test_the_first_recipe_is_not_sketched(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, Scripted((Candidate(("default",)),)))
+    recipes = calibrations(hunt)
+    hunt.explore()
+    assert set(recipes) == {Recipe()}
+
+
+def distances(known: dict[str, float]) -> Callable[[Plan], float]:
+    return lambda plan: known.get(plan.name, 1.0)
