@@ -79,7 +79,8 @@ class Options:
 
     `recipes` are texts such as "transformer+bias"; the search tries these alone, else all that suit the model.
     `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds,
-    or text such as "30m", `max_trials` counts plans. With `pareto` the result also holds every plan on the front of accuracy and speed.
+    or text such as "30m"; without one `quantize` ends once nothing has been gained for a while, unless recipes, a strategy, `pareto` or
+    `max_trials` say what it is to try. `max_trials` counts plans. With `pareto` the result also holds every plan on the front of accuracy and speed.
     `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]". `slice_by` and `group_by`
     are a column of the data, "target", or a function of a sample: each slice has a drop of its own, and what is in one
     group stays on one side of the split and counts as one where it is asked how sure a drop is. With `isolate`, the default
@@ -104,6 +105,12 @@ class Options:
     group_by: By | None = None
     isolate: bool | None = None
     trial_timeout: float | None = None
+
+    @property
+    def says_how_long(self) -> bool:
+        """Tell whether the user said what is to be tried, or for how long."""
+        asked = (self.time_budget, self.max_trials, self.pareto or None, self.recipes or None)
+        return any(option is not None for option in asked) or self.strategy != DEFAULT_STRATEGY
 
     def own_properties(self) -> dict[str, str]:
         """Return the compile properties that the user asked for."""

@@ -112,6 +112,6 @@ def profile(
         with writing(target), tempfile.TemporaryDirectory(prefix="ovquant-") as folder:
             target.parent.mkdir(parents=True, exist_ok=True)
             bench = Workbench(session.instruments(Path(folder), Profile(target)))
-            search = Run(described, settings, budget, bench, begin).search(on_trial)
+            search = Run(described, settings, budget, bench, begin).search(on_trial, to_the_end=True)
             search.explore()
     return target

@@ -22,6 +22,7 @@ from ovquant.measure.workbench import Workbench
 from ovquant.plugins.metrics.checks import callable_name
 from ovquant.plugins.recipes import offered_parts, opening_parts, read_recipe, split_parts
 from ovquant.plugins.registry import Registry
+from ovquant.search.gains import Gains
 from ovquant.search.holdout import Outcome, lost
 from ovquant.search.loop import Search
 from ovquant.search.standings import Offer
@@ -42,9 +43,16 @@ class Run:
     command: str = ""
 
     def search(
-        self, on_trial: Callable[[Trial], None], on_best: Callable[[Trial], None] = lambda trial: None
+        self,
+        on_trial: Callable[[Trial], None],
+        on_best: Callable[[Trial], None] = lambda trial: None,
+        *,
+        to_the_end: bool = False,
     ) -> Search:
-        """Return the search over the recipes asked for, or over all that suit the model."""
+        """Return the search over the recipes asked for, or over all that suit the model.
+
+        to_the_end: go on as long as the strategy does, though nothing is gained, as for a profile.
+        """
         settings, kept = self.settings, self.described.kept
         start = Recipe(keep_float_types=kept.types, keep_float_names=kept.names, graph=self.described.graph)
         parts = tuple(settings.recipes) or tuple(offered_parts(self.described.operations))
@@ -69,6 +77,7 @@ class Run:
             pareto=settings.pareto,
             on_trial=on_trial,
             on_best=on_best,
+            gains=Gains(ends=not to_the_end and not settings.says_how_long),
         )
 
     def finish(self, outcome: Outcome, work: Work) -> Result:

@@ -172,7 +172,7 @@ TimeBudget = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="End the search after this time, such as 30m, with the best plan so far.",
+        help="End the search after this time, such as 30m, with the best plan so far; else once nothing is gained for a while.",
         rich_help_panel=SEARCH,
         show_default=False,
     ),

@@ -18,6 +18,7 @@ from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.nans import told_nan
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
+from ovquant.search.gains import Gains
 from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
 from ovquant.search.numbers import choose_numbers
@@ -35,7 +36,7 @@ class Search:
     """One search: turns proposals into trials, and the standings into the table that the strategy sees.
 
     `read` makes the recipe of recipe parts. `until` is when time is up, by time.monotonic(). `on_trial` is shown each
-    trial, and `on_best` the best plan so far whenever it is another one.
+    trial, and `on_best` the best plan so far whenever it is another one. `gains` may end the search before.
     """
 
     bench: Workbench
@@ -49,7 +50,7 @@ class Search:
     on_trial: Callable[[Trial], None] = lambda trial: None
     on_best: Callable[[Trial], None] = lambda trial: None
     notes: list[str] = field(default_factory=list)
-    _handed: str = ""
+    gains: Gains = field(default_factory=Gains)
 
     def run(self) -> Outcome:
         """Search, fix the candidates and their order on the search split, then walk the holdout once."""
@@ -111,7 +112,6 @@ class Search:
             if proposal is None:
                 if not walk.settle():
                     return walk
-                self._hand_on(standings)
             elif isinstance(proposal, Probe):
                 self._probe(proposal, standings, end)
             elif isinstance(proposal, Calibration):
@@ -119,6 +119,10 @@ class Search:
                 choose_numbers(proposal.parts, standings, self.bench, base, self.read, end)
             else:
                 self._try(proposal, table, standings, walk.promising)
+            self._hand_on(standings)
+            if self.gains.exhausted:
+                self.notes.append(self.gains.exhausted)
+                return walk
         self.notes.append("The time budget ended the search; more time may find a faster plan.")
         return walk
 
@@ -169,7 +173,6 @@ class Search:
         self._confirm(standings)
         self.on_trial(standings.trials[candidate])
         self._prune(standings)
-        self._hand_on(standings)
 
     def _measured(self, plan: Plan, candidate: Candidate, standings: Standings) -> Trial:
         """Return the trial of a plan, which is short where it is clear beforehand that it cannot be the best."""
@@ -197,8 +200,7 @@ class Search:
     def _hand_on(self, standings: Standings) -> None:
         """Pass the best plan so far on when it has changed. It can be an earlier plan, when timing again showed that."""
         best = standings.best()
-        if best is not None and best.plan.key != self._handed:
-            self._handed = best.plan.key
+        if self.gains.take(None if best is None else best.plan.key) and best is not None:
             self.on_best(best)
 
     def _score_further(self, candidate: Candidate, standings: Standings) -> None:

@@ -8,6 +8,9 @@ from ovquant.domain.trial import Trial
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
+CLEARLY = 0.05
+"""How much slower, relative to float, a recipe is in one compilation when others need not be seen."""
+
 
 def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Workbench) -> Trial | None:
     """Return the trial of a recipe that need not be calibrated, with the reason and what is known of it; None for all others.

@@ -1,0 +1,44 @@
+"""What a search has gained, and when it has gone on for long enough without."""
+
+import time
+from dataclasses import dataclass, field
+
+SOON = 90.0
+"""Seconds that a search has in any case."""
+AWHILE, FRUITLESS = 30.0, 3
+"""Seconds, and proposals, that have gained nothing when a search ends for it."""
+
+
+@dataclass
+class Gains:
+    """The best plan so far, by its key, and how long it has been the best.
+
+    With `ends` a search that has a plan to return ends when it has gained nothing for a while; else it goes on as long as its strategy.
+    """
+
+    ends: bool = False
+    best: str = ""
+    begin: float = field(default_factory=time.monotonic)
+    last: float = 0.0
+    fruitless: int = 0
+
+    def take(self, key: str | None) -> bool:
+        """Take what is the best plan after another proposal, None where there is none, and tell whether it is another one."""
+        if key is None or key == self.best:
+            self.fruitless += 1
+            return False
+        self.best, self.last, self.fruitless = key, time.monotonic(), 0
+        return True
+
+    @property
+    def exhausted(self) -> str:
+        """Say that the search has gone on for long enough, or nothing."""
+        now = time.monotonic()
+        if not self.ends or not self.best or now - self.begin < SOON:
+            return ""
+        if self.fruitless < FRUITLESS or now - self.last < AWHILE:
+            return ""
+        return (
+            f"The search ended after {now - self.begin:.0f} s, the last {now - self.last:.0f} of which gained nothing; with "
+            "--time-budget it goes on for as long as you say."
+        )
