@@ -24,8 +24,10 @@ from counting import Counts, count
 from data import opened
 
 import ovquant
+from ovquant.graph.normalise import normalised
 
 CALIBRATION = 300
+KINDS = ("default", "mixed", "transformer")
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -79,16 +81,27 @@ def make_float(task: Task) -> dict[str, Any]:
     return save(load(task.case), task.folder)
 
 
-def make_nncf(task: Task, kind: str = "default") -> dict[str, Any]:
-    """Quantize with plain nncf.quantize: its defaults, its mixed preset, or its transformer type."""
+def make_nncf(task: Task, kind: str = "default", *, normal: bool = False, tuned: bool = False) -> dict[str, Any]:
+    """Quantize with plain nncf.quantize: its defaults, its mixed preset, or its transformer type.
+
+    normal: take the normal form of the model, not the graph as it was read. tuned: histograms for ranges, and accurate biases. Both
+    are what somebody does by hand who knows openvino and NNCF well.
+    """
     import nncf
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     model = load(task.case)
+    model = normalised(model).model if normal else model
     more: dict[str, Any] = {
         "default": {},
         "mixed": {"preset": nncf.QuantizationPreset.MIXED},
         "transformer": {"model_type": nncf.ModelType.TRANSFORMER},
     }[kind]
+    if tuned:
+        ranges = nncf.AdvancedQuantizationParameters(
+            activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
+        )
+        more |= {"fast_bias_correction": False, "advanced_parameters": ranges}
     return save(nncf.quantize(model, calibration(task, model), subset_size=CALIBRATION, **more), task.folder)
 
 
@@ -148,7 +161,8 @@ def make_ort(task: Task, kind: str = "float") -> dict[str, Any]:
         shutil.copyfile(source, target)
     else:
         data = task.search
-        quantize(source, target, (data[pick] for pick in task.calibration), load(task.case).inputs)
+        method = "MinMax" if kind == "int8" else kind
+        quantize(source, target, (data[pick] for pick in task.calibration), load(task.case).inputs, method=method)
     return {"model": target.name}
 
 
@@ -164,8 +178,12 @@ MAKERS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
     "nncf-default": make_nncf,
     "nncf-mixed": partial(make_nncf, kind="mixed"),
     "nncf-transformer": partial(make_nncf, kind="transformer"),
+    **{f"hand-{kind}": partial(make_nncf, kind=kind, normal=True) for kind in KINDS},
+    **{f"hand-{kind}-tuned": partial(make_nncf, kind=kind, normal=True, tuned=True) for kind in KINDS},
     "ort-float": make_ort,
     "ort-int8": partial(make_ort, kind="int8"),
+    "ort-int8-percentile": partial(make_ort, kind="Percentile"),
+    "ort-int8-entropy": partial(make_ort, kind="Entropy"),
     "ovquant": make_ovquant,
     "nncf-accuracy-control": make_accuracy_control,
 }

@@ -7,7 +7,7 @@ The suite calls this; JOB is JSON, the fields of Job. FOLDER receives measured.j
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,15 +178,25 @@ class Measuring:
             self.found[name][kind] = values
 
     def _against_best(self, times: np.ndarray) -> None:
-        """Pair each result of ovquant with the fastest of float and the NNCF models inside the same budget."""
-        medians = dict(zip([*self.openvino, AGAIN], np.median(times, axis=0), strict=True))
+        """Pair each result of ovquant with the fastest of the others inside the same budget.
+
+        That is of all of them, and of float and what NNCF makes of the graph as it was read.
+        """
         rivals = [name for name in self.openvino if not name.startswith("ovquant")]
-        best = min((name for name in rivals if name == "float" or self.found[name]["inside"]), key=medians.__getitem__)
-        for name in self.openvino:
-            if name.startswith("ovquant"):
-                places = self.openvino.index(name), self.openvino.index(best)
-                ratio, low, high = ratio_of_medians(times[:, places[0]], times[:, places[1]])
-                self.found[name]["against_best"] = {"best": best, "ratio": ratio, "low": low, "high": high}
+        for kind, among in {
+            "against_best": rivals,
+            "against_plain": [name for name in rivals if not name.startswith("hand-")],
+        }.items():
+            for name in self.openvino:
+                if name.startswith("ovquant"):
+                    self.found[name][kind] = self._against(name, among, times)
+
+    def _against(self, name: str, among: Sequence[str], times: np.ndarray) -> dict[str, Any]:
+        medians = dict(zip([*self.openvino, AGAIN], np.median(times, axis=0), strict=True))
+        inside = [rival for rival in among if rival == "float" or self.found[rival]["inside"]]
+        best = min(inside, key=medians.__getitem__)
+        ratio, low, high = ratio_of_medians(times[:, self.openvino.index(name)], times[:, self.openvino.index(best)])
+        return {"best": best, "ratio": ratio, "low": low, "high": high}
 
     def _operations(self) -> dict[str, Any] | None:
         """Return the per-operation reference, where NNCF's default model is there."""

@@ -22,13 +22,16 @@ def library() -> Any:
     return onnxruntime
 
 
-def quantize(source: Path, target: Path, samples: Iterable[Any], ports: Sequence[Any]) -> None:
+def quantize(
+    source: Path, target: Path, samples: Iterable[Any], ports: Sequence[Any], *, method: str = "MinMax"
+) -> None:
     """Quantize statically to QDQ with onnxruntime's defaults, weights per channel as NNCF's are.
 
-    ports: the float model's inputs as openvino sees them, which samples are fitted to.
+    ports: the float model's inputs as openvino sees them, which samples are fitted to. method: how ranges are found: MinMax,
+    Percentile or Entropy.
     """
     library()
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, quantize_static
 
     from ovquant.runtime import fit
 
@@ -46,7 +49,8 @@ def quantize(source: Path, target: Path, samples: Iterable[Any], ports: Sequence
             return next(self._rows, None)
 
     # Without CalibMaxIntermediateOutputs: in onnxruntime 1.32 it forgets all samples but the last few.
-    quantize_static(prepared, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
+    options = {"quant_format": QuantFormat.QDQ, "per_channel": True, "calibrate_method": CalibrationMethod[method]}
+    quantize_static(prepared, target, Reader(), **options)
     prepared.unlink()
     OnnxModel(target)  # raises where what was written cannot be loaded
 

@@ -21,7 +21,10 @@ from running import run
 from table import contenders_of, is_shared, render
 
 HERE = Path(__file__).resolve().parent
-CONTENDERS = ("float", "nncf-default", "nncf-mixed", "nncf-transformer", "ort-float", "ort-int8")
+PLAIN = ("nncf-default", "nncf-mixed", "nncf-transformer")
+HAND = tuple(f"hand-{kind}{tuned}" for tuned in ("", "-tuned") for kind in ("default", "mixed", "transformer"))
+ORT = ("ort-float", "ort-int8", "ort-int8-percentile", "ort-int8-entropy")
+CONTENDERS = ("float", *PLAIN, *HAND, *ORT)
 CONTROL = "nncf-accuracy-control"
 
 

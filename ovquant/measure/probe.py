@@ -130,7 +130,7 @@ class Probing:
                 # Nothing to choose: what does not compile is ranked behind everything that runs.
                 yield group, Measured(gain, value["cost"], value["error"], value["luck"])
             done += len(heat)
-            self.models.progress(f"measuring the layers of {self.plan.full_title}", done, len(groups))
+            self.models.progress(f"measuring the layers of {self.plan.title}", done, len(groups))
 
     def _whole(self) -> float:
         """Return the divergence of the recipe with no layer put back."""

@@ -128,7 +128,7 @@ class Scorer:
             resample, key["groups"] = resampler(len(data), groups=data.groups, seed=self.models.seed), bool(data.groups)
 
         def measure() -> list[dict[str, Any]]:
-            what = f"{plan.full_title} on {split}{which}"
+            what = f"{plan.title} on {split}{which}"
             how: dict[str, Any] = {"what": what, "seen": seen, "resample": resample, "whose": _called(plan)}
             found = self.run(self.models.compiled(plan), data, **how)
             return [asdict(item) for item in found]

@@ -38,7 +38,7 @@ def test_trials_are_shown_as_they_are_made_and_the_best_lies_on_disk(tmp_path: P
     kept: list[str] = []
 
     def progress(what: str, done: int, total: int) -> None:
-        if what == "evaluating default on holdout":
+        if what == "evaluating int8 on holdout":
             kept.append(Plan.load(tmp_path / "out.partial" / "best" / "plan.json").name)
 
     model = linear()

@@ -31,7 +31,7 @@ def test_met_is_exit_code_zero_and_one_json_document(finished: tuple[Path, Ran],
     }
     assert found["command"].startswith(f"ovquant quantize {net.model}")
     # A log shows life: one line per trial.
-    assert any(line.startswith("default: score") for line in ran.err.splitlines())
+    assert any(line.startswith("int8: score") for line in ran.err.splitlines())
     assert not folder.with_name("out.partial").exists()
 
 
@@ -41,7 +41,7 @@ def test_table_begins_with_the_verdict(run: Run, pair: Case) -> None:
     assert ran.out.startswith("Met: ")
     for word in (
         "float",
-        "returned: default",
+        "returned: int8",
         "95 % interval",
         "p50",
         "p95",

@@ -102,6 +102,7 @@ def test_the_plan_replays_without_a_search(result: ovquant.Result, tmp_path: Pat
         calibration=Words(50, seed=4),
         metric=exact,
         max_drop="10pt",
+        optimize="size",
         output=tmp_path / "again",
     )
     assert replayed.verdict == "met"

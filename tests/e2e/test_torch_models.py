@@ -43,8 +43,10 @@ def test_a_recurrent_regressor_with_a_metric_that_falls(metric: object) -> None:
         max_drop="20%",
         recipes=["default", "weights"],
         strategy="first",
+        # What a size wins depends on no timing.
+        optimize="size",
     )
-    assert result.verdict in ("met", "float", "inconclusive")
+    assert result.verdict in ("met", "float")
     assert result.baseline.search is not None
     assert result.baseline.search.float_value == pytest.approx(0.1, abs=0.01)
     assert not any(trial.problem for trial in result.trials)

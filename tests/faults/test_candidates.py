@@ -84,4 +84,4 @@ def test_a_plan_that_is_surely_slower_is_float_and_the_reason_is_said(
     monkeypatch.setattr(watch, "race", stopwatch(*ratios))
     found = quantized(net, tmp_path)
     assert found.verdict == "float"
-    assert any("default" in note and "of float's time over" in note for note in found.notes)
+    assert any("int8" in note and "of float's time over" in note for note in found.notes)

@@ -76,6 +76,6 @@ def test_a_plan_that_is_nan_where_float_is_not_has_failed() -> None:
     found = ovquant.quantize(fragile(), data=samples(120), metric=tolerant, **how)
     (trial,) = found.trials
     assert (found.verdict, trial.search) == ("float", None)
-    assert "'scores' of the plan default is NaN for " in trial.problem
+    assert "'scores' of the plan int8, Sqrt and elementwise in float is NaN for " in trial.problem
     assert trial.problem.endswith("Float's outputs are not NaN there.")
     assert not any("NaN" in note for note in found.notes)

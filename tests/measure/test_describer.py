@@ -44,7 +44,7 @@ def test_the_outputs_that_are_scored_first_are_compared_too(tmp_path: Path) -> N
     made.models.progress = lambda what, *_: told.append(what)
     trial = Workbench(made).trial(plan(), BUDGET)
     assert trial.divergence == pytest.approx(alone.traits(plan())["divergence"])
-    assert "evaluating default on search, samples 1 to 64" in told
+    assert "evaluating int8 on search, samples 1 to 64" in told
     (scored,) = [key["samples"] for key, _ in made.models.profile.entries("evaluation") if key["samples"] != 100]
     assert scored == 64
 

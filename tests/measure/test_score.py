@@ -45,7 +45,7 @@ def test_what_was_scored_is_not_scored_again(tmp_path: Path) -> None:
     told: list[str] = []
     made = scorer(tmp_path, progress=lambda what, *_: told.append(what))
     first = made.evaluation(plan(), "holdout")
-    assert "evaluating default on holdout" in told
+    assert "evaluating int8 on holdout" in told
     told.clear()
     assert made.evaluation(plan(), "holdout") == first
     assert scorer(tmp_path).evaluation(plan(), "holdout") == first
@@ -92,7 +92,7 @@ def test_a_part_is_scored_in_a_row_and_shown(tmp_path: Path) -> None:
     (part,) = made.part(plan(), 10, 35, shown.append)
     assert part.items == (whole.items or ())[10:35]
     assert part.samples == 25
-    assert "evaluating default on search, samples 11 to 35" in told
+    assert "evaluating int8 on search, samples 11 to 35" in told
     assert [index for block in shown for index in block.indices] == list(range(25))
 
 

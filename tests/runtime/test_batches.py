@@ -212,7 +212,7 @@ def test_what_nobody_foresaw_is_the_problem_of_its_trial() -> None:
     data = Lost()
 
     def progress(what: str, done: int, total: int) -> None:
-        data.lost = what.startswith("evaluating default")
+        data.lost = what.startswith("evaluating int8")
 
     net = model(lambda x: ops.matmul(x, weights(0), False, False), shape=(-1, STEPS, WIDTH))
     how = {"strategy": "first", "recipes": ["default"], "optimize": "size"}
