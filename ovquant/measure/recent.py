@@ -17,7 +17,7 @@ KEPT_RECIPES = {False: 2, True: 1}
 
 @dataclass
 class Recent:
-    """The latest quantized models by recipe, and what quantizes each graph: where models are `large`, one and none of these."""
+    """The latest quantized models by recipe, one where models are `large`, and what quantizes each graph."""
 
     large: bool
     _models: dict[str, Quantized] = field(default_factory=dict)
@@ -47,7 +47,6 @@ class Recent:
 
     def quantizer(self, graph: str, model: openvino.Model) -> "Quantizer":
         """Return what quantizes a model; it keeps what recipes have in common. graph: which of the forms the model is in."""
-        found = self._quantizers.get(graph) or quantizer(model)
-        if not self.large:
-            self._quantizers[graph] = found
-        return found
+        if graph not in self._quantizers:
+            self._quantizers[graph] = quantizer(model, large=self.large)
+        return self._quantizers[graph]

@@ -31,12 +31,15 @@ __all__ = [
 ]
 
 
-def quantizer(model: openvino.Model) -> "Quantizer":
-    """Return what quantizes copies of a model by ever other recipes, doing once what these have in common."""
+def quantizer(model: openvino.Model, *, large: bool = False) -> "Quantizer":
+    """Return what quantizes copies of a model by ever other recipes, doing once what these have in common.
+
+    large: keep no copy of weights from one recipe to the next.
+    """
     # nncf takes seconds to import, and most of what is wrong with a model, data or options shows before it is needed.
     from ovquant.quantization.build import Quantizer
 
-    return Quantizer(model)
+    return Quantizer(model, large=large)
 
 
 def quantize(

@@ -24,11 +24,11 @@ from ovquant.quantization.settings import ignored_scope, quantize_arguments
 class Quantizer:
     """Quantizes one model by ever other recipes; what these have in common is done once."""
 
-    def __init__(self, model: openvino.Model) -> None:
-        """Take a float model."""
+    def __init__(self, model: openvino.Model, *, large: bool = False) -> None:
+        """Take a float model. large: keep no copy of weights from one recipe to the next."""
         self.given = with_unique_names(model)
         self.original = in_float32(self.given) if holds_bfloats(self.given) else self.given
-        self._post_training = PostTraining(self.original)
+        self._post_training = PostTraining(self.original, large)
 
     def quantize(self, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None) -> Quantized:
         """Do what `ovquant.quantization.quantize` says; recipes of one `calibration_size` come with the same calibration."""

@@ -35,10 +35,12 @@ class PostTraining:
     """Quantizes a model by ever other recipes; those of one `calibration_size` are given the same requests.
 
     Kept from one recipe to the next are the smoothed model, what is quantized, and the statistics of ranges and means, each by
-    the settings that it depends on. The activations that accurate bias correction takes are not: they can be large.
+    the settings that it depends on. The activations that accurate bias correction takes are not: they can be large. Nor is the
+    smoothed model where models are `large`: it has weights of its own.
     """
 
     model: openvino.Model
+    large: bool = False
     _smoothed: dict[Key, tuple[openvino.Model, NNCFGraph]] = field(default_factory=dict)
     _places: dict[Key, tuple[Any, Any]] = field(default_factory=dict)
     _statistics: dict[Key, tuple[str, StatisticPointsContainer]] = field(default_factory=dict)
@@ -56,14 +58,16 @@ class PostTraining:
     def _smooth(self, pipeline: Pipeline, recipe: Recipe, dataset: nncf.Dataset) -> tuple[openvino.Model, NNCFGraph]:
         """Return the model after all steps but the last."""
         key = _key(recipe, SMOOTHING)
-        if key not in self._smoothed:
-            model, graph = self.model, build_graph(self.model)
-            for step in range(len(pipeline.pipeline_steps) - 1):
-                points = pipeline.get_statistic_points_for_step(step, model, graph)
-                model = pipeline.run_step(step, collect_statistics(points, model, graph, dataset), model, graph)
-                graph = build_graph(model)
+        if key in self._smoothed:
+            return self._smoothed[key]
+        model, graph = self.model, build_graph(self.model)
+        for step in range(len(pipeline.pipeline_steps) - 1):
+            points = pipeline.get_statistic_points_for_step(step, model, graph)
+            model = pipeline.run_step(step, collect_statistics(points, model, graph, dataset), model, graph)
+            graph = build_graph(model)
+        if not self.large:
             self._smoothed[key] = model, graph
-        return self._smoothed[key]
+        return model, graph
 
     def _collect(
         self,

@@ -120,8 +120,9 @@ class Search:
             else:
                 self._try(proposal, table, standings, walk.promising)
             self._hand_on(standings)
-            if self.gains.exhausted:
-                self.notes.append(self.gains.exhausted)
+            exhausted = self.gains.exhausted
+            if exhausted:
+                self.notes.append(exhausted)
                 return walk
         self.notes.append("The time budget ended the search; more time may find a faster plan.")
         return walk

@@ -5,6 +5,7 @@ from dataclasses import replace
 from ovquant.domain.plan import Plan
 from ovquant.domain.table import HARM, SAVING, Candidate, Table, TrialRow
 from ovquant.domain.trial import Trial
+from ovquant.errors import OvquantError
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
@@ -24,14 +25,19 @@ def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Wor
     operations = table.operations(candidate.parts)
     if not _is_recipe(candidate, Trial(plan)) or any(table.operations(known.parts) == operations for known in tried):
         return None
-    sketch = _sketch(plan)
     try:
         return _same(plan, tried, bench) or _no_better(plan, candidate, tried, standings, bench)
     except FAILURES:
         # The whole trial says what is wrong with it, or moves to f32.
         return None
+    except (OvquantError, OSError):
+        raise
+    except Exception:
+        # So it does of what nobody foresaw.
+        return None
     finally:
-        bench.instruments.let_go([sketch])
+        known = {trial.plan.key for trial in standings.trials.values()}
+        bench.instruments.let_go([made for made in (_sketch(plan), _bare(plan)) if made.key not in known])
 
 
 def _is_recipe(candidate: Candidate, trial: Trial) -> bool:
@@ -72,10 +78,10 @@ def _no_better(
         return None
     good = [row for row in table.trials if not row.candidate.float_layers and _good_enough(row, candidate, table)]
     if good and judge.by_speed:
-        best, timing = (
-            min(good, key=lambda row: (row.cost, row.candidate.parts)),
-            bench.instruments.timing(_sketch(plan)),
-        )
+        best = min(good, key=lambda row: (row.cost, row.candidate.parts))
+        timing = bench.instruments.timing(_sketch(plan), heats=1)
+        if timing.ratio < best.cost + CLEARLY:
+            timing = bench.instruments.timing(_sketch(plan))
         if timing.ratio >= best.cost - SAVING:
             name = standings.trials[best.candidate].plan.full_title
             return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")

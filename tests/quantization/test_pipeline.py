@@ -28,10 +28,12 @@ RECIPES = (
 )
 
 
-@pytest.mark.parametrize("kind", ["branched", "recurrent"])
-def test_recipes_one_after_the_other_are_what_nncf_makes_of_each(kind: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("kind", "large"), [("branched", False), ("branched", True), ("recurrent", False)])
+def test_recipes_one_after_the_other_are_what_nncf_makes_of_each(
+    kind: str, large: bool, request: pytest.FixtureRequest
+) -> None:
     model = request.getfixturevalue(kind)
-    together = quantizer(model)
+    together = quantizer(model, large=large)
     found = []
     for recipe in RECIPES:
         calibration = requests(model)[: recipe.calibration_size]

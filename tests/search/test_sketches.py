@@ -70,6 +70,17 @@ def test_a_recipe_further_from_float_is_calibrated_where_there_is_budget_to_spar
     assert not tried(hunt)["mixed"].problem
 
 
+def test_what_nobody_foresaw_in_a_sketch_leaves_it_to_the_trial(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, Scripted((Candidate(("default",)), Candidate(("mixed",)))), ratios={"mixed": 0.5})
+    hunt.budget = Budget(Drop(1e-6))
+
+    def fail(plan: Plan) -> float:
+        raise ValueError("nobody foresaw it")
+
+    hunt.bench.divergence = fail  # type: ignore[method-assign]
+    assert tried(hunt)["mixed"].search is not None
+
+
 def test_the_first_recipe_is_not_sketched(tmp_path: Path) -> None:
     hunt, _ = search(tmp_path, Scripted((Candidate(("default",)),)))
     recipes = calibrations(hunt)
