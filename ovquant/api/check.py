@@ -67,7 +67,7 @@ class Checking:
         self._record(verdict)
         return Checked(
             verdict=verdict,
-            plan=self.result.plan.name,
+            plan=self.result.plan.title,
             score=scores,
             timing=timing,
             budget=self.budget,

@@ -74,9 +74,12 @@ def inspect(model: Any, **options: Unpack[ServeOptions]) -> Inspection:
 
 
 def plan_beside(model: Any) -> Plan | None:
-    """Return the plan of a result's model, which lies beside it; None for all others."""
-    path = Path(model).with_name("plan.json") if isinstance(model, str | Path) else None
-    return Plan.load(path) if path is not None and Path(model).name == "model.xml" and path.is_file() else None
+    """Return the plan of a result's model, given as its file or its folder; None for all others."""
+    if not isinstance(model, str | Path):
+        return None
+    path = Path(model) / "model.xml" if Path(model).is_dir() else Path(model)
+    plan = path.with_name("plan.json")
+    return Plan.load(plan) if path.name == "model.xml" and path.is_file() and plan.is_file() else None
 
 
 def _operations(model: openvino.Model, primitives: list[Executed]) -> Iterator[Operation]:

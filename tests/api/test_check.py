@@ -52,7 +52,7 @@ def rewrite(folder: Path, **changes: Any) -> None:
 
 def test_a_result_is_scored_and_timed_beside_its_float_model(folder: Path) -> None:
     checked = ovquant.check(str(folder), data=NEW)
-    assert (checked.verdict, checked.plan) == ("met", "default")
+    assert (checked.verdict, checked.plan) == ("met", "int8")
     # Whether it is faster, the machine says.
     assert set(checked.notes) <= {"int8 is slower than float here."}
     assert (checked.score.samples, checked.score.float_value, checked.score.main.metric) == (80, 1.0, "Accuracy")

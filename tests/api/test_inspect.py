@@ -1,6 +1,8 @@
 """What a model is: the precision that is planned for each operation, and the one that it runs in."""
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import openvino
@@ -36,6 +38,16 @@ def test_a_quantized_model_has_a_quantizer_for_each_input(found: ovquant.Result)
     assert seen.executed[head.executed] >= 1
     assert "int8" in seen.used
     assert seen.model == "model"
+    assert seen.plan is not None
+    assert (seen.plan.key, seen.plan.name) == (found.plan.key, "default")
+
+
+def test_a_plan_beside_another_model_is_not_its_own(found: ovquant.Result, tmp_path: Path) -> None:
+    for name in ("model.xml", "model.bin"):
+        shutil.copy2(found.folder / name, (tmp_path / "other").with_suffix(Path(name).suffix))
+    shutil.copy2(found.folder / "plan.json", tmp_path)
+    assert ovquant.inspect(tmp_path / "other.xml").plan is None
+    assert ovquant.inspect(linear()).plan is None
 
 
 def test_primitives_are_counted_by_precision_and_data_are_not(monkeypatch: pytest.MonkeyPatch) -> None:

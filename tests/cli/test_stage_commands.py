@@ -129,6 +129,9 @@ def test_inspect_a_quantized_model(run: Run, finished: tuple[Path, Ran]) -> None
     table = run("inspect", finished[0])
     assert "scale" in table.out
     assert "capabilities used" in table.out
+    lines = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in table.out.splitlines()}
+    assert (lines["plan"], lines["recipe"]) == ("int8", "default")
+    assert lines["in full"].startswith("algorithm post-training, preset performance")
 
 
 def test_inspect_reads_scales_as_they_are(run: Run, net: Case, finished: tuple[Path, Ran]) -> None:
