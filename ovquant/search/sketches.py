@@ -9,9 +9,6 @@ from ovquant.errors import OvquantError
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
-CLEARLY = 0.05
-"""How much slower, relative to float, a recipe is in one compilation when others need not be seen."""
-
 
 def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Workbench) -> Trial | None:
     """Return the trial of a recipe that need not be calibrated, with the reason and what is known of it; None for all others.
@@ -79,9 +76,7 @@ def _no_better(
     good = [row for row in table.trials if not row.candidate.float_layers and _good_enough(row, candidate, table)]
     if good and judge.by_speed:
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
-        timing = bench.instruments.timing(_sketch(plan), heats=1)
-        if timing.ratio < best.cost + CLEARLY:
-            timing = bench.instruments.timing(_sketch(plan))
+        timing = bench.instruments.timing(_sketch(plan))
         if timing.ratio >= best.cost - SAVING:
             name = standings.trials[best.candidate].plan.full_title
             return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")
