@@ -109,8 +109,8 @@ class Options:
     @property
     def says_how_long(self) -> bool:
         """Tell whether the user said what is to be tried, or for how long."""
-        asked = (self.time_budget, self.max_trials, self.pareto or None, self.recipes or None)
-        return any(option is not None for option in asked) or self.strategy != DEFAULT_STRATEGY
+        limited = self.time_budget is not None or self.max_trials is not None
+        return limited or self.pareto or bool(self.recipes) or self.strategy != DEFAULT_STRATEGY
 
     def own_properties(self) -> dict[str, str]:
         """Return the compile properties that the user asked for."""

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from ovquant.domain.typed import fits
 from ovquant.errors import UsageError
 
+ELEMENTWISE = ("Add", "Subtract", "Multiply", "Divide")
+"""Cheap operations: quantizing around them costs accuracy and conversions, and often wins no time."""
 SKETCH_SIZE = 4
 """Samples that calibrate a model of which only the operations matter."""
 
@@ -75,9 +77,14 @@ class Recipe:
         return digest(self.to_json())
 
     @property
+    def uncorrected(self) -> "Recipe":
+        """Return the same recipe with biases as they are, which takes the least time of all corrections."""
+        return replace(self, bias_correction="none")
+
+    @property
     def sketch(self) -> "Recipe":
         """Return the quickest recipe that makes the same operations: what differs are ranges, biases and weights."""
-        quick = replace(self, activation_range="default", bias_correction="none", seven_bits="first")
+        quick = replace(self.uncorrected, activation_range="default", seven_bits="first")
         return replace(quick, calibration_size=SKETCH_SIZE)
 
 

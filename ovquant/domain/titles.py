@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from ovquant.domain.recipe import Recipe
+from ovquant.domain.recipe import ELEMENTWISE, Recipe
 
 ALGORITHMS = {"post-training": "int8", "accuracy-control": "int8 by accuracy control", "weights": "int8 weights"}
-ELEMENTWISE = {"Add", "Subtract", "Multiply", "Divide"}
 TYPES = {"GroupConvolution": "depthwise", "MatMul": "matrix products", "Convolution": "convolutions"}
 RANGES = {
     "minmax": "min-max",
@@ -45,5 +44,5 @@ def numbers(recipe: Recipe | None) -> str:
 
 def _types(kinds: Sequence[str]) -> str:
     named = [TYPES.get(kind, kind) for kind in kinds if kind not in ELEMENTWISE]
-    named += ["elementwise"] if ELEMENTWISE & {*kinds} else []
+    named += ["elementwise"] if {*ELEMENTWISE} & {*kinds} else []
     return " and ".join(named)

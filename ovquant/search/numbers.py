@@ -72,7 +72,7 @@ def _nearest(plans: dict[PartNames, Plan], bench: Workbench, until: float) -> li
     distances: dict[str, float] = {}
     for names, plan in plans.items():
         assert plan.recipe is not None
-        bare = replace(plan, recipe=replace(plan.recipe, bias_correction="none"))
+        bare = replace(plan, recipe=plan.recipe.uncorrected)
         alike.setdefault(bare.key, []).append(names)
         if bare.key not in distances and (not distances or time.monotonic() < until):
             distances[bare.key] = bench.divergence(bare)

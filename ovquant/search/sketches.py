@@ -49,7 +49,7 @@ def _sketch(plan: Plan) -> Plan:
 
 def _bare(plan: Plan) -> Plan:
     assert plan.recipe is not None
-    return replace(plan, recipe=replace(plan.recipe, bias_correction="none"))
+    return replace(plan, recipe=plan.recipe.uncorrected)
 
 
 def _same(plan: Plan, tried: dict[Candidate, Trial], bench: Workbench) -> Trial | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from ovquant.domain.recipe import Recipe
+from ovquant.domain.recipe import ELEMENTWISE, Recipe
 
 
 @dataclass(frozen=True)
@@ -158,10 +158,6 @@ class SevenBits:
     def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
         """Offer it for every model: it takes no time, and answers are then the same on all processors."""
         return [""]
-
-
-ELEMENTWISE = ("Add", "Subtract", "Multiply", "Divide")
-"""Cheap operations: quantizing around them costs accuracy and conversions, and often wins no time."""
 
 
 @dataclass(frozen=True)
