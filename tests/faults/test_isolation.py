@@ -18,7 +18,14 @@ from ovquant.domain.profile import Profile
 from ovquant.errors import LostError, ModelError
 from tests.api.models import linear, samples
 
-SEARCH: dict[str, Any] = {"strategy": "first", "recipes": ["default", "mixed"], "optimize": "size", "isolate": True}
+# In f32 float itself is equal to what it is compared with, and not a fault of its own.
+SEARCH: dict[str, Any] = {
+    "strategy": "first",
+    "recipes": ["default", "mixed"],
+    "optimize": "size",
+    "isolate": True,
+    "properties": {"INFERENCE_PRECISION_HINT": "f32"},
+}
 
 METRIC = """
 import ctypes, os, sys, time

@@ -8,7 +8,8 @@ import torch
 
 import ovquant
 
-QUICK: dict[str, Any] = {"strategy": "first", "recipes": ["default"], "optimize": "size"}
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+QUICK: dict[str, Any] = {"strategy": "first", "recipes": ["default"], "optimize": "size", "properties": F32}
 
 
 class Net(torch.nn.Module):

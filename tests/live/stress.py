@@ -52,8 +52,9 @@ def work(number: int, guarded: Any, reference: Any, problems: list[str]) -> None
 
 
 def main(device: str, streams: str) -> None:
-    precise = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": streams}
-    reference = net(np.float32(1), device, **(precise if device == "CPU" else {}))
+    f32 = {"INFERENCE_PRECISION_HINT": "f32"}
+    precise = {**f32, "NUM_STREAMS": streams}
+    reference = net(np.float32(1), device, **(precise if device == "CPU" else f32))
     data = [ovquant.Sample(rows(seed)[0]) for seed in range(40)]
     before = [np.array(sample.inputs) for sample in data]
     guarded = ovquant.guard(net(FACTOR, "CPU", **precise), reference, data=data, share=1.0, action=lambda _: None)
