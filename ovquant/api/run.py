@@ -13,11 +13,11 @@ from ovquant.api.workspace import Work, save_plan
 from ovquant.domain.budget import Budget
 from ovquant.domain.digest import model_digest
 from ovquant.domain.holdout_log import remember
-from ovquant.domain.recipe import Recipe
+from ovquant.domain.recipe import FLOATS, Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
 from ovquant.domain.split import By, Splits
 from ovquant.domain.trial import Trial
-from ovquant.errors import LostError, MetricError, ModelError
+from ovquant.errors import LostError, MetricError, ModelError, UsageError
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.metrics.checks import callable_name
 from ovquant.plugins.recipes import offered_parts, opening_parts, read_recipe, split_parts
@@ -61,16 +61,27 @@ class Run:
             return read_recipe([part for name in names for part in split_parts(name)], start=start)
 
         # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
-        alone = {part for part in parts if read((part,)).algorithm != "post-training"}
+        apart = {part for part in parts if read((part,)).algorithm != "post-training"}
         plain = read(()).sketch
         free = {part for part in parts if read((part,)) != read(()) and read((part,)).sketch == plain}
+        default = self.bench.conditions.circumstances["precision"]
+        precision = settings.deployment().properties.get(runtime.PRECISION, default)
+        for part in parts:
+            asked = read((part,)).algorithm
+            if asked in FLOATS and asked != precision:
+                raise UsageError(
+                    f"The recipe '{part}' is for devices that compute float in {asked}, and {settings.device} computes it in "
+                    f"{precision} here. Leave it out."
+                )
         overflows = self.bench.conditions.circumstances["int8"] == "saturating"
         opening = () if settings.recipes else opening_parts(parts, overflows=overflows)
+        pinning = precision if precision in FLOATS and not settings.recipes else ""
+        alone = frozenset(parts if settings.recipes else apart)
         return Search(
             self.bench,
             self.budget,
             Registry("strategies").resolve(settings.strategy),
-            Offer(parts, frozenset(parts if settings.recipes else alone), frozenset(free), settings.seed, opening),
+            Offer(parts, alone, frozenset(free), settings.seed, opening, pinning),
             read,
             until=float("inf") if settings.time_budget is None else self.begin + settings.time_budget,
             most_trials=settings.max_trials,
@@ -172,7 +183,7 @@ def plainly(bench: Workbench, chosen: Trial, budget: Budget) -> Trial | None:
         if bench.instruments.served(plan) == bench.instruments.served(chosen.plan):
             return None
         score = bench.instruments.score(plan, "holdout", budget)
-        return replace(chosen, plan=plan, search=None, holdout=score, timing=bench.instruments.timing(plan))
+        return replace(chosen, plan=plan, search=None, holdout=score, timing=bench.timing(plan))
     except (LostError, MetricError, ModelError) as error:
         return Trial(plan, problem=str(error))
 

@@ -72,7 +72,7 @@ class Plan:
     @property
     def runs_int8(self) -> bool:
         """Tell whether activations are quantized, so that answers depend on how a processor adds int8 products."""
-        return self.recipe is not None and self.recipe.algorithm != "weights"
+        return self.recipe is not None and self.recipe.quantizes and self.recipe.algorithm != "weights"
 
     @property
     def key(self) -> str:
@@ -92,11 +92,12 @@ class Plan:
         return replace(self, recipe=replace(self.recipe, allowed_drop=drop))
 
     def with_float(self, layers: Iterable[str]) -> "Plan":
-        """Return a recipe's plan with some of its layers put back to float, named after it."""
+        """Return a recipe's plan with some of its layers put back to float, or kept in f32 where it is float, named after it."""
         names = sorted(layers)
         if not names:
             return self
-        name = f"{self.name}, {len(names)} layer{'s' if len(names) > 1 else ''} in float"
+        kept = "float" if self.recipe is None or self.recipe.quantizes else "f32"
+        name = f"{self.name}, {len(names)} layer{'s' if len(names) > 1 else ''} in {kept}"
         return replace(self, name=name, layers=dict.fromkeys(names, "f32"))
 
     def to_json(self) -> dict[str, Any]:

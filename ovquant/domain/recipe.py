@@ -13,6 +13,8 @@ from ovquant.errors import UsageError
 
 ELEMENTWISE = ("Add", "Subtract", "Multiply", "Divide")
 """Cheap operations: quantizing around them costs accuracy and conversions, and often wins no time."""
+FLOATS = ("bf16", "f16")
+"""Algorithms that quantize nothing: float as a device computes it below f32, where layers can be kept in f32."""
 SKETCH_SIZE = 4
 """Samples that calibrate a model of which only the operations matter."""
 
@@ -28,7 +30,7 @@ class Recipe:
     bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms.
     """
 
-    algorithm: Literal["post-training", "accuracy-control", "weights"] = "post-training"
+    algorithm: Literal["post-training", "accuracy-control", "weights", "bf16", "f16"] = "post-training"
     preset: Literal["performance", "mixed"] = "performance"
     model_type: Literal["any", "transformer"] = "any"
     bias_correction: Literal["fast", "accurate", "none"] = "fast"
@@ -75,6 +77,11 @@ class Recipe:
     def key(self) -> str:
         """Return a short fingerprint of the settings."""
         return digest(self.to_json())
+
+    @property
+    def quantizes(self) -> bool:
+        """Tell whether anything is quantized."""
+        return self.algorithm not in FLOATS
 
     @property
     def uncorrected(self) -> "Recipe":

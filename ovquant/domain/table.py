@@ -109,7 +109,9 @@ class Table:
     that are `free` change ranges and biases but no operation, and so no cost. `allowed` is the drop the budget allows,
     in the metric's unit. `layers` holds the layers of the recipes that were probed, `pairs` the pairs that were, and
     `calibrations`, by the parts that are not free, the recipes among which numbers were chosen, nearest to float first. `opening`
-    is the recipe that is likely to be best, before anything is known; empty where none is.
+    is the recipe that is likely to be best, before anything is known; empty where none is. `pinning` is the part that quantizes
+    nothing and whose layers are float as the device computes it or, put back, f32; it is named where float as the device computes
+    it is outside the budget, and else empty.
     """
 
     parts: tuple[str, ...]
@@ -122,6 +124,7 @@ class Table:
     free: frozenset[str] = frozenset()
     calibrations: Mapping[PartNames, tuple[CalibrationRow, ...]] = field(default_factory=dict)
     opening: PartNames = ()
+    pinning: str = ""
 
     def operations(self, parts: PartNames) -> PartNames:
         """Return those of a recipe's parts that decide its operations."""

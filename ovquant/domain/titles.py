@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from ovquant.domain.recipe import ELEMENTWISE, Recipe
 
-ALGORITHMS = {"post-training": "int8", "accuracy-control": "int8 by accuracy control", "weights": "int8 weights"}
+ALGORITHMS = {
+    "post-training": "int8",
+    "accuracy-control": "int8 by accuracy control",
+    "weights": "int8 weights",
+    "bf16": "bf16",
+    "f16": "f16",
+}
 TYPES = {"GroupConvolution": "depthwise", "MatMul": "matrix products", "Convolution": "convolutions"}
 RANGES = {
     "minmax": "min-max",
@@ -31,7 +37,7 @@ def title(name: str, recipe: Recipe | None) -> str:
 
 def numbers(recipe: Recipe | None) -> str:
     """Return the numbers of a recipe that are not NNCF's own choice: what decides accuracy alone; "" where all are."""
-    if recipe is None or recipe.algorithm == "weights":
+    if recipe is None or recipe.algorithm == "weights" or not recipe.quantizes:
         return ""
     found = [f"{RANGES[recipe.activation_range]} ranges"] if recipe.activation_range in RANGES else []
     found += [BIASES[recipe.bias_correction]] if recipe.bias_correction in BIASES else []

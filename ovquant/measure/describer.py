@@ -12,7 +12,6 @@ from ovquant.measure.evaluate import FIRST_CHECKPOINT, checkpoints
 from ovquant.measure.footprint import FOOTPRINT_REQUESTS, footprint
 from ovquant.measure.models import Models
 from ovquant.measure.score import Scorer
-from ovquant.quantization import layer_precisions
 
 DIVERGENCE_SAMPLES = 64
 DIVERGENCE_BYTES = 128 * 2**20
@@ -97,5 +96,4 @@ class Describer:
     def _precisions(self, plan: Plan) -> dict[str, str]:
         if plan.recipe is None:
             return {}
-        built = runtime.core().read_model(self.models.build(plan))
-        return layer_precisions(built, self.models.quantized(plan.recipe).layers)
+        return self.models.quantized(plan.recipe).precisions(runtime.core().read_model(self.models.build(plan)))

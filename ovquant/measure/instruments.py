@@ -29,8 +29,10 @@ class Instruments(Protocol):
     def profile(self) -> Profile: ...
     @property
     def notes(self) -> Sequence[str]: ...
-    def timing(self, plan: Plan, *, heats: int = ...) -> Timing: ...
-    def final_race(self, plans: Sequence[Plan], until: float = ..., deciding: int | None = ...) -> list[Timing]: ...
+    def timing(self, plan: Plan, *, heats: int = ..., beside: Plan | None = ...) -> Timing: ...
+    def final_race(
+        self, plans: Sequence[Plan], until: float = ..., deciding: int | None = ..., beside: Plan | None = ...
+    ) -> list[Timing]: ...
     def score(
         self,
         plan: Plan,
@@ -46,7 +48,9 @@ class Instruments(Protocol):
     def traits(self, plan: Plan) -> dict[str, Any]: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
     def footprint(self, plan: Plan) -> int | None: ...
-    def layers(self, plan: Plan, base_cost: float, until: float, *, gains: bool) -> tuple[LayerRow, ...]: ...
+    def layers(
+        self, plan: Plan, base_cost: float, until: float, *, gains: bool, float_cost: float = ...
+    ) -> tuple[LayerRow, ...]: ...
     def pairs(
         self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float
     ) -> tuple[PairRow, ...]: ...
@@ -89,15 +93,19 @@ class Local:
         """Return where measurements are recorded."""
         return self.models.profile
 
-    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
+    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS, beside: Plan | None = None) -> Timing:
         """Time a plan beside float; see `Stopwatch.timing`."""
-        return self.stopwatch.timing(plan, heats=heats)
+        return self.stopwatch.timing(plan, heats=heats, beside=beside)
 
     def final_race(
-        self, plans: Sequence[Plan], until: float = float("inf"), deciding: int | None = None
+        self,
+        plans: Sequence[Plan],
+        until: float = float("inf"),
+        deciding: int | None = None,
+        beside: Plan | None = None,
     ) -> list[Timing]:
         """Time the finalists until they are decided; see `Stopwatch.final_race`."""
-        return self.stopwatch.final_race(plans, until, deciding)
+        return self.stopwatch.final_race(plans, until, deciding, beside)
 
     def score(
         self,
@@ -132,9 +140,11 @@ class Local:
         """Return the bytes of memory that serving a plan takes; None where no process may be started for it, or it failed."""
         return self.describer.footprint(plan) if self.processes else None
 
-    def layers(self, plan: Plan, base_cost: float, until: float, *, gains: bool) -> tuple[LayerRow, ...]:
+    def layers(
+        self, plan: Plan, base_cost: float, until: float, *, gains: bool, float_cost: float = 1.0
+    ) -> tuple[LayerRow, ...]:
         """Measure the layers of a plan's recipe, until time is up; see `Probing.layers`."""
-        return probing(self, plan, until).layers(base_cost, gains=gains)
+        return probing(self, plan, until).layers(base_cost, gains=gains, float_cost=float_cost)
 
     def pairs(
         self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float

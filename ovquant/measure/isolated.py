@@ -42,18 +42,22 @@ class Isolated:
         self._worker, self.conditions = start()
         self._losses = Losses(profile, self.conditions, trial_timeout, float_limit)
 
-    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
+    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS, beside: Plan | None = None) -> Timing:
         """Time a plan beside float."""
-        return self._ask("timing", plan, heats=heats)  # type: ignore[no-any-return]
+        return self._ask("timing", plan, heats=heats, beside=beside)  # type: ignore[no-any-return]
 
     def final_race(
-        self, plans: Sequence[Plan], until: float = float("inf"), deciding: int | None = None
+        self,
+        plans: Sequence[Plan],
+        until: float = float("inf"),
+        deciding: int | None = None,
+        beside: Plan | None = None,
     ) -> list[Timing]:
         """Time the finalists until they are decided; raises LostError where that cost as many processes as it may."""
         limit = len(plans) * self._losses.limit(plans[0])
         for last in range(MOST_LOSSES, 0, -1):
             try:
-                return self._measure("final_race", list(plans), until, deciding, limit=limit)  # type: ignore[no-any-return]
+                return self._measure("final_race", list(plans), until, deciding, beside, limit=limit)  # type: ignore[no-any-return]
             except LostError as error:
                 if last == 1:
                     raise LostError(f"The process that timed the finalists was lost: {error}.") from error
@@ -92,9 +96,11 @@ class Isolated:
         """Return the bytes of memory that serving a plan takes."""
         return self._ask("footprint", plan)  # type: ignore[no-any-return]
 
-    def layers(self, plan: Plan, base_cost: float, until: float, *, gains: bool) -> tuple[LayerRow, ...]:
+    def layers(
+        self, plan: Plan, base_cost: float, until: float, *, gains: bool, float_cost: float = 1.0
+    ) -> tuple[LayerRow, ...]:
         """Measure the layers of a plan's recipe."""
-        return self._ask("layers", plan, base_cost, until, gains=gains)  # type: ignore[no-any-return]
+        return self._ask("layers", plan, base_cost, until, gains=gains, float_cost=float_cost)  # type: ignore[no-any-return]
 
     def pairs(
         self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float

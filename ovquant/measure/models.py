@@ -21,11 +21,12 @@ from ovquant.domain.split import Splits, draw
 from ovquant.errors import ModelError
 from ovquant.graph.fingerprint import constant_bytes, fingerprint
 from ovquant.graph.normalise import Normal
+from ovquant.graph.pins import pinnable_layers
 from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.measure.recent import Recent
 from ovquant.plugins.metrics import ResolvedMetric
-from ovquant.quantization import Quantized, Validation, needed_bytes
+from ovquant.quantization import Pinnable, Quantized, Validation, needed_bytes
 from ovquant.runtime import Deployment
 
 LARGE = 64 * 2**20
@@ -70,8 +71,9 @@ class Models:
             mapped = runtime.core().read_model(self.build(self.float_plan))
             self.float_model = mapped if self.float_model is self.model else self.float_model
             self.model = mapped
+        self._normal_file: Path | None = None
         if self.normal is not None:
-            self.normal = read_back(self.normal, self.folder)
+            self.normal, self._normal_file = read_back(self.normal, self.folder)
 
     # Keys ---------------------------------------------------------------------------------------------------------
 
@@ -115,8 +117,10 @@ class Models:
 
     # Models -------------------------------------------------------------------------------------------------------
 
-    def quantized(self, recipe: Recipe) -> Quantized:
+    def quantized(self, recipe: Recipe) -> Quantized | Pinnable:
         """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
+        if not recipe.quantizes:
+            return self._pinnable(recipe)
         found = self.recent.get(recipe)
         if found is None:
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
@@ -131,6 +135,15 @@ class Models:
             )
             self.recent.keep(recipe, found)
         return found
+
+    def _pinnable(self, recipe: Recipe) -> Pinnable:
+        model, _ = source_of(self, recipe)
+        path = self.build(self.float_plan) if model is self.model else self._normal_file
+        if path is None or (recipe.graph == "as-read" and model is not self.model):
+            raise ModelError(
+                "Layers of a model whose weights are stored in few bits are kept in f32 in its normal form alone."
+            )
+        return Pinnable(path, pinnable_layers(model), recipe.algorithm)
 
     def _validation(self, recipe: Recipe) -> Validation | None:
         """Return what accuracy control needs to score models while it quantizes; None for other recipes."""
@@ -194,8 +207,8 @@ class Models:
         shutil.rmtree(self._place(plan), ignore_errors=True)
 
 
-def read_back(normal: Normal, folder: Path) -> Normal:
-    """Return a normal form read back from a file in a folder: folding constants leaves them in memory, in f32."""
+def read_back(normal: Normal, folder: Path) -> tuple[Normal, Path]:
+    """Return a normal form read back from a file in a folder, and the file: folding constants leaves them in memory, in f32."""
     known = fingerprint(normal.model)
     path = folder / content_digest({"normal": known, "openvino": version("openvino")})[:16] / "model.xml"
     if not path.exists():
@@ -203,7 +216,8 @@ def read_back(normal: Normal, folder: Path) -> Normal:
             openvino.save_model(normal.model, partial / "model.xml", compress_to_fp16=False)
     mapped = runtime.core().read_model(path)
     # Reading anew lets go of the pages that the fingerprint has touched.
-    return replace(normal, model=runtime.core().read_model(path)) if fingerprint(mapped) == known else normal
+    mapped = runtime.core().read_model(path) if fingerprint(mapped) == known else normal.model
+    return replace(normal, model=mapped), path
 
 
 def source_of(models: Models, recipe: Recipe) -> tuple[openvino.Model, Recipe]:

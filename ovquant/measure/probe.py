@@ -20,7 +20,7 @@ from ovquant.graph.fingerprint import constant_bytes
 from ovquant.measure.divergence import divergence, outputs_of
 from ovquant.measure.models import Models
 from ovquant.measure.stopwatch import Stopwatch
-from ovquant.quantization import Quantized
+from ovquant.quantization import Pinnable, Quantized
 from ovquant.stats.intervals import shrunk
 
 PROBE_SAMPLES = 16
@@ -59,17 +59,17 @@ class Probing:
     models: Models
     stopwatch: Stopwatch
     plan: Plan
-    quantized: Quantized
+    quantized: Quantized | Pinnable
     expected: Sequence[dict[str, Array]]
     until: float = float("inf")
     count: int = 0
 
-    def layers(self, base_cost: float, *, gains: bool = True) -> tuple[LayerRow, ...]:
+    def layers(self, base_cost: float, *, gains: bool = True, float_cost: float = 1.0) -> tuple[LayerRow, ...]:
         """Return a row per layer; those of a group that was not split share what the group did.
 
         base_cost: the recipe's cost relative to float, which turns costs relative to the recipe into such. gains: split
-        the groups that gain most; else, where nothing needs to be gained, those that are cheaper in float. When time
-        is up the rows are of what was measured until then.
+        the groups that gain most; else, where nothing needs to be gained, those that are cheaper in float. float_cost: what
+        all layers put back cost. When time is up the rows are of what was measured until then.
         """
         names = [layer.name for layer in self.quantized.layers]
         found = dict(self.measure(list(blocks(names, MOST_PROBES))))
@@ -88,7 +88,7 @@ class Probing:
         noise = errors(list(found.values()))
         costs = shrunk([item.cost for item in found.values()], noise)
         if sum(map(len, found)) == len(names):
-            costs = anchored(costs, noise, 1 / base_cost - 1)
+            costs = anchored(costs, noise, float_cost / base_cost - 1)
         return tuple(
             LayerRow(name, found[group].gain / len(group), base_cost * cost / len(group))
             for group, cost in zip(found, costs, strict=True)

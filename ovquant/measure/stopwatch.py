@@ -37,26 +37,28 @@ class Stopwatch:
     objective: Objective
     heat_seconds: float = 0.5
 
-    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
+    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS, beside: Plan | None = None) -> Timing:
         """Time a plan against float in turn, at the properties it is served with, over so many compilations at least.
 
-        Plans of the same operations share it, whatever their weights and ranges.
+        Plans of the same operations share it, whatever their weights and ranges. beside: another plan than float as it is
+        served to time it against.
         """
-        key = {
-            **self.models.built_key(plan, values=False),
-            "objective": self.objective,
-            "data": self.models.splits.search.inputs,
-        }
-        if plan.key == self.models.float_plan.key:
-            return self._raced([plan], key, 0)[0]
+        bar = beside or self.models.float_plan
+        key = {**self.models.built_key(plan, values=False), **self._how(bar)}
+        if plan.key == bar.key:
+            return self._raced([plan], bar, key, 0)[0]
         known: list[Timing] = []
         begin = time.monotonic()
         while len(known) < heats and not _too_long(begin, len(known)):
-            known.append(self._raced([plan], {**key, "heat": len(known)}, len(known))[0])
+            known.append(self._raced([plan], bar, {**key, "heat": len(known)}, len(known))[0])
         return Timing.joined(known)
 
     def final_race(
-        self, plans: Sequence[Plan], until: float = float("inf"), deciding: int | None = None
+        self,
+        plans: Sequence[Plan],
+        until: float = float("inf"),
+        deciding: int | None = None,
+        beside: Plan | None = None,
     ) -> list[Timing]:
         """Race the finalists in heats of their own, and go on while it is open whether one is faster than float.
 
@@ -65,15 +67,15 @@ class Stopwatch:
         intervals, and all looks together have the level of one: look k is taken at 0.05 · 2⁻ᵏ. A resumed run finds its
         heats in the profile.
         """
-        key = {**self.models.key(plans[0]), "plans": [plan.key for plan in plans], "objective": self.objective}
-        key["data"] = self.models.splits.search.inputs
+        bar = beside or self.models.float_plan
+        key = {**self.models.key(plans[0]), "plans": [plan.key for plan in plans], **self._how(bar)}
         heats: list[list[Timing]] = []
         found: list[Timing] = []
         for look, goal in enumerate(_doubling(FINAL_HEATS, MOST_HEATS), start=1):
             begin = time.monotonic()
             while len(heats) < goal and not _too_long(begin, len(heats)):
                 self.models.progress("timing the finalists", len(heats), goal)
-                heats.append(self._raced(plans, {**key, "race": len(heats)}, len(heats)))
+                heats.append(self._raced(plans, bar, {**key, "race": len(heats)}, len(heats)))
             shared = [self._shared(plans, heat) for heat in heats]
             found = [Timing.joined(column, confidence=1 - 0.05 * 0.5**look) for column in zip(*shared, strict=True)]
             if all(timing.decided for timing in found[:deciding]) or time.monotonic() > until or len(heats) < goal:
@@ -85,22 +87,26 @@ class Stopwatch:
         interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
         return interleave(contenders, self._requests(contenders[0]), seconds=seconds, most=most)
 
-    def _raced(self, plans: Sequence[Plan], key: Mapping[str, Any], number: int) -> list[Timing]:
-        """Time plans beside float in one heat; one that was run before is in the profile."""
+    def _how(self, bar: Plan) -> dict[str, Any]:
+        """Return what a timing depends on beside the plans: on the bar only where that is not float as it is served."""
+        beside = {} if bar.key == self.models.float_plan.key else {"beside": bar.key}
+        return {"objective": self.objective, "data": self.models.splits.search.inputs, **beside}
+
+    def _raced(self, plans: Sequence[Plan], bar: Plan, key: Mapping[str, Any], number: int) -> list[Timing]:
+        """Time plans beside the bar in one heat; one that was run before is in the profile."""
 
         def measure() -> list[dict[str, Any]]:
             self.models.release()
             together = TOGETHER if self.models.large else len(plans)
             parts = [plans[begin : begin + together] for begin in range(0, len(plans), together)]
-            return [asdict(timing) for part in parts for timing in self._heat(part, number)]
+            return [asdict(timing) for part in parts for timing in self._heat(part, bar, number)]
 
         return self.models.profile.measured(
             "timing", key, measure, lambda value: [typed(Timing, item) for item in value]
         )
 
-    def _heat(self, plans: Sequence[Plan], number: int) -> list[Timing]:
-        float_plan = self.models.float_plan
-        everyone = [float_plan, *(plan for plan in plans if plan.key != float_plan.key)]
+    def _heat(self, plans: Sequence[Plan], bar: Plan, number: int) -> list[Timing]:
+        everyone = [bar, *(plan for plan in plans if plan.key != bar.key)]
         timings = race(
             [partial(self.models.compile, plan) for plan in everyone],
             self._requests,

@@ -9,7 +9,8 @@ from typing import Any
 from ovquant.domain.budget import Budget, refuse_all_scores
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import COMPARABLE, Profile
-from ovquant.domain.trial import Scores, Split, Trial
+from ovquant.domain.recipe import FLOATS
+from ovquant.domain.trial import Scores, Split, Timing, Trial
 from ovquant.domain.typed import number
 from ovquant.errors import CompileError, DataError, LostError, MetricError, ModelError, OvquantError, UsageError
 from ovquant.measure.conditions import Conditions
@@ -26,9 +27,14 @@ FAILURES = (DataError, MetricError, ModelError, UsageError, LostError)
 
 @dataclass
 class Workbench:
-    """Where the plans of one float model are measured, on one device and one set of data."""
+    """Where the plans of one float model are measured, on one device and one set of data.
+
+    `bar` is the plan that others are timed beside: float as it is served, unless another is the fastest float that holds the
+    budget.
+    """
 
     instruments: Instruments
+    bar: Plan | None = None
 
     @property
     def conditions(self) -> Conditions:
@@ -56,7 +62,7 @@ class Workbench:
         """
         begin = time.perf_counter()
         try:
-            trial = Trial(plan, timing=self.instruments.timing(plan))
+            trial = Trial(plan, timing=self.timing(plan))
             reason = pointless(trial)
             if reason:
                 return replace(trial, problem=reason, seconds=time.perf_counter() - begin)
@@ -69,7 +75,8 @@ class Workbench:
             # The float model is measured first: what fails here fails because of the plan, outputs of NaN included.
             if plan.recipe is None:
                 raise
-            if isinstance(error, CompileError) and not REFERENCE.keys() & plan.properties.keys():
+            movable = plan.recipe.quantizes and not REFERENCE.keys() & plan.properties.keys()
+            if isinstance(error, CompileError) and movable:
                 properties = {**plan.properties, **REFERENCE}
                 moved = replace(plan, name=f"{plan.name}, computed in f32", properties=properties)
                 return self.trial(moved, budget, pointless, glance=glance)
@@ -94,7 +101,7 @@ class Workbench:
         if not conditions.compressed or trial.plan.is_float:
             return ""
         size = self.instruments.traits(conditions.float_plan)["size_bytes"]
-        layers = sum(precision != "f32" for precision in (trial.layers or {}).values())
+        layers = sum(precision not in ("f32", *FLOATS) for precision in (trial.layers or {}).values())
         larger = trial.size_bytes > OUTGROWN_SHARE * size + OUTGROWN_BYTES * layers
         return f"not scored: it has {trial.size_bytes:,} bytes, and the model that was given {size:,}" if larger else ""
 
@@ -123,15 +130,20 @@ class Workbench:
     def timed(self, trial: Trial, *, heats: int = TRIAL_HEATS) -> Trial:
         """Return a trial timed over so many compilations at least, or with a problem."""
         try:
-            return replace(trial, timing=self.instruments.timing(trial.plan, heats=heats))
+            return replace(trial, timing=self.timing(trial.plan, heats=heats))
         except FAILURES as error:
             return replace(trial, search=None, problem=str(error))
+
+    def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
+        """Time a plan beside the bar, over so many compilations at least."""
+        return self.instruments.timing(plan, heats=heats, beside=self.bar)
 
     def record(self, trial: Trial) -> None:
         """Keep a scored trial in the profile with all that a new budget or objective needs to judge it again."""
         assert trial.search is not None
         assert trial.timing is not None
         key = {**self._key(trial.plan), "metric": self.conditions.metric_key}
+        key |= {} if self.bar is None else {"beside": self.bar.key}
         before = (self.profile.recall("trial", key) or {}).get("trial")
         # On more samples or over more compilations it is known better.
         if (

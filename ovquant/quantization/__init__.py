@@ -7,8 +7,9 @@ import openvino
 from ovquant.domain.layer import Layer
 from ovquant.domain.recipe import Recipe
 from ovquant.graph.names import MadeUp, with_unique_names
-from ovquant.graph.precision import is_quantized, layer_precisions, precisions
+from ovquant.graph.precision import is_quantized, precisions
 from ovquant.quantization.needs import needed_bytes
+from ovquant.quantization.pinnable import Pinnable
 from ovquant.quantization.quantized import Calibration, Quantized, Validation
 from ovquant.quantization.revert import revert
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Layer",
     "MadeUp",
+    "Pinnable",
     "Quantized",
     "Validation",
     "is_quantized",
-    "layer_precisions",
     "needed_bytes",
     "precisions",
     "quantize",

@@ -12,6 +12,7 @@ from openvino._offline_transformations import compress_quantize_weights_transfor
 
 from ovquant.domain.layer import Layer
 from ovquant.domain.sample import Array
+from ovquant.graph.precision import layer_precisions
 from ovquant.quantization.float32 import with_types_of
 from ovquant.quantization.revert import chosen, revert
 
@@ -49,6 +50,10 @@ class Quantized:
         picked = chosen(self.layers, float_layers)
         reverted = revert(self.model, picked, original=self.original) if picked else self.model.clone()
         return with_types_of(compress_quantized_weights(with_known_shapes(reverted)), self.given)
+
+    def precisions(self, built: openvino.Model) -> dict[str, str]:
+        """Return the precision of each layer in a model that was built and saved."""
+        return layer_precisions(built, self.layers)
 
 
 def with_known_shapes(model: openvino.Model) -> openvino.Model:

@@ -5,7 +5,7 @@ from ovquant.graph.names import names_of
 from ovquant.graph.shapes import static_batch, with_batch
 from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic, mark, marked
 from ovquant.runtime.batches import Compiled, Filling, batched_of, batched_outputs, known, lengths_of, samples_in
-from ovquant.runtime.compile import REFERENCE, Deployment, check_device, compile_model, core
+from ovquant.runtime.compile import PRECISION, REFERENCE, Deployment, check_device, compile_model, core
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
 from ovquant.runtime.fit import fit, random_samples
 from ovquant.runtime.infer import Block, batched_names, infer, stack, stackable
@@ -17,6 +17,7 @@ from ovquant.runtime.timing import Fitted, Maker, heat, interleave, interleave_t
 from ovquant.runtime.values import cast, outputs_of, values_of
 
 __all__ = [
+    "PRECISION",
     "REFERENCE",
     "SERVED",
     "Arithmetic",

@@ -13,7 +13,9 @@ from ovquant.graph.names import names_of
 from ovquant.runtime.batches import ByShapes, Compiled, Lengths, Shapes, batched_outputs, lengths_of, open_beyond_batch
 from ovquant.runtime.values import check_kind
 
-REFERENCE = {"INFERENCE_PRECISION_HINT": "f32"}
+PRECISION = "INFERENCE_PRECISION_HINT"
+"""The property that says in what a device computes float."""
+REFERENCE = {PRECISION: "f32"}
 """The properties of the accuracy reference: some devices compute float models in bf16 or f16 unless told otherwise."""
 
 

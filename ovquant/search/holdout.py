@@ -165,7 +165,8 @@ class Walk:
         if self.standings.judge.objective == "size":
             return list(trials)
         try:
-            timings = self.bench.instruments.final_race([trial.plan for trial in trials], self.until, deciding)
+            plans = [trial.plan for trial in trials]
+            timings = self.bench.instruments.final_race(plans, self.until, deciding, self.bench.bar)
         except LostError as error:
             self.notes.append(f"{error} What was timed before decides.")
             return list(trials)

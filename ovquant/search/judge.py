@@ -16,13 +16,13 @@ LIMIT_UNIT = 0.1
 
 @dataclass(frozen=True)
 class Judge:
-    """Reads trials for one budget and objective, beside the float model as it is served.
+    """Reads trials for one budget and objective, beside float: as it is served, or in f32 where that alone holds the budget.
 
     With an allowed drop the objective is made small and the drop must hold. Without one the limits of latency and size
     must hold and the drop is made small: strategies see the same kind of table, the two having changed places.
 
     Where a budget must be proven at a `level` of error on `proving` samples, a row's excess holds in reserve what the
-    proof will take, so that what looks inside has even odds to be proven.
+    proof will take, so that what looks inside has even odds to be proven. `served_cost` is what float as it is served costs.
     """
 
     budget: Budget
@@ -31,6 +31,7 @@ class Judge:
     allowed_drop: float
     level: float | None = None
     proving: int = 0
+    served_cost: float = 1.0
 
     @property
     def minimises_drop(self) -> bool:

@@ -10,7 +10,7 @@ from ovquant.domain.plan import Plan
 from ovquant.domain.prediction import predicted_cost
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import COMFORT, SAVING, Calibration, Candidate, PartNames, Probe, Table
-from ovquant.domain.trial import Score, Trial
+from ovquant.domain.trial import Trial
 from ovquant.errors import MetricError, UsageError
 from ovquant.measure.chance import chance_notes
 from ovquant.measure.conditions import Conditions
@@ -18,6 +18,7 @@ from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.nans import told_nan
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
+from ovquant.search.bar import float_bar
 from ovquant.search.gains import Gains
 from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
@@ -81,24 +82,26 @@ class Search:
         except (MetricError, UsageError) as error:
             # Where labels are in another order float often scores next to nothing, which no budget suits.
             raise type(error)(" ".join([str(error), *doubts])) from error
-        baseline = self.bench.trial(conditions.float_plan, self.budget)
-        self.on_trial(baseline)
-        if baseline.search is not None and baseline.search.drop != 0:
-            self.notes.append(below_f32(baseline.search.main, conditions.deployment.device))
+        served = self.bench.trial(conditions.float_plan, self.budget)
+        self.on_trial(served)
+        baseline, served_cost, notes = float_bar(self.bench, served, self.budget)
+        self.notes += notes
+        if baseline is not served:
+            self.on_trial(baseline)
         # A look that is not the first is stricter still, but what that takes is seldom worth a slower plan.
         level = level_of(self.budget.confidence, 1)
-        return Judge(
-            self.budget, self.bench.conditions.objective, baseline, allowed, level, len(conditions.splits.holdout)
-        )
+        holdout = len(conditions.splits.holdout)
+        return Judge(self.budget, conditions.objective, baseline, allowed, level, holdout, served_cost)
 
     def explore(self) -> Walk:
         """Do what the strategy proposes until it ends or time or trials are used up; return the walk that is to follow."""
-        standings = Standings(self.judge(), self.offer)
+        judge = self.judge()
+        below = self.bench.bar is not None and judge.by_speed
+        standings = Standings(judge, self.offer.pinned if below else self.offer)
         # What is walked need not keep in reserve what a proof will take.
         walk = Walk(
             self.bench, replace(standings, judge=replace(standings.judge, level=None)), self.notes, until=self.until
         )
-        judge = standings.judge
         if judge.minimises_drop and judge.over(judge.baseline) <= 0 and not self.pareto:
             # Nothing is nearer to float than float, which is within all limits.
             return walk
@@ -152,7 +155,9 @@ class Search:
                 profile.record("pairs", key, [asdict(row) for row in standings.pairs[wish.parts]])
             else:
                 needed = judge.minimises_drop or not standings.table().comfortable(judge.row(candidate, trial))
-                standings.layers[wish.parts] = self.bench.instruments.layers(plan, cost, until, gains=needed)
+                standings.layers[wish.parts] = self.bench.instruments.layers(
+                    plan, cost, until, gains=needed, float_cost=float_cost(plan, self.bench.conditions, judge)
+                )
                 profile.record("layers", key, [asdict(row) for row in standings.layers[wish.parts]])
         except FAILURES as error:
             (standings.pairs if wish.pairs else standings.layers)[wish.parts] = ()
@@ -166,7 +171,7 @@ class Search:
         predicted = self.bench.predicted(plan, lambda: predicted_cost(table, candidate))
         trial = self._measured(plan, candidate, standings)
         standings.trials[candidate] = trial if judge.minimises_drop else replace(trial, predicted=predicted)
-        self._record(candidate, plan, trial)
+        self._record(candidate, plan, trial, standings.offer)
         row = judge.row(candidate, trial)
         if not row.failed and row.excess <= 0 and row.cost < 1:
             promising[trial.plan.key] = standings.trials[candidate]
@@ -182,16 +187,18 @@ class Search:
             plan, self.budget, lambda trial: self._pointless(trial, standings), glance=not self.pareto
         )
 
-    def _record(self, candidate: Candidate, plan: Plan, trial: Trial) -> None:
+    def _record(self, candidate: Candidate, plan: Plan, trial: Trial, offer: Offer) -> None:
         """Record what was tried as what, so that a profile can be solved again."""
         value = {
             "plan": trial.plan.key,
             "parts": list(candidate.parts),
-            "offered": list(self.offer.parts),
-            "alone": sorted(self.offer.alone),
-            "free": sorted(self.offer.free),
-            "opening": list(self.offer.opening),
-            "seed": self.offer.seed,
+            "offered": list(offer.parts),
+            "alone": sorted(offer.alone),
+            "free": sorted(offer.free),
+            "opening": list(offer.opening),
+            "pinning": offer.pinning,
+            "beside": "" if self.bench.bar is None else self.bench.bar.key,
+            "seed": offer.seed,
             "float_layers": sorted(candidate.float_layers),
         }
         self.bench.profile.measured(
@@ -270,6 +277,12 @@ class Search:
         )
 
 
+def float_cost(plan: Plan, conditions: Conditions, judge: Judge) -> float:
+    """Return what a plan costs, relative to the bar, with all of its layers put back."""
+    in_f32 = plan.properties == conditions.reference_plan.properties
+    return 1.0 if in_f32 or plan.recipe is None or not plan.recipe.quantizes else judge.served_cost
+
+
 def kept(until: float, judge: Judge) -> float:
     """Return the seconds of those left that are kept for what follows a search.
 
@@ -285,12 +298,3 @@ def doubts_of(truth: Sequence[Evaluation], conditions: Conditions) -> list[str]:
     nan, splits = truth[0].nan, conditions.splits
     notes = [f"{told_nan(nan, 'the float model itself')} What it scores there says nothing."] if nan else []
     return notes + chance_notes(conditions.metrics, truth, splits.classes, "the float model", splits.doubts)
-
-
-def below_f32(score: Score, device: str) -> str:
-    """Say that a device computes float below f32, by the score of the whole model; score: float's as it is served."""
-    return (
-        f"{device} computes the float model below f32 unless told otherwise: its {score.metric} on the search split is "
-        f"{score.value:.4g}, and {score.float_value:.4g} in f32. Drops are against f32, speeds against the float model as it "
-        "runs by default."
-    )

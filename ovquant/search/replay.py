@@ -44,11 +44,13 @@ class Tried:
     float_layers: tuple[str, ...]
     free: tuple[str, ...] = ()
     opening: tuple[str, ...] = ()
+    pinning: str = ""
+    beside: str = ""
 
     @property
     def offer(self) -> Offer:
         """Return what was on offer."""
-        return Offer(self.offered, frozenset(self.alone), frozenset(self.free), self.seed, self.opening)
+        return Offer(self.offered, frozenset(self.alone), frozenset(self.free), self.seed, self.opening, self.pinning)
 
 
 @dataclass(frozen=True)
@@ -69,22 +71,28 @@ class Record:
     def read(cls, profile: Profile) -> "Record":
         """Read a profile; raises UsageError when it holds no run with a float model, or several runs."""
         run = _last_run(profile)
-        entries = [value for key, value in profile.entries("trial") if _comparable(key) == run]
+        entries = [(key, value) for key, value in profile.entries("trial") if _comparable(key) == run]
         try:
             return cls._of(profile, run, entries)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"The profile '{profile.path}' cannot be solved: {error}. Run it again.") from error
 
     @classmethod
-    def _of(cls, profile: Profile, run: Mapping[str, str], entries: Sequence[Any]) -> "Record":
-        trials = {trial.plan.key: trial for trial in _readable(entries, profile)}
-        floats = [trial for trial in trials.values() if trial.plan.is_float]
+    def _of(
+        cls, profile: Profile, run: Mapping[str, str], entries: Sequence[tuple[Mapping[str, Any], Any]]
+    ) -> "Record":
+        tried = [typed(Tried, value) for key, value in profile.entries("candidate") if _is_of(key, run)]
+        # What plans were timed beside most recently; other timings say nothing beside these.
+        beside = tried[-1].beside if tried else ""
+        read = [(key.get("beside", ""), trial) for key, trial in _readable(entries, profile)]
+        floats = [trial for _, trial in read if trial.plan.is_float]
+        trials = {trial.plan.key: trial for known, trial in read if known == beside}
         if not floats:
             raise UsageError(f"The profile '{profile.path}' holds no measurement of the float model; run it again.")
-        tried = [typed(Tried, value) for key, value in profile.entries("candidate") if _is_of(key, run)]
-        # The float reference in f32 may be among them; float as it is served was measured first.
+        # Float as it is served was measured first, and float in f32 may be what plans were timed beside.
+        baseline = next((trial for trial in floats if trial.plan.key == beside), floats[0])
         return cls(
-            floats[0],
+            baseline,
             {
                 Candidate(item.parts, frozenset(item.float_layers)): trials[item.plan]
                 for item in tried
@@ -106,8 +114,8 @@ class Record:
                 if _is_of(key, run)
             },
             tried[0].offer if tried else Offer(()),
-            tuple(entries[0]["higher_is_better"]),
-            tuple(entries[0]["metrics"]),
+            tuple(entries[0][1]["higher_is_better"]),
+            tuple(entries[0][1]["metrics"]),
             run["objective"],
         )
 
@@ -118,11 +126,13 @@ def _names(value: Any) -> PartNames:
     return tuple(value)
 
 
-def _readable(entries: Iterable[Any], profile: Profile) -> Iterator[Trial]:
-    """Yield the trials of entries, after a warning of those that cannot be read."""
-    for value in entries:
+def _readable(
+    entries: Iterable[tuple[Mapping[str, Any], Any]], profile: Profile
+) -> Iterator[tuple[Mapping[str, Any], Trial]]:
+    """Yield the trials of entries with their keys, after a warning of those that cannot be read."""
+    for key, value in entries:
         try:
-            yield Trial.from_json(value["trial"])
+            yield key, Trial.from_json(value["trial"])
         except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
             warnings.warn(f"A trial in '{profile.path}' is left out, since it cannot be read: {error}", stacklevel=2)
 

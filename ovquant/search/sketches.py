@@ -76,7 +76,7 @@ def _no_better(
     good = [row for row in table.trials if not row.candidate.float_layers and _good_enough(row, candidate, table)]
     if good and judge.by_speed:
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
-        timing = bench.instruments.timing(_sketch(plan))
+        timing = bench.timing(_sketch(plan))
         if timing.ratio >= best.cost - SAVING:
             name = standings.trials[best.candidate].plan.full_title
             return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")

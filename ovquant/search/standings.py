@@ -1,7 +1,7 @@
 """Standings: the trials of a run, live or read from a profile, as a judge sees them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ovquant.domain.table import CalibrationRow, Candidate, LayerRow, PairRow, PartNames, Table, TrialRow
 from ovquant.domain.trial import Trial
@@ -15,7 +15,8 @@ class Offer:
     """The recipe parts that may be tried, in order.
 
     Those `alone` are not joined with others; those that are `free` change ranges and biases but no operation, and so no
-    cost. `seed` is for strategies that draw. `opening` is the recipe that is likely to be best.
+    cost. `seed` is for strategies that draw. `opening` is the recipe that is likely to be best. `pinning` is the part by which
+    layers of float are kept in f32, empty where the device computes it in f32 anyway; it is on offer only once it is `pinned`.
     """
 
     parts: PartNames
@@ -23,6 +24,13 @@ class Offer:
     free: frozenset[str] = frozenset()
     seed: int = 0
     opening: PartNames = ()
+    pinning: str = ""
+
+    @property
+    def pinned(self) -> "Offer":
+        """Return the offer with the part by which layers of float are kept in f32, if there is one."""
+        part = self.pinning
+        return replace(self, parts=(*self.parts, part), alone=self.alone | {part}) if part else self
 
 
 @dataclass
@@ -75,7 +83,8 @@ class Standings:
         # Where accuracy is made as good as fits, there is a cost to whatever changes it.
         free = frozenset[str]() if self.judge.minimises_drop else self.offer.free
         offer = self.offer
-        known = (layers, offer.seed, pairs, offer.alone, free, dict(self.calibrations), offer.opening)
+        pinning = offer.pinning if offer.pinning in offer.parts else ""
+        known = (layers, offer.seed, pairs, offer.alone, free, dict(self.calibrations), offer.opening, pinning)
         return Table(offer.parts, self.judge.unit, tuple(rows.values()), *known)
 
 

@@ -31,7 +31,7 @@ class Played(Stopwatch):
     error: Exception | None = None
     asked: list[Plan] = field(default_factory=list)
 
-    def timing(self, plan: Plan, *, heats: int = 3) -> Timing:
+    def timing(self, plan: Plan, *, heats: int = 3, beside: Plan | None = None) -> Timing:
         self.asked.append(plan)
         if self.error is not None and "INFERENCE_PRECISION_HINT" not in plan.properties:
             raise self.error
@@ -122,7 +122,7 @@ def test_what_does_not_compile_is_tried_again_in_f32(tmp_path: Path) -> None:
 def test_only_once_and_only_what_does_not_compile(tmp_path: Path) -> None:
     @dataclass
     class Never(Played):
-        def timing(self, plan: Plan, *, heats: int = 3) -> Timing:
+        def timing(self, plan: Plan, *, heats: int = 3, beside: Plan | None = None) -> Timing:
             self.asked.append(plan)
             raise CompileError("No kernel at all.")
 

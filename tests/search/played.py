@@ -51,24 +51,30 @@ class PlayedStopwatch(Stopwatch):
     ratios: Mapping[str, float] = field(default_factory=dict)
     needs_f32: bool = False
 
-    def timing(self, plan: Plan, *, heats: int = 1) -> Timing:
+    def timing(self, plan: Plan, *, heats: int = 1, beside: Plan | None = None) -> Timing:
         if self.needs_f32 and not plan.is_float and "INFERENCE_PRECISION_HINT" not in plan.properties:
             raise CompileError("The model does not compile on CPU: no suitable implementation.")
-        ratio = self.ratios.get(plan.name, 1.0)
+        ratio = self.ratios.get(plan.name, 1.0) / self.ratios.get("float" if beside is None else beside.name, 1.0)
         return Timing(ratio, ratio, 1.0, 1.0, ratio, ratio - 0.01, ratio + 0.01, 50)
 
-    def final_race(self, plans: Sequence[Plan], until: float = 0.0, deciding: int | None = None) -> list[Timing]:
-        return [self.timing(plan) for plan in plans]
+    def final_race(
+        self, plans: Sequence[Plan], until: float = 0.0, deciding: int | None = None, beside: Plan | None = None
+    ) -> list[Timing]:
+        return [self.timing(plan, beside=beside) for plan in plans]
 
 
 @dataclass
 class PlayedScorer(Scorer):
-    """A scorer whose scores on the holdout are given; those on the search split are really measured."""
+    """A scorer whose scores on the holdout are given; those on the search split are really measured unless given."""
 
     holdout_drops: Mapping[str, float] = field(default_factory=dict)
+    search_drops: Mapping[str, float] = field(default_factory=dict)
     walked: list[str] = field(default_factory=list)
 
     def score(self, plan: Plan, split: Any, budget: Budget, *, level: float | None = None, **how: Any) -> Scores:
+        if split == "search" and plan.name in self.search_drops:
+            drop = self.search_drops[plan.name]
+            return Scores((Score("search", 1 - drop, 1.0, drop, drop - 0.1, 100, method="exact", metric="accuracy"),))
         if split == "search":
             return super().score(plan, split, budget, **how)
         self.walked.append(plan.name)
@@ -105,6 +111,7 @@ def search(
     *,
     ratios: Mapping[str, float] | None = None,
     holdout_drops: Mapping[str, float] | None = None,
+    search_drops: Mapping[str, float] | None = None,
     needs_f32: bool = False,
     metric: str = "accuracy",
     count: int = 300,
@@ -114,7 +121,7 @@ def search(
     profile = Profile(tmp_path / "profile.jsonl")
     splits = split_data(samples(count, 1), seed=0)
     models = Models(model(), splits, metrics[0], Deployment(), profile, tmp_path / "trials")
-    scorer = PlayedScorer(models, metrics, holdout_drops or {})
+    scorer = PlayedScorer(models, metrics, holdout_drops or {}, search_drops or {})
     stopwatch = PlayedStopwatch(models, "latency", ratios=ratios or {}, needs_f32=needs_f32)
     chosen = strategy or Scripted(tuple(Candidate((part,)) for part in PARTS))
     bench = Workbench(Local(models, scorer, stopwatch))

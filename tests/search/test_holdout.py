@@ -141,9 +141,9 @@ def raced(hunt: Search) -> list[tuple[list[str], float, int | None]]:
     seen: list[tuple[list[str], float, int | None]] = []
     final_race = hunt.bench.instruments.stopwatch.final_race
 
-    def recorded(plans: Sequence[Plan], until: float = 0.0, deciding: int | None = None) -> list[Timing]:
+    def recorded(plans: Sequence[Plan], until: float, deciding: int | None, *rest: Any) -> list[Timing]:
         seen.append(([plan.name for plan in plans], until, deciding))
-        return final_race(plans, until, deciding)
+        return final_race(plans, until, deciding, *rest)
 
     hunt.bench.instruments.stopwatch.final_race = recorded  # type: ignore[method-assign]
     return seen

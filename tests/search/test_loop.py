@@ -90,7 +90,7 @@ def test_the_best_plan_is_timed_over_more_compilations(tmp_path: Path) -> None:
     hunt, _ = search(tmp_path, Scripted((Candidate(("default",)),)))
     asked: list[int] = []
 
-    def timing(plan: Plan, *, heats: int = TRIAL_HEATS) -> Timing:
+    def timing(plan: Plan, *, heats: int = TRIAL_HEATS, beside: Plan | None = None) -> Timing:
         asked.append(heats)
         lucky, *others = (Timing(ratio, ratio, 1.0, 1.0, ratio, ratio, ratio, 50) for ratio in (0.5, 0.7, 0.7, 0.5))
         return Timing.joined([lucky, *others]) if max(asked) > TRIAL_HEATS else lucky
@@ -121,7 +121,7 @@ def test_an_earlier_plan_that_is_the_best_again_is_handed_on(tmp_path: Path) -> 
     hunt, _ = search(tmp_path)
     known, best = {"weights": 0.7, "mixed": 0.6, "default": 0.5}, list[str]()
 
-    def timing(plan: Plan, *, heats: int = 2) -> Timing:
+    def timing(plan: Plan, *, heats: int = 2, beside: Plan | None = None) -> Timing:
         if plan.name == "default" and heats > 2:
             # Timed again, the first plan is the fastest.
             known.update(mixed=0.75, default=0.8)

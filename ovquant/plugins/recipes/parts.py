@@ -72,6 +72,30 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class BFloat16:
+    """Quantize nothing: float as a device computes it in bf16, with layers of it in f32 where the budget needs them."""
+
+    rank: ClassVar[int] = 96
+    algorithm: ClassVar[Literal["bf16", "f16"]] = "bf16"
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe that quantizes nothing."""
+        return replace(recipe, algorithm=self.algorithm)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it on request alone: a search has it where float as the device computes it is outside the budget."""
+        return []
+
+
+@dataclass(frozen=True)
+class Float16(BFloat16):
+    """Quantize nothing: float as a device computes it in f16, with layers of it in f32 where the budget needs them."""
+
+    algorithm: ClassVar[Literal["bf16", "f16"]] = "f16"
+
+
+@dataclass(frozen=True)
 class AccuracyControl:
     """Let NNCF's own accuracy control put layers back until the budget holds on the search split; slow."""
 

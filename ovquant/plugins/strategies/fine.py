@@ -9,13 +9,27 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ovquant.domain.prediction import predicted_cost, predicted_excess, usable
-from ovquant.domain.table import SAVING, Candidate, LayerRow, Probe, Proposal, Table, TrialRow
+from ovquant.domain.table import SAVING, Candidate, LayerRow, PartNames, Probe, Proposal, Table, TrialRow
 from ovquant.plugins.strategies.coarse import best_recipes
 
 Path = Callable[[tuple[LayerRow, ...]], tuple[frozenset[str], ...]]
 """The layers of a recipe to sets of layers in float, from the cheapest to the safest, none twice."""
 SLACK = 0.03
 """How wrong a predicted cost may be, relative to float, before a plan is not worth building."""
+
+
+def next_pinned(table: Table, path: Path, *, margin: float) -> Proposal | None:
+    """Where float as the device computes it is outside the budget, look for the layers of it to keep in f32.
+
+    That takes no calibration, so it comes right after the opening.
+    """
+    if not table.pinning or (table.opening and table.row(Candidate(table.opening)) is None):
+        return None
+    whole = Candidate((table.pinning,))
+    row = table.row(whole)
+    if row is None:
+        return whole
+    return None if row.failed else _next_on_path(table, whole.parts, path, margin)
 
 
 def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Proposal | None:
@@ -25,17 +39,27 @@ def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Pro
         parts = row.candidate.parts
         if refined == bases:
             break
-        if parts not in table.layers:
-            return Probe(parts)
+        if parts == (table.pinning,):
+            continue
+        step = _next_on_path(table, parts, path, margin)
+        if step is not None:
+            return step
         # A recipe without layers, such as one for weights alone, has nothing to put back: the next one does.
         refined += bool(table.layers[parts])
-        plans = [Candidate(parts, layers) for layers in path(table.layers[parts])]
-        for target in (0.0, -margin * table.allowed):
-            cost = partial(predicted_cost, table)
-            step = bisect_path(table, plans, cost=cost, worth=_worth(table), target=target)
-            if step is not None:
-                return step
     return None
+
+
+def _next_on_path(table: Table, parts: PartNames, path: Path, margin: float) -> Proposal | None:
+    """Have the layers of a recipe measured, then bisect its path for the budget and for a safer share of it."""
+    if parts not in table.layers:
+        return Probe(parts)
+    plans = [Candidate(parts, layers) for layers in path(table.layers[parts])]
+    cost = partial(predicted_cost, table)
+    steps = (
+        bisect_path(table, plans, cost=cost, worth=_worth(table), target=target)
+        for target in (0.0, -margin * table.allowed)
+    )
+    return next((step for step in steps if step is not None), None)
 
 
 def next_change(table: Table, *, steps: int) -> Candidate | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ovquant.domain.table import LayerRow, Proposal, Table
 from ovquant.plugins.strategies.coarse import next_recipe
-from ovquant.plugins.strategies.fine import Path, next_change, next_on_paths
+from ovquant.plugins.strategies.fine import Path, next_change, next_on_paths, next_pinned
 
 LEVELS = 24
 """Levels of divergence for which the cheapest layers are solved: enough that neighbours differ by a layer or two."""
@@ -116,7 +116,8 @@ class Bisection:
     def propose(self, table: Table) -> Proposal | None:
         """Return the next candidate or probe, or None when nothing is left to try."""
         return (
-            next_recipe(table, most=self.recipes)
+            next_pinned(table, type(self).path, margin=self.margin)
+            or next_recipe(table, most=self.recipes)
             or next_on_paths(table, type(self).path, bases=self.bases, margin=self.margin)
             or next_change(table, steps=self.steps)
         )

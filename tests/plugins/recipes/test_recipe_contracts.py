@@ -9,11 +9,13 @@ from ovquant.testing import RecipePartContract
 
 PARTS = (
     "accuracy-control",
+    "bf16",
     "bias",
     "bias:correction=none",
     "calibration",
     "calibration:size=12",
     "default",
+    "f16",
     "keep-float",
     "keep-float:types=Softmax;MVN",
     "mixed",

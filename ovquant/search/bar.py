@@ -1,0 +1,44 @@
+"""The bar: the fastest float that holds the budget, which plans are timed beside."""
+
+from ovquant.domain.budget import Budget
+from ovquant.domain.trial import Score, Trial
+from ovquant.measure.workbench import Workbench
+from ovquant.runtime import PRECISION
+
+
+def float_bar(bench: Workbench, served: Trial, budget: Budget) -> tuple[Trial, float, list[str]]:
+    """Set the bar of a workbench; return its trial, what float as it is served costs relative to it, and notes.
+
+    Where float as it is served is outside the budget, float in f32 may be inside: then that is the bar. served: the trial of float
+    as it is served.
+    """
+    assert served.search is not None
+    conditions, score = bench.conditions, served.search
+    if score.drop == 0:
+        return served, 1.0, []
+    precision = bench.instruments.served(conditions.float_plan).get(PRECISION, "less than f32")
+    if budget.max_drop is not None and not score.inside:
+        reference = bench.trial(conditions.reference_plan, budget)
+        if reference.search is not None and reference.search.inside and reference.timing is not None:
+            bench.bar, times = conditions.reference_plan, reference.timing.ratio
+            note = outside(score.main, conditions.deployment.device, precision, times)
+            return bench.timed(reference), 1 / times, [note]
+    return served, 1.0, [below_f32(score.main, conditions.deployment.device, precision)]
+
+
+def below_f32(score: Score, device: str, precision: str) -> str:
+    """Say that a device computes float below f32, by the score of the whole model; score: float's as it is served."""
+    return (
+        f"{device} computes the float model in {precision} unless told otherwise: its {score.metric} on the search split is "
+        f"{score.value:.4g}, and {score.float_value:.4g} in f32. Drops are against f32, speeds against the float model as it "
+        "runs by default."
+    )
+
+
+def outside(score: Score, device: str, precision: str, times: float) -> str:
+    """Say that float as it is served is outside the budget, and what plans are compared with; times: how long f32 takes beside it."""
+    return (
+        f"{device} computes the float model in {precision} unless told otherwise, which is outside the budget: its {score.metric} "
+        f"on the search split is {score.value:.4g}, and {score.float_value:.4g} in f32. So drops and speeds are against the float "
+        f"model in f32, which takes {times:.2f} times as long."
+    )
