@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import cloudpickle
 import openvino
 
+from ovquant import quantization
 from ovquant.api.options import DEFAULT_STRATEGY, Options
 from ovquant.api.prepare import (
     Described,
@@ -129,6 +130,7 @@ class Held:
 
     def begin(self, folder: Path, profile: Path) -> Conditions:
         """Make the instruments."""
+        quantization.load_alone()
         self._instruments = replace(self._session.instruments(folder, Profile(profile)), processes=True)
         return self._instruments.conditions
 

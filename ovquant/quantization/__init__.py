@@ -23,6 +23,7 @@ __all__ = [
     "Quantized",
     "Validation",
     "is_quantized",
+    "load_alone",
     "needed_bytes",
     "precisions",
     "quantize",
@@ -30,6 +31,13 @@ __all__ = [
     "revert",
     "with_unique_names",
 ]
+
+
+def load_alone() -> None:
+    """Load NNCF without torch, in a process that quantizes openvino models alone; see `import_alone`."""
+    from ovquant.quantization.alone import import_alone
+
+    import_alone()
 
 
 def quantizer(model: openvino.Model, *, large: bool = False) -> "Quantizer":
