@@ -27,12 +27,10 @@ from ovquant.measure.evaluate import evaluate_all
 from ovquant.measure.recent import Recent
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.quantization import Pinnable, Quantized, Validation, needed_bytes
-from ovquant.runtime import Deployment
+from ovquant.runtime import PRECISION, REFERENCE, Deployment
 
 LARGE = 64 * 2**20
 """Bytes of weights from which on memory counts for more than the seconds that building or compiling anew takes."""
-KEPT_COMPILED = 3
-"""Compiled models that are kept for scoring: the float reference, float as it is served, and the plan at hand."""
 RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
 """The properties that openvino takes from a model's own runtime_options; it ignores all others there."""
 
@@ -113,7 +111,17 @@ class Models:
             return fingerprint(runtime.core().read_model(self.build(plan)), values=values)
 
         found = self.profile.measured("content" if values else "operations", self.key(plan), measure, str)
-        return {**self.key(plan), "plan": found, "properties": dict(sorted(plan.properties.items()))}
+        return {**self.key(plan), "plan": found, "properties": dict(sorted(self.effective(plan).properties.items()))}
+
+    def effective(self, plan: Plan) -> Plan:
+        """Return a plan without the properties that say what the device does anyway: to compute float in f32."""
+        if self.conditions.circumstances["precision"] != REFERENCE[PRECISION]:
+            return plan
+        return replace(plan, properties={k: v for k, v in plan.properties.items() if (k, v) not in REFERENCE.items()})
+
+    def is_reference(self, plan: Plan) -> bool:
+        """Tell whether a plan is float in f32, by which properties ever."""
+        return self.effective(plan).key == self.effective(self.reference_plan).key
 
     # Models -------------------------------------------------------------------------------------------------------
 
@@ -189,12 +197,13 @@ class Models:
 
     def compiled(self, plan: Plan) -> openvino.CompiledModel:
         """Return a plan's compiled model, compiling it only where it is not kept."""
-        if plan.key not in self._compiled:
-            always = {self.reference_plan.key, self.float_plan.key}
-            while len(self._compiled) >= KEPT_COMPILED and self._compiled.keys() - always:
-                self._compiled.pop(next(key for key in self._compiled if key not in always))
-            self._compiled[plan.key] = self.compile(plan)
-        return self._compiled[plan.key]
+        known = self.effective(plan).key
+        if known not in self._compiled:
+            kept = {self.effective(float_).key for float_ in (self.reference_plan, self.float_plan)}
+            # Scoring needs float's beside that of the plan at hand.
+            self._compiled = {key: compiled for key, compiled in self._compiled.items() if key in kept}
+            self._compiled[known] = self.compile(plan)
+        return self._compiled[known]
 
     def release(self) -> None:
         """Forget the compiled models where they are large, before what needs the room."""
@@ -203,7 +212,7 @@ class Models:
 
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running, and forget its compiled model."""
-        self._compiled.pop(plan.key, None)
+        self._compiled.pop(self.effective(plan).key, None)
         shutil.rmtree(self._place(plan), ignore_errors=True)
 
 

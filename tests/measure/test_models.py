@@ -101,13 +101,34 @@ def test_plans_that_come_to_the_same_model_share_its_key(tmp_path: Path) -> None
     assert kinds == ["content"] * 3 + ["operations"] * 3
 
 
-def test_the_properties_that_it_is_served_with_are_in_that_key(tmp_path: Path) -> None:
-    made = models(tmp_path)
+def computing(precision: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Models:
+    """Return models on a device that computes float in a precision by default."""
+    here = {**circumstances("CPU"), "precision": precision}
+    monkeypatch.setattr("ovquant.measure.models.circumstances", lambda device: here)
+    return models(tmp_path)
+
+
+def test_the_properties_that_it_is_served_with_are_in_that_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = computing("bf16", monkeypatch, tmp_path)
     plain, reference = made.built_key(made.float_plan, values=True), made.built_key(made.reference_plan, values=True)
     assert plain["plan"] == reference["plan"]
     assert plain["properties"] == {"PERFORMANCE_HINT": "LATENCY"}
     assert reference["properties"] == {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     assert list(reference["properties"]) == sorted(reference["properties"])
+    assert not made.is_reference(made.float_plan)
+    assert made.compiled(made.float_plan) is not made.compiled(made.reference_plan)
+
+
+def test_where_float_is_computed_in_f32_anyway_to_ask_for_it_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = computing("f32", monkeypatch, tmp_path)
+    assert made.built_key(made.float_plan, values=True) == made.built_key(made.reference_plan, values=True)
+    assert made.is_reference(made.float_plan)
+    assert not made.is_reference(plan())
+    assert made.compiled(made.float_plan) is made.compiled(made.reference_plan)
+    asked = {"INFERENCE_PRECISION_HINT": "bf16"}
+    assert not made.is_reference(replace(made.float_plan, properties=asked))
 
 
 # Models -----------------------------------------------------------------------------------------------------------------
@@ -203,16 +224,6 @@ def test_the_reference_and_float_stay_compiled_and_one_plan_beside_them(tmp_path
     made.compiled(other)
     assert [made.compiled(made.reference_plan), made.compiled(made.float_plan)] == always
     assert made.compiled(one) is not first
-
-
-def test_until_then_any_three_are_kept(tmp_path: Path) -> None:
-    made = models(tmp_path)
-    plans = [plan(properties={"NUM_STREAMS": str(count)}) for count in (1, 2, 3, 4)]
-    first, second, third = (made.compiled(item) for item in plans[:3])
-    assert [made.compiled(item) for item in plans[:3]] == [first, second, third]
-    made.compiled(plans[3])
-    assert made.compiled(plans[1]) is second
-    assert made.compiled(plans[0]) is not first
 
 
 def test_a_plan_is_compiled_with_its_own_properties_each_time_anew(tmp_path: Path) -> None:

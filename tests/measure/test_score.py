@@ -191,7 +191,7 @@ def test_without_a_drop_and_for_the_reference_all_is_scored(tmp_path: Path) -> N
     made = scorer(tmp_path, splits=splits(600))
     assert seen(made, Budget(max_size_bytes=10**6)) == 300
     assert made.score(made.models.reference_plan, "search", WIDE).samples == 300
-    assert made.score(made.models.float_plan, "search", WIDE).samples == 64
+    assert made.score(plan(), "search", WIDE).samples == 64
 
 
 def test_a_score_that_is_no_mean_takes_all_samples(tmp_path: Path) -> None:
