@@ -12,6 +12,7 @@ from ovquant import runtime
 from ovquant.api.options import ServeOptions, read_options
 from ovquant.api.prepare import load_float, model_name
 from ovquant.domain.plan import Plan
+from ovquant.graph.pins import pinned
 from ovquant.graph.precision import PASSED, Quantizer, is_constant, precisions, quantizers_of
 from ovquant.runtime import Capabilities, Executed
 
@@ -59,8 +60,10 @@ def inspect(model: Any, **options: Unpack[ServeOptions]) -> Inspection:
     settings = read_options(options, ServeOptions, of=inspect)
     runtime.check_device(settings.device)
     loaded = load_float(model, settings)
-    primitives = runtime.executed(runtime.compile_model(loaded, settings.deployment()))
-    operations = tuple(_operations(loaded, primitives))
+    compiled = runtime.compile_model(loaded, settings.deployment())
+    primitives = runtime.executed(compiled)
+    computes = runtime.properties_of(compiled, [runtime.PRECISION]).get(runtime.PRECISION, "f32")
+    operations = tuple(_operations(loaded, primitives, computes))
     running = [item for item in primitives if item.kind not in ("Input", "Output", "Const", "")]
     return Inspection(
         model_name(model),
@@ -82,18 +85,20 @@ def plan_beside(model: Any) -> Plan | None:
     return Plan.load(plan) if path.name == "model.xml" and path.is_file() and plan.is_file() else None
 
 
-def _operations(model: openvino.Model, primitives: list[Executed]) -> Iterator[Operation]:
-    planned = precisions(model)
+def _operations(model: openvino.Model, primitives: list[Executed], computes: str) -> Iterator[Operation]:
+    """Yield the operations with weights or quantizers, and those kept in f32; computes: in what the device computes float."""
+    planned, kept = precisions(model), pinned(model)
     runs = {name: item for item in primitives for name in item.operations}
     for operation in model.get_ordered_ops():
         name, kind = operation.get_friendly_name(), operation.get_type_name()
         quantizers = tuple(quantizers_of(operation))
-        if kind in ("FakeQuantize", *PASSED) or (name not in planned and not quantizers):
+        if kind in ("FakeQuantize", *PASSED) or not (name in planned or name in kept or quantizers):
             continue
         if operation.get_output_size() and is_constant(operation.output(0)):
             continue  # part of how weights are stored
         found = _primitive_of(operation, runs)
         precision = planned.get(name) or ("int8" if quantizers else "f32")
+        precision = computes if precision == "f32" and name not in kept else precision
         executed, primitive = (FOLDED, "") if found is None else (found.precision, f"{found.kind} {found.primitive}")
         yield Operation(name, kind, precision, executed, primitive.strip(), quantizers)
 

@@ -142,6 +142,7 @@ class Models:
                 settings, calibration=requests, validation=self._validation(recipe)
             )
             self.recent.keep(recipe, found)
+            self.release()
         return found
 
     def _pinnable(self, recipe: Recipe) -> Pinnable:
@@ -193,7 +194,11 @@ class Models:
 
         Other streams or threads can be other kernels, with other outputs.
         """
-        return runtime.compile_model(self.build(plan), replace(self.deployment, properties=plan.properties))
+        compiled = runtime.compile_model(self.build(plan), replace(self.deployment, properties=plan.properties))
+        if self.large:
+            # A device has weights in a form of its own.
+            runtime.let_go_of_pages(self.folder.resolve())
+        return compiled
 
     def compiled(self, plan: Plan) -> openvino.CompiledModel:
         """Return a plan's compiled model, compiling it only where it is not kept."""
@@ -206,9 +211,10 @@ class Models:
         return self._compiled[known]
 
     def release(self) -> None:
-        """Forget the compiled models where they are large, before what needs the room."""
+        """Forget the compiled models, and what was read of files, where they are large, before what needs the room."""
         if self.large:
             self._compiled.clear()
+            runtime.let_go_of_pages(self.folder.resolve())
 
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running, and forget its compiled model."""

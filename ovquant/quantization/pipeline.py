@@ -3,6 +3,9 @@
 NNCF exports no way to do so; a test compares what comes out with nncf.quantize.
 """
 
+import ctypes
+import gc
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +56,7 @@ class PostTraining:
         statistics = self._collect(pipeline.pipeline_steps[last], recipe, model, graph, dataset)
         quantized = pipeline.run_step(last, statistics, model, graph)
         _document(quantized, arguments)
+        self._tidy()
         return quantized
 
     def _smooth(self, pipeline: Pipeline, recipe: Recipe, dataset: nncf.Dataset) -> tuple[openvino.Model, NNCFGraph]:
@@ -63,8 +67,9 @@ class PostTraining:
         model, graph = self.model, build_graph(self.model)
         for step in range(len(pipeline.pipeline_steps) - 1):
             points = pipeline.get_statistic_points_for_step(step, model, graph)
-            model = pipeline.run_step(step, collect_statistics(points, model, graph, dataset), model, graph)
+            model = pipeline.run_step(step, self._passed(points, model, graph, dataset), model, graph)
             graph = build_graph(model)
+            self._tidy()
         if not self.large:
             self._smoothed[key] = model, graph
         return model, graph
@@ -85,7 +90,7 @@ class PostTraining:
             for bias in biases
         ]
         new = [points for _, points, key in wanted if key not in self._statistics]
-        collected = collect_statistics(new, model, graph, dataset) if new else StatisticPointsContainer()
+        collected = self._passed(new, model, graph, dataset) if new else StatisticPointsContainer()
         merged = StatisticPointsContainer()
         for algorithm, _, key in wanted:
             found = (algorithm._algorithm_key, collected)
@@ -96,6 +101,26 @@ class PostTraining:
                 found = self._statistics[key] = (found[0], _of(found[0], collected))
             _merge(merged, *found)
         return merged
+
+    def _passed(
+        self,
+        points: StatisticPointsContainer | list[StatisticPointsContainer],
+        model: openvino.Model,
+        graph: NNCFGraph,
+        dataset: nncf.Dataset,
+    ) -> StatisticPointsContainer:
+        """Return the statistics of one pass over the data."""
+        found = collect_statistics(points, model, graph, dataset)
+        self._tidy()
+        return found
+
+    def _tidy(self) -> None:
+        """Let go of the models that NNCF is done with, whose objects refer to each other, and of what their weights leave behind."""
+        if self.large:
+            gc.collect()
+            if sys.platform == "linux":
+                # What was freed piece by piece stays with the process until it is asked for; musl has no such function.
+                getattr(ctypes.CDLL(None), "malloc_trim", int)(0)
 
     def _range_points(
         self, ranges: Algorithm, recipe: Recipe, model: openvino.Model, graph: NNCFGraph

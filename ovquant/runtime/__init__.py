@@ -11,7 +11,7 @@ from ovquant.runtime.fit import fit, random_samples
 from ovquant.runtime.infer import Block, batched_names, infer, stack, stackable
 from ovquant.runtime.load import Load
 from ovquant.runtime.requests import Requests, filling_of, request, requests_of
-from ovquant.runtime.room import free_bytes
+from ovquant.runtime.room import free_bytes, let_go_of_pages
 from ovquant.runtime.states import clean, has_state, run
 from ovquant.runtime.timing import Fitted, Maker, heat, interleave, interleave_throughput
 from ovquant.runtime.values import cast, outputs_of, values_of
@@ -54,6 +54,7 @@ __all__ = [
     "interleave_throughput",
     "known",
     "lengths_of",
+    "let_go_of_pages",
     "mark",
     "marked",
     "names_of",

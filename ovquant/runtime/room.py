@@ -1,5 +1,6 @@
 """How much memory this process can still have: of the machine, of its control group, and of its own limit."""
 
+import ctypes
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ import psutil
 
 GROUPS = Path("/proc/self/cgroup")
 MOUNTED = Path("/sys/fs/cgroup")
+MAPS = Path("/proc/self/maps")
+NOT_NEEDED = 4
+"""MADV_DONTNEED of madvise(2)."""
 
 
 def free_bytes() -> int:
@@ -56,3 +60,17 @@ def _of_process() -> Iterator[int]:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY:
         yield limit - psutil.Process().memory_info().vms
+
+
+def let_go_of_pages(folder: Path) -> None:
+    """Let the pages of files in a folder that are mapped for reading leave this process (Linux); what is needed is read again."""
+    try:
+        lines = MAPS.read_text().splitlines()
+    except OSError:
+        return
+    library = ctypes.CDLL(None)
+    for line in lines:
+        span, access, _, _, _, *names = line.split(maxsplit=5)
+        if access.startswith("r--") and names and Path(names[0]).is_relative_to(folder):
+            begin, end = (int(place, 16) for place in span.split("-"))
+            library.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), NOT_NEEDED)

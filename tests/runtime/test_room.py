@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from ovquant.runtime import free_bytes, room
+from ovquant.runtime import free_bytes, let_go_of_pages, room
 
 
 @pytest.fixture
@@ -54,3 +55,22 @@ print(free_bytes())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert 0 < int(done.stdout) < 8 * 2**30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what of a file is in memory is told by Linux alone")
+def test_pages_of_mapped_files_are_let_go_and_read_again(tmp_path: Path) -> None:
+    def resident(path: Path) -> int:
+        return sum(item.rss for item in psutil.Process().memory_maps() if item.path == str(path))
+
+    mapped = {}
+    for name in ("inside", "beside"):
+        path = tmp_path / name / "weights.bin"
+        path.parent.mkdir()
+        np.arange(2**20, dtype=np.float32).tofile(path)
+        mapped[path] = np.memmap(path, np.float32, mode="r")
+    sums = [float(values.sum(dtype=np.float64)) for values in mapped.values()]
+    assert all(resident(path) >= 2**22 for path in mapped)
+    let_go_of_pages(tmp_path / "inside")
+    inside, beside = mapped
+    assert (resident(inside), resident(beside)) == (0, 2**22)
+    assert [float(values.sum(dtype=np.float64)) for values in mapped.values()] == sums
