@@ -3,7 +3,8 @@
     python examples/benchmark/isolation.py [--rounds 3] [--words 1000] [--out out/isolation]
 
 The demonstration's recogniser is searched for a budget that no plan holds, so that each run tries the same recipes. The time of a
-run is that of the whole command.
+run is that of the whole command. Isolated, that has the start of a process in it, and the peak memory of two served models, which a
+run in one process does not measure: both are timed alone too.
 """
 
 import argparse
@@ -16,7 +17,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
+from ovquant.api.session import Held
 from ovquant.demo.fetch import recogniser
+from ovquant.domain.progress import silent
+from ovquant.measure.footprint import FOOTPRINT_REQUESTS, footprint
+from ovquant.measure.worker import Worker
+from ovquant.runtime import Deployment
 
 RECIPES = ("default", "mixed", "transformer", "transformer+mixed", "keep-float:types=GroupConvolution", "weights")
 
@@ -32,6 +40,23 @@ def run(words: int, out: Path, *, isolate: bool) -> float:
     command += [part for recipe in RECIPES for part in ("--recipe", recipe)]
     begin = time.monotonic()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OVQUANT_ISOLATE": "1"})
+    return time.monotonic() - begin
+
+
+def start() -> float:
+    """Return the seconds until a process that measures has been started."""
+    begin = time.monotonic()
+    worker = Worker(f"{Held.__module__}:{Held.__name__}", silent)
+    worker.call("__repr__")
+    taken = time.monotonic() - begin
+    worker.close()
+    return taken
+
+
+def weigh() -> float:
+    """Return the seconds that the peak memory of a served model takes to measure."""
+    request, begin = [np.zeros((1, 3, 48, 320), np.float32)], time.monotonic()
+    assert footprint(recogniser(), Deployment(), [request] * FOOTPRINT_REQUESTS) is not None
     return time.monotonic() - begin
 
 
@@ -52,6 +77,9 @@ def main() -> None:
             )
     ratios = [on / off for off, on in zip(times[False], times[True], strict=True)]
     print(f"isolated over in one process: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+    starts, weighed = ([how() for _ in range(5)] for how in (start, weigh))
+    print(f"one start: {statistics.median(starts):.1f} s ({min(starts):.1f} to {max(starts):.1f})")
+    print(f"the memory of one model: {statistics.median(weighed):.1f} s ({min(weighed):.1f} to {max(weighed):.1f})")
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "isolation.json").write_text(
         json.dumps({"seconds": {str(k): v for k, v in times.items()}}, indent=2)
