@@ -13,7 +13,6 @@ from ovquant.graph.precision import WEIGHTED, is_constant
 
 HEADS = {
     *WEIGHTED,
-    "AvgPool",
     "GroupNormalization",
     "GridSample",
     "Interpolate",

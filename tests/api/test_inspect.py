@@ -13,6 +13,7 @@ import ovquant
 from ovquant import runtime
 from ovquant.api.inspect import _primitive_of, _used
 from ovquant.errors import DeviceError, ModelError
+from ovquant.graph.pins import write_pinned
 from ovquant.runtime import Executed, capabilities
 from tests.api.models import WIDTH, linear
 
@@ -129,8 +130,20 @@ def test_a_product_is_known_by_its_name_or_by_what_is_fused_with_it(
 
 def test_what_nothing_runs_is_fused_or_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "executed", lambda compiled: [])
-    (head,) = ovquant.inspect(linear()).operations
-    assert (head.planned, head.executed, head.primitive) == ("f32", "fused or folded", "")
+    found = ovquant.inspect(linear())
+    (head,) = found.operations
+    assert (head.planned, head.executed, head.primitive) == (found.device.default_precision, "fused or folded", "")
+
+
+def test_what_is_kept_in_f32_is_told(tmp_path: Path) -> None:
+    path, target = tmp_path / "plain.xml", tmp_path / "kept.xml"
+    openvino.save_model(linear(), path, compress_to_fp16=False)
+    (name,) = [item.get_friendly_name() for item in linear().get_ops() if item.get_type_name() == "MatMul"]
+    write_pinned(path, target, {name})
+    (tmp_path / "kept.bin").write_bytes(path.with_suffix(".bin").read_bytes())
+    (head,) = ovquant.inspect(target).operations
+    assert head.planned == "f32"
+    assert head.executed in ("f32", "fused or folded")
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_inspect_reads_scales_as_they_are(run: Run, net: Case, finished: tuple[P
 def test_inspect_a_float_model(run: Run, net: Case) -> None:
     ran = run("inspect", net.model, "--json")
     assert ran.code == 0, ran.err
-    assert {row["planned"] for row in ran.json["operations"]} == {"f32"}
+    assert {row["planned"] for row in ran.json["operations"]} == {ran.json["device"]["default_precision"]}
     assert all(not row["quantizers"] for row in ran.json["operations"])
 
 

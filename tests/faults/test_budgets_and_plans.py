@@ -14,8 +14,8 @@ from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Sample
 from ovquant.domain.trial import Score, Scores
 from ovquant.errors import UsageError
+from ovquant.search.bar import below_f32
 from ovquant.search.holdout import lost
-from ovquant.search.loop import below_f32
 from tests.cli.conftest import QUICK, Case, Run
 
 WIDTH, CLASSES = 1024, 6
@@ -224,6 +224,7 @@ def test_notes_give_the_score_of_the_model_and_of_each_metric() -> None:
 def test_the_note_about_float_gives_the_score_of_the_whole_model() -> None:
     whole = Score("search", 0.9, 0.91, 0.01, -0.02, 100, metric="Accuracy")
     worst = Score("search", 0.2, 0.3, 0.1, 0.05, 10, metric="Accuracy", slice="7")
-    note = below_f32(Scores((whole, worst)).main, "CPU")
+    note = below_f32(Scores((whole, worst)).main, "CPU", "bf16")
+    assert "CPU computes the float model in bf16" in note
     assert "its Accuracy on the search split is 0.9, and 0.91 in f32" in note
     assert lost(Scores((whole, worst))) == "0.01 in Accuracy and 0.1 in Accuracy of slice 7"

@@ -39,7 +39,7 @@ def segfault(): ctypes.string_at(0)
 def exit(): sys.exit("enough")
 def loop():
     while True: time.sleep(0.01)
-def memory(): np.ones(2**40, np.uint8)
+def memory(): np.ones(2**60, np.uint8)
 
 def close(outputs, targets):
     outputs, targets = np.asarray(outputs), np.asarray(targets).reshape(np.shape(outputs))
@@ -77,10 +77,11 @@ def test_a_candidate_that_ends_its_process_twice_is_left_out_and_named(tmp_path:
 
 def test_once_is_tried_again(tmp_path: Path) -> None:
     found = quantized(tmp_path, "segfault", 1)
-    assert (found.verdict, found.plan.name, found.notes) == ("met", "default", ())
+    assert (found.verdict, found.plan.name) == ("met", "default")
+    assert not any("cost the process" in note for note in found.notes)
 
 
-@pytest.mark.parametrize(("fault", "problem"), [("exit", "enough"), ("memory", "Unable to allocate 1.00 TiB")])
+@pytest.mark.parametrize(("fault", "problem"), [("exit", "enough"), ("memory", "Unable to allocate 1.00 EiB")])
 def test_what_can_be_told_is_told_at_once(tmp_path: Path, fault: str, problem: str) -> None:
     found = quantized(tmp_path, fault, 1)
     assert (found.verdict, found.plan.name) == ("met", "mixed")
