@@ -212,3 +212,15 @@ def test_the_integer_program_beats_the_ranking_where_one_large_layer_does_for_tw
     by_program = [chosen for chosen in solved_path(layers) if "large" in chosen]
     assert by_rank == {"small", "other"}
     assert frozenset({"large"}) in by_program
+
+
+def test_layers_of_float_are_looked_for_right_after_the_opening(strategy: Any) -> None:
+    truth = HIDDEN_TRUTHS["float below f32"]
+    first, second, third, fourth, *_ = (proposal for _, proposal in truth.play(strategy))
+    assert (first, second, third) == (Candidate(("good",)), Candidate(("bf16",)), Probe(("bf16",)))
+    assert isinstance(fourth, Candidate)
+    assert fourth.parts == ("bf16",)
+    assert fourth.float_layers
+    # What cannot be built is not refined.
+    failed = dataclasses.replace(truth, failing=True)
+    assert Probe(("bf16",)) not in [proposal for _, proposal in failed.play(strategy)]
