@@ -1,7 +1,7 @@
 """What all measurements of a run share, as plain data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +9,7 @@ from ovquant.domain.plan import FLOAT, NormalForm, Plan
 from ovquant.domain.split import Splits
 from ovquant.domain.trial import Objective
 from ovquant.plugins.metrics import ResolvedMetric
-from ovquant.runtime import REFERENCE, Deployment
+from ovquant.runtime import PRECISION, REFERENCE, Deployment
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,16 @@ class Conditions:
     def reference_plan(self) -> Plan:
         """Return float in f32, which drops are against."""
         return reference_plan(self.deployment)
+
+    def effective(self, plan: Plan) -> Plan:
+        """Return a plan without the properties that say what the device does anyway: to compute float in f32."""
+        if self.circumstances["precision"] != REFERENCE[PRECISION]:
+            return plan
+        return replace(plan, properties={k: v for k, v in plan.properties.items() if (k, v) not in REFERENCE.items()})
+
+    def is_reference(self, plan: Plan) -> bool:
+        """Tell whether a plan is float in f32, whether that is asked for or the device's default."""
+        return self.effective(plan).key == self.effective(self.reference_plan).key
 
     def key(self, plan: Plan) -> dict[str, Any]:
         """Return what a measurement of a plan depends on, whatever is measured: also what its model is built from."""

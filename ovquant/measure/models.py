@@ -27,7 +27,7 @@ from ovquant.measure.evaluate import evaluate_all
 from ovquant.measure.recent import Recent
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.quantization import Pinnable, Quantized, Validation, needed_bytes
-from ovquant.runtime import PRECISION, REFERENCE, Deployment
+from ovquant.runtime import Deployment
 
 LARGE = 64 * 2**20
 """Bytes of weights from which on memory counts for more than the seconds that building or compiling anew takes."""
@@ -111,17 +111,11 @@ class Models:
             return fingerprint(runtime.core().read_model(self.build(plan)), values=values)
 
         found = self.profile.measured("content" if values else "operations", self.key(plan), measure, str)
-        return {**self.key(plan), "plan": found, "properties": dict(sorted(self.effective(plan).properties.items()))}
-
-    def effective(self, plan: Plan) -> Plan:
-        """Return a plan without the properties that say what the device does anyway: to compute float in f32."""
-        if self.conditions.circumstances["precision"] != REFERENCE[PRECISION]:
-            return plan
-        return replace(plan, properties={k: v for k, v in plan.properties.items() if (k, v) not in REFERENCE.items()})
-
-    def is_reference(self, plan: Plan) -> bool:
-        """Tell whether a plan is float in f32, by which properties ever."""
-        return self.effective(plan).key == self.effective(self.reference_plan).key
+        return {
+            **self.key(plan),
+            "plan": found,
+            "properties": dict(sorted(self.conditions.effective(plan).properties.items())),
+        }
 
     # Models -------------------------------------------------------------------------------------------------------
 
@@ -202,9 +196,9 @@ class Models:
 
     def compiled(self, plan: Plan) -> openvino.CompiledModel:
         """Return a plan's compiled model, compiling it only where it is not kept."""
-        known = self.effective(plan).key
+        known = self.conditions.effective(plan).key
         if known not in self._compiled:
-            kept = {self.effective(float_).key for float_ in (self.reference_plan, self.float_plan)}
+            kept = {self.conditions.effective(float_).key for float_ in (self.reference_plan, self.float_plan)}
             # Scoring needs float's beside that of the plan at hand.
             self._compiled = {key: compiled for key, compiled in self._compiled.items() if key in kept}
             self._compiled[known] = self.compile(plan)
@@ -218,7 +212,7 @@ class Models:
 
     def discard(self, plan: Plan) -> None:
         """Delete the built files of a plan that is out of the running, and forget its compiled model."""
-        self._compiled.pop(self.effective(plan).key, None)
+        self._compiled.pop(self.conditions.effective(plan).key, None)
         shutil.rmtree(self._place(plan), ignore_errors=True)
 
 

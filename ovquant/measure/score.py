@@ -55,7 +55,7 @@ class Scorer:
         """
         reference = self.models.reference_plan
         truth, data = self.evaluation(reference, split), self._data(split)
-        judged = not self.models.is_reference(plan) and budget.max_drop is not None
+        judged = not self.models.conditions.is_reference(plan) and budget.max_drop is not None
         if split == "search" and judged and self.by_sample:
             mine = self._until_decided(plan, truth, budget, glance=glance)
         else:

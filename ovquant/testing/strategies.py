@@ -48,7 +48,6 @@ class HiddenTruth:
     together: Mapping[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     free: frozenset[str] = frozenset()
     opening: PartNames = ()
-    pinning: str = ""
     failing: bool = False
     failed_figure: float = float("inf")
     seed: int = 0
@@ -93,15 +92,7 @@ class HiddenTruth:
 
     def table(self) -> Table:
         """Return the table before anything is tried."""
-        return Table(
-            tuple(self.parts),
-            self.allowed,
-            seed=self.seed,
-            alone=frozenset({self.pinning} - {""}),
-            free=self.free,
-            opening=self.opening,
-            pinning=self.pinning,
-        )
+        return Table(tuple(self.parts), self.allowed, seed=self.seed, free=self.free, opening=self.opening)
 
     def calibrations(self, parts: PartNames) -> tuple[CalibrationRow, ...]:
         """Return recipes with the operations of one, and numbers that differ, nearest to float first."""
@@ -142,6 +133,17 @@ class HiddenTruth:
         return f"{'+'.join(parts)}/{layer}"
 
 
+@dataclasses.dataclass(frozen=True)
+class BelowF32(HiddenTruth):
+    """A truth where float as the device computes it is outside the budget, and layers of it can be kept in f32."""
+
+    pinning: str = "bf16"
+
+    def table(self) -> Table:
+        """Return the table before anything is tried."""
+        return dataclasses.replace(super().table(), pinning=self.pinning, alone=frozenset({self.pinning}))
+
+
 HIDDEN_TRUTHS = {
     "plain": HiddenTruth(),
     "nothing on offer": HiddenTruth(parts={}),
@@ -159,8 +161,8 @@ HIDDEN_TRUTHS = {
     "layers cheaper in float": HiddenTruth(layer_costs={"first": -0.04, "tail": -0.02, "head": 0.1}),
     "numbers to choose": HiddenTruth(free=frozenset({"good", "good:size=3"}), opening=("plain", "good:size=3")),
     "numbers that suffice": HiddenTruth(start=0.02, free=frozenset({"good"}), opening=("plain", "good")),
-    "float below f32": HiddenTruth(
-        parts={"plain": 0.0, "good": 0.02, "bf16": 0.03}, free=frozenset({"good"}), opening=("good",), pinning="bf16"
+    "float below f32": BelowF32(
+        parts={"plain": 0.0, "good": 0.02, "bf16": 0.03}, free=frozenset({"good"}), opening=("good",)
     ),
     "layers that matter together": HiddenTruth(together={("first", "middle"): 0.01, ("head", "side"): -0.006}),
 }

@@ -115,7 +115,7 @@ def test_the_properties_that_it_is_served_with_are_in_that_key(tmp_path: Path, m
     assert plain["properties"] == {"PERFORMANCE_HINT": "LATENCY"}
     assert reference["properties"] == {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     assert list(reference["properties"]) == sorted(reference["properties"])
-    assert not made.is_reference(made.float_plan)
+    assert not made.conditions.is_reference(made.float_plan)
     assert made.compiled(made.float_plan) is not made.compiled(made.reference_plan)
 
 
@@ -124,11 +124,11 @@ def test_where_float_is_computed_in_f32_anyway_to_ask_for_it_changes_nothing(
 ) -> None:
     made = computing("f32", monkeypatch, tmp_path)
     assert made.built_key(made.float_plan, values=True) == made.built_key(made.reference_plan, values=True)
-    assert made.is_reference(made.float_plan)
-    assert not made.is_reference(plan())
+    assert made.conditions.is_reference(made.float_plan)
+    assert not made.conditions.is_reference(plan())
     assert made.compiled(made.float_plan) is made.compiled(made.reference_plan)
     asked = {"INFERENCE_PRECISION_HINT": "bf16"}
-    assert not made.is_reference(replace(made.float_plan, properties=asked))
+    assert not made.conditions.is_reference(replace(made.float_plan, properties=asked))
 
 
 # Models -----------------------------------------------------------------------------------------------------------------
