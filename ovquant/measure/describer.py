@@ -71,9 +71,9 @@ class Describer:
 
     def footprint(self, plan: Plan) -> int | None:
         """Return the bytes of memory that serving a plan takes, by a process that does nothing else; None where it failed."""
-        self.models.release()
         path, splits = self.models.build(plan), self.models.splits
         requests = runtime.requests_of(self.models.compiled(plan), splits.search, FOOTPRINT_REQUESTS)
+        self.models.release()
         return footprint(path, replace(self.models.deployment, properties=plan.properties), requests)
 
     def float_outputs(self) -> list[dict[str, Array]]:

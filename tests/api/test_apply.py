@@ -18,6 +18,7 @@ from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Sample
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import MetricError, ModelError, OutputError, UsageError
+from ovquant.graph.pins import pinned
 from tests.api.models import linear, samples, unlabelled
 
 PLAN = Plan("default", Recipe())
@@ -274,3 +275,37 @@ def test_the_float_model_is_the_result_s_own_unless_given(folder: Path, tmp_path
     openvino.save_model(linear(), tmp_path / "net.xml", compress_to_fp16=False)
     made = ovquant.refresh(folder, data=samples(120, seed=8), reference=tmp_path / "net.xml")
     assert (made.verdict, made.provenance.model_source) == ("met", str(tmp_path / "net.xml"))
+
+
+# Layers of float in f32 -------------------------------------------------------------------------------------------------
+
+PINNED = Plan("bf16, 1 layer in f32", Recipe(algorithm="bf16", graph="normalised"), {"head": "f32"})
+
+
+def kept(path: Path) -> set[str]:
+    return pinned(openvino.Core().read_model(path))
+
+
+def test_layers_that_are_kept_in_f32_stay_so_wherever_the_model_goes(tmp_path: Path) -> None:
+    made = applied(PINNED, max_drop=0.2, output=tmp_path / "out")
+    assert (made.verdict, made.plan.title) == ("met", "bf16, 1 layer in f32")
+    assert made.trial.layers == {"head": "f32"}
+    assert kept(tmp_path / "out" / "model.xml") == {"head"}
+    made.save(tmp_path / "copy")
+    assert kept(tmp_path / "copy" / "model.xml") == {"head"}
+    (exported,) = ovquant.export(tmp_path / "out", to="model-server", output=tmp_path / "server").rglob("*.xml")
+    assert kept(exported) == {"head"}
+    reshaped = made.model
+    reshaped.reshape([4, 1024])
+    openvino.save_model(reshaped, tmp_path / "reshaped.xml")
+    assert kept(tmp_path / "reshaped.xml") >= {"head"}
+    again = ovquant.refresh(
+        tmp_path / "out", data=samples(120, seed=4), metric="accuracy", max_drop=0.2, reference=linear()
+    )
+    assert again.verdict == "met"
+    assert kept(tmp_path / "out" / "model.xml") == {"head"}
+
+
+def test_a_layer_that_is_not_there_cannot_be_kept() -> None:
+    with pytest.raises(UsageError, match="the layer 'tail'"):
+        applied(replace(PINNED, layers={"tail": "f32"}), max_drop=0.2)
