@@ -23,6 +23,7 @@ from ovquant.domain.trial import Trial, Verdict, verdict_of
 from ovquant.errors import UsageError
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.datasets import open_dataset
+from ovquant.search.bar import outside
 from ovquant.search.holdout import Outcome
 
 
@@ -87,10 +88,24 @@ def verify(bench: Workbench, plan: Plan, budget: Budget, settings: Options) -> O
     )
     what = {"plans": [served.key], "budget": budget.to_json()}
     number = log_use(bench.profile, bench.conditions.splits.holdout, what)
-    baseline = verified(bench, bench.conditions.float_plan, budget, None)
+    baseline, about = compared_with(bench, budget)
     trial = verified(bench, served, budget, number)
-    verdict, notes = judged(trial, budget, worn(number))
+    verdict, notes = judged(trial, budget, [*about, *worn(number)])
     return Outcome(verdict, notes, chosen=trial, baseline=baseline, trials=(trial,), walked=(trial,))
+
+
+def compared_with(bench: Workbench, budget: Budget) -> tuple[Trial, list[str]]:
+    """Return the float that a plan is compared with, and remarks: f32 where float as it is served breaks a budget that f32 holds."""
+    conditions = bench.conditions
+    served = verified(bench, conditions.float_plan, budget, None)
+    if budget.max_drop is None or served.holdout is None or served.holdout.inside:
+        return served, []
+    reference = verified(bench, conditions.reference_plan, budget, None)
+    if reference.holdout is None or reference.timing is None or not reference.holdout.inside:
+        return served, []
+    bench.bar = conditions.reference_plan
+    note = outside(bench, served.holdout.main, reference.timing.ratio)
+    return replace(reference, timing=bench.timing(conditions.reference_plan)), [note]
 
 
 def carried_budget(plan: Plan, metrics: Sequence[str], worst_slice: Drop | None, confidence: float | None) -> Budget:
@@ -124,7 +139,7 @@ def verified(bench: Workbench, wanted: Plan, budget: Budget, number: int | None)
     """Build and measure a plan on the holdout alone; number: the number of times that the holdout has decided something, if it does here."""
     level = None if number is None else level_of(budget.confidence, number)
     scores = bench.instruments.score(wanted, "holdout", budget, level=level).at_use(number)
-    return Trial(wanted, holdout=scores, timing=bench.instruments.timing(wanted), **bench.instruments.traits(wanted))
+    return Trial(wanted, holdout=scores, timing=bench.timing(wanted), **bench.instruments.traits(wanted))
 
 
 def refresh(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.text import details, print_json, show
+from ovquant.domain.recipe import FLOATS
 
 if TYPE_CHECKING:
     from ovquant.runtime import Capabilities
@@ -18,7 +19,7 @@ def devices(as_json: options.AsJson = False) -> None:
 
         found = runtime.devices()
     if as_json:
-        print_json([{**asdict(device), "meanings": meanings(device)} for device in found])
+        print_json([{**asdict(device), "levels": levels(device), "meanings": meanings(device)} for device in found])
         return
     for device in found:
         rows = {
@@ -26,8 +27,21 @@ def devices(as_json: options.AsJson = False) -> None:
             "instructions": ", ".join(device.instructions),
             "precision by default": device.default_precision,
             "int8 products": device.int8,
+            "levels of a layer": "; ".join(f"{level} ({why})" for level, why in levels(device).items()),
         }
         show(f"{device.device}: {device.full_name}", details(rows), *(f"  • {line}" for line in meanings(device)), "")
+
+
+def levels(device: "Capabilities") -> dict[str, str]:
+    """Return the levels that a layer of a plan can have on a device, and how that is known."""
+    found = {"int8": "openvino names INT8"} if "INT8" in device.capabilities else {}
+    found["int8-weights"] = "computed as float"
+    if device.default_precision in FLOATS:
+        found[device.default_precision] = "its default"
+    return {
+        **found,
+        "f32": "by a property, or for single layers" if device.default_precision in FLOATS else "its default",
+    }
 
 
 def meanings(device: "Capabilities") -> list[str]:

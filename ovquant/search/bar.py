@@ -16,29 +16,32 @@ def float_bar(bench: Workbench, served: Trial, budget: Budget) -> tuple[Trial, f
     conditions, score = bench.conditions, served.search
     if score.drop == 0:
         return served, 1.0, []
-    precision = bench.instruments.served(conditions.float_plan).get(PRECISION, "less than f32")
     if budget.max_drop is not None and not score.inside:
         reference = bench.trial(conditions.reference_plan, budget)
         if reference.search is not None and reference.search.inside and reference.timing is not None:
             bench.bar, times = conditions.reference_plan, reference.timing.ratio
-            note = outside(score.main, conditions.deployment.device, precision, times)
-            return bench.timed(reference), 1 / times, [note]
-    return served, 1.0, [below_f32(score.main, conditions.deployment.device, precision)]
+            return bench.timed(reference), 1 / times, [outside(bench, score.main, times)]
+    return served, 1.0, [below_f32(bench, score.main)]
 
 
-def below_f32(score: Score, device: str, precision: str) -> str:
-    """Say that a device computes float below f32, by the score of the whole model; score: float's as it is served."""
-    return (
-        f"{device} computes the float model in {precision} unless told otherwise: its {score.metric} on the search split is "
-        f"{score.value:.4g}, and {score.float_value:.4g} in f32. Drops are against f32, speeds against the float model as it "
-        "runs by default."
-    )
+def below_f32(bench: Workbench, score: Score) -> str:
+    """Say that the device computes float below f32, by the score of the whole model; score: float's as it is served."""
+    return f"{_said(bench)}: {_compared(score)}. Drops are against f32, speeds against the float model as it runs by default."
 
 
-def outside(score: Score, device: str, precision: str, times: float) -> str:
+def outside(bench: Workbench, score: Score, times: float) -> str:
     """Say that float as it is served is outside the budget, and what plans are compared with; times: how long f32 takes beside it."""
     return (
-        f"{device} computes the float model in {precision} unless told otherwise, which is outside the budget: its {score.metric} "
-        f"on the search split is {score.value:.4g}, and {score.float_value:.4g} in f32. So drops and speeds are against the float "
-        f"model in f32, which takes {times:.2f} times as long."
+        f"{_said(bench)}, which is outside the budget: {_compared(score)}. So drops and speeds are against the float model in f32, "
+        f"which takes {times:.2f} times as long."
     )
+
+
+def _said(bench: Workbench) -> str:
+    conditions = bench.conditions
+    precision = bench.instruments.served(conditions.float_plan).get(PRECISION, "less than f32")
+    return f"{conditions.deployment.device} computes the float model in {precision} unless told otherwise"
+
+
+def _compared(score: Score) -> str:
+    return f"its {score.metric} on the {score.split} split is {score.value:.4g}, and {score.float_value:.4g} in f32"

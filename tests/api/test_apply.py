@@ -10,7 +10,7 @@ import openvino
 import pytest
 
 import ovquant
-from ovquant.api.apply import carried_budget, judged
+from ovquant.api.apply import carried_budget, compared_with, judged
 from ovquant.domain.budget import Budget, Drop, Limit
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
@@ -20,6 +20,7 @@ from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import MetricError, ModelError, OutputError, UsageError
 from ovquant.graph.pins import pinned
 from tests.api.models import linear, samples, unlabelled
+from tests.search.played import search
 
 PLAN = Plan("default", Recipe())
 
@@ -275,6 +276,21 @@ def test_the_float_model_is_the_result_s_own_unless_given(folder: Path, tmp_path
     openvino.save_model(linear(), tmp_path / "net.xml", compress_to_fp16=False)
     made = ovquant.refresh(folder, data=samples(120, seed=8), reference=tmp_path / "net.xml")
     assert (made.verdict, made.provenance.model_source) == ("met", str(tmp_path / "net.xml"))
+
+
+def test_where_float_as_served_is_outside_a_plan_is_compared_with_f32(tmp_path: Path) -> None:
+    times = {"float": 1.0, "float-f32": 2.0}
+    hunt, _ = search(tmp_path / "outside", ratios=times, holdout_drops={"float": 0.5})
+    baseline, (note,) = compared_with(hunt.bench, Budget(Drop(0.1)))
+    assert hunt.bench.bar == baseline.plan == hunt.bench.conditions.reference_plan
+    assert baseline.timing is not None
+    assert baseline.timing.ratio == 1.0
+    assert "on the holdout split is 0.5, and 1 in f32" in note
+    assert "2.00 times as long" in note
+    for name, drops in (("inside", {"float": 0.05}), ("neither", {"float": 0.5, "float-f32": 0.5})):
+        hunt, _ = search(tmp_path / name, ratios=times, holdout_drops=drops)
+        baseline, notes = compared_with(hunt.bench, Budget(Drop(0.1)))
+        assert (baseline.plan.name, hunt.bench.bar, notes) == ("float", None, [])
 
 
 # Layers of float in f32 -------------------------------------------------------------------------------------------------

@@ -160,6 +160,8 @@ def test_devices(run: Run) -> None:
     assert ran.code == 0, ran.err
     cpu = next(item for item in ran.json if item["device"] == "CPU")
     assert cpu["meanings"]
+    assert {"int8-weights", cpu["default_precision"], "f32"} <= cpu["levels"].keys()
+    assert ("int8" in cpu["levels"]) == ("INT8" in cpu["capabilities"])
     assert "CPU" in run("devices").out
 
 

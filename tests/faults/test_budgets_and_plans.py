@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import openvino
@@ -14,6 +15,7 @@ from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Sample
 from ovquant.domain.trial import Score, Scores
 from ovquant.errors import UsageError
+from ovquant.runtime import Deployment
 from ovquant.search.bar import below_f32
 from ovquant.search.holdout import lost
 from tests.cli.conftest import QUICK, Case, Run
@@ -224,7 +226,9 @@ def test_notes_give_the_score_of_the_model_and_of_each_metric() -> None:
 def test_the_note_about_float_gives_the_score_of_the_whole_model() -> None:
     whole = Score("search", 0.9, 0.91, 0.01, -0.02, 100, metric="Accuracy")
     worst = Score("search", 0.2, 0.3, 0.1, 0.05, 10, metric="Accuracy", slice="7")
-    note = below_f32(Scores((whole, worst)).main, "CPU", "bf16")
+    served = SimpleNamespace(served=lambda plan: {"INFERENCE_PRECISION_HINT": "bf16"})
+    bench = SimpleNamespace(instruments=served, conditions=SimpleNamespace(float_plan=None, deployment=Deployment()))
+    note = below_f32(bench, Scores((whole, worst)).main)  # type: ignore[arg-type]
     assert "CPU computes the float model in bf16" in note
     assert "its Accuracy on the search split is 0.9, and 0.91 in f32" in note
     assert lost(Scores((whole, worst))) == "0.01 in Accuracy and 0.1 in Accuracy of slice 7"
