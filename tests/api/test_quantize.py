@@ -179,3 +179,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file/profile.jsonl' cannot be written"):
         profiled(tmp_path / "file" / "profile.jsonl")
+
+
+def test_a_recipe_for_another_precision_of_float_is_refused_by_name() -> None:
+    with pytest.raises(
+        UsageError, match=r"The recipe 'f16' is for devices that compute float in f16, and CPU computes it in"
+    ):
+        ovquant.quantize(linear(), data=samples(120), metric="accuracy", max_drop="20%", recipes=["f16"])
