@@ -21,7 +21,7 @@ SKETCH_SIZE = 4
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of the quantization algorithm.
+    """The settings of the quantization algorithm; those of `bf16` and `f16` quantize nothing.
 
     `smooth_*` are SmoothQuant's alpha (0 to 1), or None for the algorithm's own choice. `keep_float_types` and
     `keep_float_names` are operation types and names that are not quantized. `calibration_size` counts samples.

@@ -9,6 +9,7 @@ import openvino
 from ovquant.domain.layer import Layer
 from ovquant.errors import ModelError
 from ovquant.graph.fingerprint import EXACT
+from ovquant.graph.normalise import DATA
 from ovquant.graph.precision import WEIGHTED, is_constant
 
 HEADS = {
@@ -29,7 +30,6 @@ HEADS = {
     "Softmax",
 }
 """Types of operations that begin a layer; what follows them up to the next belongs to it, since devices fuse it into them."""
-DATA = ("Constant", "Parameter", "Result")
 
 
 def pinnable_layers(model: openvino.Model) -> tuple[Layer, ...]:

@@ -8,8 +8,8 @@ import pytest
 from openvino import opset13 as ops
 
 from ovquant.errors import ModelError
-from ovquant.graph.normalise import normalised
-from ovquant.graph.pins import DATA, pinnable_layers, pinned, write_pinned
+from ovquant.graph.normalise import DATA, normalised
+from ovquant.graph.pins import pinnable_layers, pinned, write_pinned
 
 
 def weights(*shape: int) -> openvino.Node:
