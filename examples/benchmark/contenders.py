@@ -37,7 +37,7 @@ class Task:
 
     case: Case
     folder: Path
-    time_budget: float | None = None
+    time_budget: str | None = None
     strategy: str | None = None
     f32: bool = False
     limit: int | None = None

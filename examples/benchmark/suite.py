@@ -26,6 +26,8 @@ HAND = tuple(f"hand-{kind}{tuned}" for tuned in ("", "-tuned") for kind in ("def
 ORT = ("ort-float", "ort-int8", "ort-int8-percentile", "ort-int8-entropy")
 CONTENDERS = ("float", *PLAIN, *HAND, *ORT)
 CONTROL = "nncf-accuracy-control"
+PATIENCE = 240.0
+"""What stands for ovquant's seconds where accuracy control is made alone."""
 
 
 @dataclass
@@ -103,7 +105,7 @@ class Suite:
         folder.mkdir(parents=True)
         options: dict[str, Any] = {"f32": self.asked.f32, "limit": self.asked.limit}
         if contender.startswith("ovquant"):
-            options |= {"time_budget": seconds(self.asked.time_budget)}
+            options |= {"time_budget": self.asked.time_budget}
             options["strategy"] = contender.removeprefix("ovquant").removeprefix("-") or None
         cap = self.cap(case) if contender == CONTROL else None
         log = folder.with_suffix(".log")
@@ -123,8 +125,7 @@ class Suite:
 
     def cap(self, case: Case) -> float:
         """Return the seconds that accuracy control may take."""
-        ours = self.of(case)["contenders"].get("ovquant", {})
-        return self.asked.cap * (ours.get("seconds") or seconds(self.asked.time_budget))
+        return self.asked.cap * self.of(case)["contenders"].get("ovquant", {}).get("seconds", PATIENCE)
 
     def measure(self, case: Case) -> None:
         """Measure all models of a case, unless the same ones were measured before."""
@@ -152,13 +153,6 @@ class Suite:
         self.of(case)["measured"]["stamp"] = stamp
 
 
-def seconds(text: str) -> float:
-    """Return the seconds of a time such as 90s or 4m."""
-    from ovquant.cli.parsing import duration
-
-    return duration(text) or 0.0
-
-
 def last_line(log: Path) -> str:
     """Return the last line that a process said."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
@@ -172,7 +166,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", help="make this contender alone; may be repeated")
     parser.add_argument("--strategy", action="append", default=[], help="search with this strategy too")
     parser.add_argument("--cap", type=float, default=10.0, help="stop accuracy control at so many times ovquant's time")
-    parser.add_argument("--time-budget", default="4m", help="ovquant's time budget")
+    parser.add_argument("--time-budget", help="ovquant's time budget; without one its search ends by itself")
     parser.add_argument("--seconds", type=float, default=60.0, help="seconds of the final timing")
     parser.add_argument("--limit", type=int, help="take so few samples of all data, to check the harness")
     parser.add_argument("--out", type=Path, help="the folder of the results")

@@ -12,7 +12,7 @@ from ovquant.api.options import CheckOptions, Options, ServeOptions, read_option
 from ovquant.api.prepare import check_sample, load_float
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget
-from ovquant.domain.checks import measured_with, record_check
+from ovquant.domain.checks import BOTH, record_check
 from ovquant.domain.digest import REMEDY, damage, unusable
 from ovquant.domain.holdout_log import level_of, log_use, worn
 from ovquant.domain.profile import Profile
@@ -149,8 +149,8 @@ class Checking:
         here = runtime.capabilities(self.settings.device)
         before = self.result.provenance.device.get("full_name", here.full_name)
         found += [f"The device was {before} and is {here.full_name}."] if before != here.full_name else []
-        measured = measured_with(self.result.provenance.device)
-        if self.result.plan.runs_int8 and measured != here.int8:
+        measured = self.result.arithmetic
+        if measured not in ("", BOTH, here.int8):
             found.append(f"Sums of int8 products are {here.int8} here, and were {measured} where the result was made.")
         return found
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import signature
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from ovquant.domain.budget import Budget
 from ovquant.domain.split import By
@@ -14,6 +14,7 @@ from ovquant.errors import UsageError
 from ovquant.runtime import Deployment
 
 DEFAULT_STRATEGY = "integer-program"
+Processors = Literal["this", "any"]
 TIMES = ("time_budget", "trial_timeout")
 """Options that are seconds, or text such as 30m."""
 
@@ -70,6 +71,7 @@ class QuantizeOptions(ProfileOptions, total=False):
     """How a search is made and its plans are proven; see Options."""
 
     pareto: bool
+    processors: Processors
     slice_by: By | None
 
 
@@ -81,6 +83,7 @@ class Options:
     `keep_float` are operation names, operation types or regular expressions of names. `time_budget` is in seconds,
     or text such as "30m"; without one `quantize` ends once nothing has been gained for a while, unless recipes, a strategy, `pareto` or
     `max_trials` say what it is to try. `max_trials` counts plans. With `pareto` the result also holds every plan on the front of accuracy and speed.
+    With `processors` "any" budgets must hold whichever way a processor adds int8 products, of which one way is simulated.
     `input_shape` is as on the command line, such as "[1,3,48,320]" or "ids[1,16],mask[1,16]". `slice_by` and `group_by`
     are a column of the data, "target", or a function of a sample: each slice has a drop of its own, and what is in one
     group stays on one side of the split and counts as one where it is asked how sure a drop is. With `isolate`, the default
@@ -95,6 +98,7 @@ class Options:
     time_budget: float | None = None
     max_trials: int | None = None
     pareto: bool = False
+    processors: Processors = "this"
     keep_float: Sequence[str] = ()
     batch: int | None = None
     threads: int | None = None
@@ -142,6 +146,8 @@ def read_options(options: Mapping[str, Any], taken: type, *, of: Callable[..., A
         raise UsageError(f"--max-trials is {settings.max_trials}; it is at least 1.")
     if settings.trial_timeout is not None and not settings.trial_timeout > 0:
         raise UsageError(f"--trial-timeout is {settings.trial_timeout:g} s; give a time above zero.")
+    if settings.processors not in ("this", "any"):
+        raise UsageError(f"--processors is '{settings.processors}'; choose this or any.")
     if settings.optimize not in ("latency", "throughput", "size"):
         raise UsageError(f"--optimize is '{settings.optimize}'; choose latency, throughput or size.")
     return settings

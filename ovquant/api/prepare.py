@@ -22,6 +22,7 @@ from ovquant.graph.names import MadeUp, with_unique_names
 from ovquant.graph.normalise import Normal, normal_structure, normalised
 from ovquant.graph.precision import is_quantized, quantized_activations
 from ovquant.graph.shapes import parse_shapes, set_shapes
+from ovquant.measure.elsewhere import Elsewhere
 from ovquant.measure.instruments import Local
 from ovquant.measure.keys import check_keys, key_notes, targets_hint
 from ovquant.measure.models import Models
@@ -275,9 +276,16 @@ def with_doubts(prepared: Prepared, splits: Splits) -> Splits:
 
 
 def instruments_in(
-    folder: Path, prepared: Prepared, splits: Splits, settings: Options, profile: Profile, progress: Progress
+    folder: Path,
+    prepared: Prepared,
+    splits: Splits,
+    settings: Options,
+    profile: Profile,
+    progress: Progress,
+    elsewhere: Elsewhere | None = None,
 ) -> Local:
     """Return the instruments of this process, which build in a folder and record in a profile."""
+    anywhere = settings.processors == "any"
     models = Models(
         model=prepared.model,
         float_model=prepared.float_model,
@@ -289,5 +297,7 @@ def instruments_in(
         folder=folder,
         seed=settings.seed,
         progress=progress,
+        anywhere=anywhere,
     )
-    return Local(models, Scorer(models, prepared.metrics), Stopwatch(models, settings.optimize))
+    scorer = Scorer(models, prepared.metrics, elsewhere, anywhere)
+    return Local(models, scorer, Stopwatch(models, settings.optimize))

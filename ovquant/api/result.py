@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import openvino
 
 from ovquant import runtime
-from ovquant.domain.checks import doubt, measured_with
+from ovquant.domain.checks import doubt
 from ovquant.domain.digest import require_whole
 from ovquant.domain.place import find_place
 from ovquant.domain.record import MODEL_FILES, Record
@@ -64,7 +64,7 @@ class Result(ResultRecord):
         if not self.plan.runs_int8:
             return ""
         here = runtime.int8_arithmetic(self._device(device))
-        found = doubt(self.folder, self.model_digest, measured=measured_with(self.provenance.device), here=here)
+        found = doubt(self.folder, self.model_digest, measured=self.arithmetic, here=here)
         return f"the result '{self.folder}' {found}" if found else ""
 
     def _device(self, device: str | None) -> str:
@@ -100,7 +100,7 @@ class Result(ResultRecord):
             "device": self.provenance.device.get("device", "CPU"),
             "config": dict(self.plan.properties),
         }
-        serving |= {"int8": measured_with(self.provenance.device)} if self.plan.runs_int8 else {}
+        serving |= {"int8": self.arithmetic} if self.arithmetic else {}
         (folder / "compile.json").write_text(json.dumps(serving, indent=2) + "\n", encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
         reports = render_reports(self)

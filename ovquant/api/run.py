@@ -16,9 +16,9 @@ from ovquant.domain.holdout_log import remember
 from ovquant.domain.recipe import FLOATS, Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
 from ovquant.domain.split import By, Splits
-from ovquant.domain.trial import Trial
+from ovquant.domain.trial import WHERE, Scores, Trial
 from ovquant.errors import LostError, MetricError, ModelError, UsageError
-from ovquant.measure.workbench import Workbench
+from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.metrics.checks import callable_name
 from ovquant.plugins.recipes import offered_parts, opening_parts, read_recipe, split_parts
 from ovquant.plugins.registry import Registry
@@ -73,7 +73,7 @@ class Run:
                     f"The recipe '{part}' is for devices that compute float in {asked}, and {settings.device} computes it in "
                     f"{precision} here. Leave it out."
                 )
-        overflows = self.bench.conditions.circumstances["int8"] == "saturating"
+        overflows = self.bench.conditions.circumstances["int8"] == "saturating" or settings.processors == "any"
         opening = () if settings.recipes else opening_parts(parts, overflows=overflows)
         pinning = precision if precision in FLOATS and not settings.recipes else ""
         alone = frozenset(parts if settings.recipes else apart)
@@ -106,6 +106,7 @@ class Run:
         if outcome.candidate is not None:
             save_plan(self.bench, outcome.candidate, work.folder / CANDIDATE)
         plain = plainly(self.bench, chosen, self.budget)
+        chosen, elsewhere_notes = self._elsewhere(chosen)
         result = Result(
             verdict=outcome.verdict,
             trial=chosen,
@@ -121,6 +122,7 @@ class Run:
                 *splits.notes,
                 *outcome.notes,
                 *plain_notes(plain, chosen),
+                *elsewhere_notes,
                 *self.bench.instruments.notes,
             ),
             front=outcome.front,
@@ -141,6 +143,16 @@ class Run:
             front=tuple(map(tell, outcome.front)),
             candidate=None if outcome.candidate is None else tell(outcome.candidate),
         )
+
+    def _elsewhere(self, chosen: Trial) -> tuple[Trial, list[str]]:
+        """Return the returned plan with how it fares with the other int8 arithmetic, which is simulated, and what to say of it."""
+        if self.settings.processors == "any":
+            return chosen, anywhere_notes(chosen)
+        try:
+            scores = self.bench.instruments.told_elsewhere(chosen.plan, self.budget)
+        except FAILURES as error:
+            return chosen, [f"How it fares with the other int8 arithmetic is not known: {error}"]
+        return replace(chosen, elsewhere=scores), elsewhere_notes(scores)
 
     def _with_memory(self, trial: Trial) -> Trial:
         return replace(trial, memory_bytes=self.bench.instruments.footprint(trial.plan))
@@ -168,6 +180,7 @@ class Run:
             friendly_name=self.described.friendly_name,
             torch_weights=self.described.torch_weights,
             input_shape=settings.input_shape or "",
+            processors=settings.processors,
         )
 
 
@@ -199,3 +212,26 @@ def plain_notes(plain: Trial | None, chosen: Trial) -> list[str]:
     if not plain.holdout.holds and (chosen.holdout is None or chosen.holdout.inside):
         return [f"Compiled with no properties it loses {lost(plain.holdout)}, outside the budget. {remedy}"]
     return [f"Compiled with no properties it loses {lost(plain.holdout)}, at {speed}. {remedy}"]
+
+
+def elsewhere_notes(scores: Scores | None) -> list[str]:
+    """Say how the returned plan fares with the int8 arithmetic that the device has not."""
+    if scores is None:
+        return []
+    found = f"By simulation it loses {lost(scores)}"
+    if scores.inside:
+        return [f"{found}: inside the budget there too."]
+    return [
+        f"{found}: outside the budget there. With --processors any the search is for a model that holds it on both."
+    ]
+
+
+def anywhere_notes(chosen: Trial) -> list[str]:
+    """Say of a plan that had to hold with either int8 arithmetic what was measured and what was simulated."""
+    there = [] if chosen.holdout is None else [score for score in chosen.holdout.all if score.arithmetic]
+    if not there:
+        return []
+    return [
+        f"The budget holds with either way of adding int8 products; that of {WHERE[there[0].arithmetic]} was simulated. Its speed is "
+        "this processor's."
+    ]

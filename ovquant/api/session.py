@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import cloudpickle
 import openvino
 
-from ovquant import quantization
+from ovquant import quantization, runtime
 from ovquant.api.options import DEFAULT_STRATEGY, Options
 from ovquant.api.prepare import (
     Described,
@@ -31,15 +31,18 @@ from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress
 from ovquant.domain.split import Splits
-from ovquant.errors import LostError, ModelError
+from ovquant.domain.trial import WHERE
+from ovquant.errors import LostError, ModelError, UsageError
 from ovquant.graph.fingerprint import fingerprint
 from ovquant.graph.names import with_unique_names
 from ovquant.measure.conditions import Conditions
+from ovquant.measure.elsewhere import Elsewhere, Simulator
 from ovquant.measure.instruments import Instruments, Local
 from ovquant.measure.isolated import LIMIT_SECONDS, Isolated
 from ovquant.measure.worker import UnreadableError, Worker
 from ovquant.plugins.loaders import load_model
 from ovquant.plugins.metrics import resolve_metrics
+from ovquant.runtime import Simulation
 
 VARIABLE = "OVQUANT_ISOLATE"
 """The environment variable that says with 0 that everything is measured in the process that asks for it."""
@@ -89,6 +92,11 @@ class LocalSession:
         self._prepared = prepare(given.model, given.metric, given.settings)
         return self._prepared
 
+    @property
+    def settings(self) -> Options:
+        """Return how the run was asked to go."""
+        return self._given.settings
+
     def open(self) -> None:
         """Read the data, and check that they fit."""
         given = self._given
@@ -97,14 +105,27 @@ class LocalSession:
         check_data(self._prepared, splits, scored=given.scored)
         self._splits = with_doubts(self._prepared, splits)
 
-    def instruments(self, folder: Path, profile: Profile) -> Local:
-        """Return what measures plans."""
-        made = instruments_in(folder, self._prepared, self._splits, self._given.settings, profile, self._progress)
+    def instruments(self, folder: Path, profile: Profile, elsewhere: Elsewhere | None = None) -> Local:
+        """Return what measures plans; elsewhere: where the int8 arithmetic is simulated that this processor has not."""
+        settings = self._given.settings
+        made = instruments_in(folder, self._prepared, self._splits, settings, profile, self._progress, elsewhere)
         # What came in is let go where its weights are mapped from a file now.
         self._prepared = replace(
             self._prepared, model=made.models.model, float_model=made.models.float_model, normal=made.models.normal
         )
         return replace(made, notes=self._notes)
+
+    def simulator(self, simulation: Simulation) -> Simulator:
+        """Return what runs models with the int8 arithmetic that this process simulates."""
+        settings = self._given.settings
+        return Simulator(
+            self._splits,
+            self._prepared.metrics,
+            settings.deployment(),
+            simulation,
+            settings.seed,
+            self._progress,
+        )
 
 
 class Held:
@@ -112,16 +133,13 @@ class Held:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        self._given: bytes
         self._session: LocalSession
         self._instruments: Local
 
     def prepare(self, given: bytes) -> Described:
         """Read the model and the metrics; given: pickled, so that what it refers to is imported here."""
-        try:
-            read = pickle.loads(given)
-        except Exception as error:
-            raise UnreadableError(f"{type(error).__name__}: {error}") from error
-        self._session = LocalSession(read, self._progress)
+        self._given, self._session = given, LocalSession(unpacked(given), self._progress)
         return self._session.prepare().plain()
 
     def open(self) -> None:
@@ -131,12 +149,55 @@ class Held:
     def begin(self, folder: Path, profile: Path) -> Conditions:
         """Make the instruments."""
         quantization.load_alone()
-        self._instruments = replace(self._session.instruments(folder, Profile(profile)), processes=True)
+        made = self._session.instruments(folder, Profile(profile), self._elsewhere())
+        self._instruments = replace(made, processes=True)
         return self._instruments.conditions
+
+    def _elsewhere(self) -> Elsewhere | None:
+        """Return what starts a third process, in which the int8 arithmetic is simulated that this processor has not."""
+        device = self._session.settings.device
+        simulated = runtime.simulation(device)
+        return None if simulated is None else Elsewhere(simulated.arithmetic, lambda: self._simulating(simulated))
+
+    def _simulating(self, simulated: Simulation) -> Worker:
+        worker = Worker(f"{__name__}:{HeldSimulator.__name__}", self._progress, simulated.environment)
+        worker.call("begin", self._given, simulated)
+        return worker
 
     def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call the instruments."""
         return getattr(self._instruments, method)(*arguments, **named)
+
+
+class HeldSimulator:
+    """What a process holds that computes as other processors do: a session of its own, and a simulator, called by name."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._simulator: Simulator
+
+    def begin(self, given: bytes, simulated: Simulation) -> None:
+        """Read model, metrics and data; raises ModelError where the processor does not compute as it was told to."""
+        read = unpacked(given)
+        if not simulated.works(read.settings.device):
+            raise ModelError(f"This processor cannot compute as {WHERE[simulated.arithmetic]} do.")
+        session = LocalSession(read, self._progress)
+        session.prepare()
+        session.open()
+        self._simulator = session.simulator(simulated)
+
+    def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call the simulator."""
+        return getattr(self._simulator, method)(*arguments, **named)
+
+
+def unpacked(given: bytes) -> Given:
+    """Return what was packed; raises UnreadableError for what refers to something that cannot be imported here."""
+    try:
+        read: Given = pickle.loads(given)
+    except Exception as error:
+        raise UnreadableError(f"{type(error).__name__}: {error}") from error
+    return read
 
 
 class IsolatedSession:
@@ -194,10 +255,15 @@ class IsolatedSession:
 @contextmanager
 def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Described]]:
     """Open a session, and describe its model: in another process unless that is turned off or something cannot be sent there."""
+    settings = given.settings
+    if settings.processors == "any" and runtime.simulation(settings.device) is None:
+        raise UsageError(
+            f"--processors any is for the CPU; {settings.device} adds int8 products in its own way. Leave it out."
+        )
     given = replace(given, model=with_example(given.model, given.data))
     notes: tuple[str, ...] = ()
     with ExitStack() as held:
-        if may_start_processes(asked=given.settings.isolate):
+        if may_start_processes(asked=settings.isolate):
             try:
                 there = IsolatedSession(given, progress)
                 held.callback(there.close)
@@ -210,6 +276,11 @@ def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Describe
             else:
                 yield there, described
                 return
+        if settings.processors == "any":
+            raise UsageError(
+                "--processors any simulates other processors in a process of its own. "
+                + (" ".join(notes) or "Leave --no-isolate and OVQUANT_ISOLATE=0 out.")
+            )
         here = LocalSession(given, progress, notes)
         yield here, here.prepare().plain()
 

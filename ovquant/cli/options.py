@@ -145,6 +145,13 @@ Optimize = Annotated[
     Literal["latency", "throughput", "size"],
     typer.Option(help="What to optimise.", rich_help_panel=SERVING),
 ]
+Processors = Annotated[
+    Literal["this", "any"],
+    typer.Option(
+        help="Hold the budget on this processor, or on those with and without VNNI, which int8 answers depend on (simulated).",
+        rich_help_panel=SERVING,
+    ),
+]
 TimedFor = Annotated[
     Literal["latency", "throughput"],
     typer.Option("--optimize", help="Time single requests, or bursts with all requests busy.", rich_help_panel=SERVING),

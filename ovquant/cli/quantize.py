@@ -26,6 +26,7 @@ def quantize(
     group_by: options.GroupBy = None,
     device: options.Device = "CPU",
     optimize: options.Optimize = "latency",
+    processors: options.Processors = "this",
     recipe: options.Recipes = None,
     strategy: options.Strategy = None,
     time_budget: options.TimeBudget = None,
@@ -68,6 +69,7 @@ def quantize(
             **given(
                 device=device,
                 optimize=optimize,
+                processors=processors,
                 recipes=recipe,
                 strategy=strategy,
                 time_budget=time_budget,

@@ -9,12 +9,19 @@ from typing import Any
 from ovquant.domain.typed import read_json
 from ovquant.errors import OutputError
 
+BOTH = "both"
+"""What a model says that was measured with either arithmetic."""
 CHECKS = "checks.jsonl"
 """The file beside a result that records its checks, one per line. The last one for an arithmetic counts."""
 
 
-def measured_with(device: Mapping[str, Any]) -> str:
-    """Return the int8 arithmetic of the device that a result describes. For earlier results the device's instructions tell it."""
+def measured_with(device: Mapping[str, Any], processors: str = "this") -> str:
+    """Return the int8 arithmetic that a result was measured with: its device's, or BOTH where it had to hold on any processor.
+
+    For earlier results the device's instructions tell it.
+    """
+    if processors == "any":
+        return BOTH
     if "int8" in device:
         return str(device["int8"])
     instructions = set(device.get("instructions", ()))
@@ -56,7 +63,7 @@ def doubt(folder: Path, digest: str, *, measured: str, here: str) -> str:
 
     digest: the model's. measured and here: how int8 products were added where it was measured, and are here.
     """
-    if measured == here or here in passed_on(folder, digest):
+    if measured in (BOTH, here) or here in passed_on(folder, digest):
         return ""
     return (
         f"was measured where sums of int8 products are {measured}, and here they are {here}: its answers are others, and its "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ovquant.domain.budget import Budget
+from ovquant.domain.checks import measured_with
 from ovquant.domain.plan import Plan
 from ovquant.domain.trial import Objective, Scores, Timing, Trial, Verdict
 from ovquant.domain.typed import read_json, typed
@@ -36,7 +37,8 @@ class Provenance:
     `torch_weights` the digest of the weights that it uses, if it was
     a PyTorch model. `data` has the samples of each role. `metrics` are the metrics as they were given, where that was as
     texts; `slice_by` and `group_by` likewise. `served` is what the accuracy was measured on, as the compiled model reports
-    it. `seconds` is the time that the run took, and `versions` those of the packages.
+    it. `processors` is "any" where budgets had to hold with either int8 arithmetic. `seconds` is the time that the run took, and
+    `versions` those of the packages.
     """
 
     model_name: str
@@ -58,6 +60,7 @@ class Provenance:
     friendly_name: str = ""
     torch_weights: str = ""
     input_shape: str = ""
+    processors: str = "this"
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
 
 
@@ -92,6 +95,11 @@ class ResultRecord:
     def plan(self) -> Plan:
         """Return the plan of the returned model."""
         return self.trial.plan
+
+    @property
+    def arithmetic(self) -> str:
+        """Return the int8 arithmetic that the returned model was measured with, or BOTH; "" where it runs no int8."""
+        return measured_with(self.provenance.device, self.provenance.processors) if self.plan.runs_int8 else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""

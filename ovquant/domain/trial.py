@@ -22,6 +22,8 @@ CERTIFYING: frozenset[Method] = frozenset({"exact", "betting"})
 """Methods that hold at every number of samples; the others are approximate."""
 Verdict = Literal["met", "float", "inconclusive", "infeasible", "missed"]
 Split = Literal["search", "holdout"]
+WHERE = {"saturating": "processors without VNNI", "exact": "processors with VNNI"}
+"""Where products of int8 are added in 16 bits, which saturate, and where exactly."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Score:
 
     Where the budget asks for a confidence, `p_value` is that of being outside, `level` what it must not exceed, `bound`
     the drop that is not exceeded at that level, and `needed` about how many samples would prove what is likely. `look` is
-    the number of times, including this one, that these samples have decided something.
+    the number of times, including this one, that these samples have decided something. `arithmetic` says that the other int8
+    arithmetic than the device's was simulated, and which that is.
     """
 
     split: Split
@@ -55,11 +58,13 @@ class Score:
     needed: int | None = None
     look: int | None = None
     deviation: float | None = None
+    arithmetic: str = ""
 
     @property
     def name(self) -> str:
-        """Return what was scored: the metric, and the slice if it is one."""
-        return f"{self.metric} of slice {self.slice}" if self.slice else self.metric
+        """Return what was scored: the metric, the slice if it is one, and where, if that was simulated."""
+        name = f"{self.metric} of slice {self.slice}" if self.slice else self.metric
+        return f"{name} on {WHERE.get(self.arithmetic, self.arithmetic)}" if self.arithmetic else name
 
     @property
     def allowed(self) -> float:
@@ -170,6 +175,10 @@ class Scores:
     def at_use(self, number: int | None) -> "Scores":
         """Return the scores of samples that decided something for the number-th time."""
         return Scores(tuple(replace(score, look=number) for score in self.all))
+
+    def and_elsewhere(self, there: "Scores", arithmetic: str) -> "Scores":
+        """Return these scores, and those with another int8 arithmetic, of which the same must hold."""
+        return Scores((*self.all, *(replace(score, arithmetic=arithmetic) for score in there.all)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON: the score nearest to its limit, with all of them as its parts where there are several."""
@@ -290,7 +299,8 @@ class Trial:
     """What was measured of one plan; `problem` says why where it could not be built or need not be scored.
 
     `predicted` is the ratio to float in the objective that was expected before the plan was built. `memory_bytes` is what a
-    process that serves it grows by at most, where that was measured.
+    process that serves it grows by at most, where that was measured. `elsewhere` is its score on the holdout with the int8 arithmetic
+    that the device has not, where that was simulated to be told.
     """
 
     plan: Plan
@@ -304,6 +314,7 @@ class Trial:
     seconds: float = 0.0
     predicted: float | None = None
     memory_bytes: int | None = None
+    elsewhere: Scores | None = None
 
     @property
     def was_built(self) -> bool:
@@ -312,10 +323,8 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        scores = {
-            "search": None if self.search is None else self.search.to_json(),
-            "holdout": None if self.holdout is None else self.holdout.to_json(),
-        }
+        found = {name: getattr(self, name) for name in _SCORES}
+        scores = {name: None if value is None else value.to_json() for name, value in found.items()}
         return {**asdict(self), **scores, "plan": self.plan.to_json()}
 
     @classmethod
@@ -324,7 +333,13 @@ class Trial:
         if not isinstance(values, Mapping):
             raise ValueError(f"a trial is {values!r:.60}, where fields by name are expected")
         made: dict[str, Any] = {
-            name: None if values[name] is None else Scores.from_json(values[name]) for name in ("search", "holdout")
+            # Trials of before were scored nowhere else.
+            name: None if values.get(name) is None else Scores.from_json(values[name])
+            for name in _SCORES
         }
         made["timing"] = None if values["timing"] is None else typed(Timing, values["timing"])
         return typed(cls, values, plan=Plan.from_json(values["plan"]), **made)
+
+
+_SCORES = ("search", "holdout", "elsewhere")
+"""Fields of a trial that are scores."""

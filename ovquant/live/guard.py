@@ -15,6 +15,7 @@ from typing import Any, Literal
 import openvino
 
 from ovquant.api.result import Result
+from ovquant.domain.checks import BOTH
 from ovquant.domain.sample import Array
 from ovquant.errors import OvquantError, UsageError
 from ovquant.graph.names import names_of
@@ -360,7 +361,7 @@ def _doubt(quantized: openvino.CompiledModel, result: str | Path | None) -> str:
     if isinstance(quantized, Compiled):
         return quantized.doubt
     measured, here = marked(quantized), int8_arithmetic("CPU")
-    if not measured or measured == here or "CPU" not in quantized.get_property("EXECUTION_DEVICES"):
+    if measured in ("", BOTH, here) or "CPU" not in quantized.get_property("EXECUTION_DEVICES"):
         return ""
     return (
         f"the model was measured where sums of int8 products are {measured}, and here they are {here}: its answers are others, "

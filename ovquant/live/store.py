@@ -115,7 +115,9 @@ def _stored(file: Path) -> Stored | None:
             dict(values["trial"]["plan"]["properties"]),
             file.stat().st_mtime,
             values.get("model_digest", ""),
-            measured_with(values["device"]) if Plan.from_json(values["trial"]["plan"]).runs_int8 else "",
+            measured_with(values["device"], values.get("processors", "this"))
+            if Plan.from_json(values["trial"]["plan"]).runs_int8
+            else "",
             str(values.get("normal_structure", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, UsageError):

@@ -7,14 +7,12 @@ from ovquant import runtime
 from ovquant.domain.plan import Plan
 from ovquant.domain.sample import Array
 from ovquant.domain.typed import number, typed
-from ovquant.measure.divergence import divergence, outputs_of
+from ovquant.measure.conditions import processors_key
+from ovquant.measure.divergence import DIVERGENCE_BYTES, DIVERGENCE_SAMPLES, divergence, outputs_of
 from ovquant.measure.evaluate import FIRST_CHECKPOINT, checkpoints
 from ovquant.measure.footprint import FOOTPRINT_REQUESTS, footprint
 from ovquant.measure.models import Models
 from ovquant.measure.score import Scorer
-
-DIVERGENCE_SAMPLES = 64
-DIVERGENCE_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,15 @@ class Describer:
 
         def measure() -> dict[str, Any]:
             path = self.models.build(plan)
+            here = self.models.profile.measured("divergence", key, lambda: self._divergence(plan), _number)
             return {
                 "size_bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
-                "divergence": self.models.profile.measured("divergence", key, lambda: self._divergence(plan), _number),
+                "divergence": max(here, self._divergence_elsewhere(plan, key)) if anywhere else here,
                 "layers": self._precisions(plan),
             }
 
-        named = {**self.models.key(plan), "data": self.models.splits.search.inputs}
+        anywhere = self.scorer.anywhere and plan.runs_int8
+        named = {**self.models.key(plan), "data": self.models.splits.search.inputs, **processors_key(anywhere)}
         found = self.models.profile.measured("facts", named, measure, lambda value: typed(Traits, value))
         return asdict(found)
 
@@ -92,6 +92,14 @@ class Describer:
         expected = self.float_outputs()
         compiled = self.models.compiled(plan)
         return divergence(outputs_of(compiled, self.models.splits.search, count=len(expected)), expected)
+
+    def _divergence_elsewhere(self, plan: Plan, key: dict[str, Any]) -> float:
+        elsewhere = self.scorer.elsewhere
+        assert elsewhere is not None
+        there = {**key, "simulated": elsewhere.arithmetic}
+        return self.models.profile.measured(
+            "divergence", there, lambda: elsewhere.divergence(self.models, plan), _number
+        )
 
     def _precisions(self, plan: Plan) -> dict[str, str]:
         if plan.recipe is None:

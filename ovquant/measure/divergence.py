@@ -8,6 +8,10 @@ import openvino
 from ovquant.domain.sample import Array, Dataset
 from ovquant.runtime import infer
 
+DIVERGENCE_SAMPLES = 64
+DIVERGENCE_BYTES = 128 * 2**20
+"""How many samples outputs are compared on, and the bytes of outputs that are kept for it at most."""
+
 
 def divergence(found: Sequence[dict[str, Array]], expected: Sequence[dict[str, Array]]) -> float:
     """Return the mean over samples and outputs of the relative squared error of a model's outputs.

@@ -44,6 +44,7 @@ class Instruments(Protocol):
         before: Scores | None = ...,
     ) -> Scores: ...
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]: ...
+    def told_elsewhere(self, plan: Plan, budget: Budget) -> Scores | None: ...
     def compare_first(self, plan: Plan) -> None: ...
     def traits(self, plan: Plan) -> dict[str, Any]: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
@@ -86,6 +87,7 @@ class Local:
             metrics=tuple(replace(metric, plugin=None) for metric in self.scorer.metrics),
             metric_key=self.scorer.key,
             objective=self.stopwatch.objective,
+            anywhere=self.scorer.anywhere,
         )
 
     @property
@@ -123,6 +125,10 @@ class Local:
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
         """Score a plan alone on all of a split, by every metric."""
         return self.scorer.evaluation(plan, split)
+
+    def told_elsewhere(self, plan: Plan, budget: Budget) -> Scores | None:
+        """Score a plan on the holdout with the int8 arithmetic that this processor has not; see `Scorer.told_elsewhere`."""
+        return self.scorer.told_elsewhere(plan, budget)
 
     def compare_first(self, plan: Plan) -> None:
         """Score a plan's first samples, and compare the same outputs with float's."""

@@ -80,6 +80,10 @@ class Isolated:
         """Score a plan alone on all of a split."""
         return self._ask("evaluation", plan, split)  # type: ignore[no-any-return]
 
+    def told_elsewhere(self, plan: Plan, budget: Budget) -> Scores | None:
+        """Score a plan on the holdout with the int8 arithmetic that this processor has not."""
+        return self._ask("told_elsewhere", plan, budget)  # type: ignore[no-any-return]
+
     def compare_first(self, plan: Plan) -> None:
         """Score a plan's first samples, and compare the same outputs with float's."""
         self._ask("compare_first", plan)

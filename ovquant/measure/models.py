@@ -11,6 +11,7 @@ from typing import Any
 import openvino
 
 from ovquant import runtime
+from ovquant.domain.checks import BOTH
 from ovquant.domain.content import content_digest
 from ovquant.domain.files import written
 from ovquant.domain.plan import NormalForm, Plan
@@ -22,7 +23,7 @@ from ovquant.errors import ModelError
 from ovquant.graph.fingerprint import constant_bytes, fingerprint
 from ovquant.graph.normalise import Normal
 from ovquant.graph.pins import pinnable_layers
-from ovquant.measure.conditions import Conditions, float_plan, reference_plan
+from ovquant.measure.conditions import Conditions, float_plan, processors_key, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.measure.recent import Recent
 from ovquant.plugins.metrics import ResolvedMetric
@@ -43,7 +44,7 @@ class Models:
 
     `metric` is the primary metric, which recipes that score models while they quantize go by. `float_model` is what can be
     quantized, where that is not `model`: one whose weights are stored in few bits. `normal` is its normal form, if it has one,
-    which is written and read back like the float model.
+    which is written and read back like the float model. `anywhere` marks plans as measured with either int8 arithmetic.
     """
 
     model: openvino.Model
@@ -56,6 +57,7 @@ class Models:
     progress: Progress = silent
     float_model: openvino.Model | None = None
     normal: Normal | None = None
+    anywhere: bool = False
     _compiled: dict[str, openvino.CompiledModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -176,12 +178,15 @@ class Models:
         """Return a plan's model as it is saved: with what travels in it."""
         model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
         model = with_runtime_options(model, plan.properties)
-        return runtime.mark(model, runtime.int8_arithmetic(self.deployment.device)) if plan.runs_int8 else model
+        measured = BOTH if self.anywhere else runtime.int8_arithmetic(self.deployment.device)
+        return runtime.mark(model, measured) if plan.runs_int8 else model
 
     def _place(self, plan: Plan) -> Path:
         """Return the folder of a plan's model, which plans share that differ in nothing that is built."""
         built = replace(plan, properties=_travelling(plan.properties))
-        return self.folder / content_digest(self.key(built))[:16]
+        return (
+            self.folder / content_digest({**self.key(built), **processors_key(self.anywhere and plan.runs_int8)})[:16]
+        )
 
     def compile(self, plan: Plan) -> openvino.CompiledModel:
         """Compile a plan's saved file anew, exactly as it will be served.

@@ -15,6 +15,7 @@ from ovquant.domain.split import Subset
 from ovquant.domain.trial import Scores, Split
 from ovquant.domain.typed import typed
 from ovquant.errors import MetricError
+from ovquant.measure.elsewhere import Elsewhere
 from ovquant.measure.evaluate import Evaluation, Resample, Seen, checkpoints, evaluate_all
 from ovquant.measure.models import Models
 from ovquant.measure.nans import added, told_nan
@@ -28,10 +29,16 @@ GLANCE = 256
 
 @dataclass
 class Scorer:
-    """Scores plans on the splits of a run, beside the float model in f32."""
+    """Scores plans on the splits of a run, beside the float model in f32.
+
+    `elsewhere` is where the int8 arithmetic is simulated that this processor has not, None where nothing can do that. Where
+    `anywhere`, budgets must hold with that one too.
+    """
 
     models: Models
     metrics: Sequence[ResolvedMetric]
+    elsewhere: Elsewhere | None = None
+    anywhere: bool = False
 
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
         """Score a plan on all of a split by every metric, from its saved file, at the properties it is served with."""
@@ -65,9 +72,39 @@ class Scorer:
         spread = {
             score.metric: score.deviation
             for score in scores
-            if score.method == "t" and score.deviation is not None and not score.slice
+            if score.method == "t" and score.deviation is not None and not score.slice and not score.arithmetic
         }
-        return Pairing(self.metrics, data.slices, data.groups, level, spread).scores(mine, truth, split, budget)
+        pairing = Pairing(self.metrics, data.slices, data.groups, level, spread)
+        found = pairing.scores(mine, truth, split, budget)
+        if not self.anywhere or not plan.runs_int8 or (split == "search" and not found.inside):
+            return found
+        assert self.elsewhere is not None
+        there = self._there(plan, split, mine[0].samples, truth)
+        return found.and_elsewhere(pairing.scores(there, truth, split, budget), self.elsewhere.arithmetic)
+
+    def told_elsewhere(self, plan: Plan, budget: Budget) -> Scores | None:
+        """Return a plan's scores on the holdout with the int8 arithmetic that this processor has not; None where nothing can tell."""
+        if self.elsewhere is None or not plan.runs_int8:
+            return None
+        truth = self.evaluation(self.models.reference_plan, "holdout")
+        there = self._there(plan, "holdout", truth[0].samples, truth)
+        data = self._data("holdout")
+        scores = Pairing(self.metrics, data.slices, data.groups).scores(there, truth, "holdout", budget)
+        return Scores(()).and_elsewhere(scores, self.elsewhere.arithmetic)
+
+    def _there(self, plan: Plan, split: Split, samples: int, truth: Sequence[Evaluation]) -> list[Evaluation]:
+        """Score a plan on the first samples of a split with the int8 arithmetic that this processor has not."""
+        elsewhere, data = self.elsewhere, self._data(split)
+        assert elsewhere is not None
+        part = data if samples == len(data) else data.only(range(samples))
+        key = {**self._key(plan, part, split), "simulated": elsewhere.arithmetic}
+
+        def measure() -> list[dict[str, Any]]:
+            return [asdict(item) for item in elsewhere.evaluation(self.models, plan, split, part)]
+
+        found = self.models.profile.measured("evaluation", key, measure, _evaluations)
+        refuse_nan(plan, found, truth)
+        return found
 
     @property
     def by_sample(self) -> bool:
@@ -116,16 +153,9 @@ class Scorer:
     def _part(
         self, plan: Plan, data: Subset, split: Split, which: str = "", seen: Seen | None = None
     ) -> list[Evaluation]:
-        key = {
-            **self.models.built_key(plan, values=True),
-            "metric": self.key,
-            "data": data.fingerprint,
-            "samples": len(data),
-        }
-        resample = None
-        if split == "holdout":
-            # The drop's interval needs it where a metric is not a mean; a search has no use for it.
-            resample, key["groups"] = resampler(len(data), groups=data.groups, seed=self.models.seed), bool(data.groups)
+        # The drop's interval needs resamples where a metric is not a mean; a search has no use for it.
+        holdout = split == "holdout"
+        resample = resampler(len(data), groups=data.groups, seed=self.models.seed) if holdout else None
 
         def measure() -> list[dict[str, Any]]:
             what = f"{plan.title} on {split}{which}"
@@ -133,9 +163,16 @@ class Scorer:
             found = self.run(self.models.compiled(plan), data, **how)
             return [asdict(item) for item in found]
 
-        return self.models.profile.measured(
-            "evaluation", key, measure, lambda value: [typed(Evaluation, item) for item in value]
-        )
+        return self.models.profile.measured("evaluation", self._key(plan, data, split), measure, _evaluations)
+
+    def _key(self, plan: Plan, data: Subset, split: Split) -> dict[str, Any]:
+        key = {
+            **self.models.built_key(plan, values=True),
+            "metric": self.key,
+            "data": data.fingerprint,
+            "samples": len(data),
+        }
+        return {**key, "groups": bool(data.groups)} if split == "holdout" else key
 
     @cached_property
     def key(self) -> Any:
@@ -168,6 +205,10 @@ class Scorer:
             resample=resample,
             whose=whose,
         )
+
+
+def _evaluations(value: Any) -> list[Evaluation]:
+    return [typed(Evaluation, item) for item in value]
 
 
 def refuse_nan(plan: Plan, mine: Sequence[Evaluation], truth: Sequence[Evaluation]) -> None:

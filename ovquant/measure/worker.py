@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -36,10 +36,10 @@ class Worker:
     """A process that holds an object of a class, given as `module:Class`; `progress` is told what the object tells.
 
     A call is sent by cloudpickle, and its value or its exception comes back. The process ends with this one, whatever ends
-    it, and prints to standard error alone.
+    it, and prints to standard error alone. `environment` has variables that it finds set from the start.
     """
 
-    def __init__(self, target: str, progress: Progress) -> None:
+    def __init__(self, target: str, progress: Progress, environment: Mapping[str, str] | None = None) -> None:
         self._progress = progress
         mine, theirs = socket.socketpair()
         program = (
@@ -49,6 +49,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 pass_fds=(theirs.fileno(),),
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 # Ctrl-C is for this process, which then ends the other.

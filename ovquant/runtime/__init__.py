@@ -3,7 +3,7 @@
 from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
 from ovquant.graph.shapes import static_batch, with_batch
-from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic, mark, marked
+from ovquant.runtime.arithmetic import Arithmetic, Simulation, int8_arithmetic, mark, marked, simulation
 from ovquant.runtime.batches import Compiled, Filling, batched_of, batched_outputs, known, lengths_of, samples_in
 from ovquant.runtime.compile import PRECISION, REFERENCE, Deployment, check_device, compile_model, core
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
@@ -31,6 +31,7 @@ __all__ = [
     "Load",
     "Maker",
     "Requests",
+    "Simulation",
     "batched_names",
     "batched_of",
     "batched_outputs",
@@ -65,6 +66,7 @@ __all__ = [
     "requests_of",
     "run",
     "samples_in",
+    "simulation",
     "stack",
     "stackable",
     "static_batch",

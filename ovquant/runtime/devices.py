@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import openvino
 
 from ovquant.runtime.arithmetic import Arithmetic, int8_arithmetic
 from ovquant.runtime.compile import check_device, core
+from ovquant.runtime.processor import instructions
 
 SERVED = ("INFERENCE_PRECISION_HINT", "PERFORMANCE_HINT", "EXECUTION_MODE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
 """Properties that a model's outputs depend on."""
@@ -72,7 +72,7 @@ def capabilities(device: str) -> Capabilities:
         device,
         str(ask("FULL_DEVICE_NAME")),
         tuple(str(item) for item in ask("OPTIMIZATION_CAPABILITIES") or ()),
-        _instructions() if device == "CPU" else (),
+        instructions() if device == "CPU" else (),
         getattr(precision, "get_type_name", lambda: str(precision))(),
         int8_arithmetic(device),
     )
@@ -81,26 +81,6 @@ def capabilities(device: str) -> Capabilities:
 def devices() -> list[Capabilities]:
     """Return every device that openvino offers here."""
     return [capabilities(name) for name in core().available_devices]
-
-
-def _instructions() -> tuple[str, ...]:
-    """Return the matrix and vector instruction sets that matter to int8 and bf16, from the kernel's list."""
-    wanted = (
-        "avx2",
-        "avx_vnni",
-        "avx512f",
-        "avx512_vnni",
-        "avx512_bf16",
-        "avx512_fp16",
-        "amx_int8",
-        "amx_bf16",
-        "amx_fp16",
-    )
-    source = Path("/proc/cpuinfo")
-    if not source.exists():
-        return ()
-    flags = next((line for line in source.read_text().splitlines() if line.startswith("flags")), "").split()
-    return tuple(name for name in wanted if name in flags)
 
 
 def properties_of(compiled: openvino.CompiledModel, names: Sequence[str]) -> dict[str, str]:

@@ -208,9 +208,11 @@ def _judged(trial: Trial, record: Record, budget: Budget) -> Trial:
     if trial.search is None:
         return trial
     found = []
-    for score, limit, higher in zip(trial.search.all, budget.limits, record.higher_is_better, strict=False):
-        excess = limit.excess(score.value, float_score=score.float_value, higher_is_better=higher)
-        found.append(replace(score, excess=excess))
+    for arithmetic in dict.fromkeys(score.arithmetic for score in trial.search.all):
+        scores = [score for score in trial.search.all if score.arithmetic == arithmetic]
+        for score, limit, higher in zip(scores, budget.limits, record.higher_is_better, strict=False):
+            excess = limit.excess(score.value, float_score=score.float_value, higher_is_better=higher)
+            found.append(replace(score, excess=excess))
     return replace(trial, search=Scores(tuple(found)))
 
 

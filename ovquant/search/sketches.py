@@ -9,6 +9,9 @@ from ovquant.errors import OvquantError
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
+CONFIRMED_HEATS = 6
+"""Compilations over which a plan is timed where that decides whether it may be the best."""
+
 
 def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Workbench) -> Trial | None:
     """Return the trial of a recipe that need not be calibrated, with the reason and what is known of it; None for all others.
@@ -77,6 +80,8 @@ def _no_better(
     if good and judge.by_speed:
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
         timing = bench.timing(_sketch(plan))
+        if timing.ratio_low < best.cost - SAVING <= timing.ratio:
+            timing = bench.timing(_sketch(plan), heats=CONFIRMED_HEATS)
         if timing.ratio >= best.cost - SAVING:
             name = standings.trials[best.candidate].plan.full_title
             return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")

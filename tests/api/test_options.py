@@ -36,7 +36,7 @@ TAKEN = [
     (ApplyOptions, MEASURE | {"slice_by", "group_by"} | WORKER),
     (CheckOptions, {"device", "seed", "slice_by", "group_by"}),
     (ProfileOptions, PROFILE),
-    (QuantizeOptions, PROFILE | {"pareto", "slice_by"}),
+    (QuantizeOptions, PROFILE | {"pareto", "processors", "slice_by"}),
 ]
 
 

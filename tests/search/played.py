@@ -121,7 +121,7 @@ def search(
     profile = Profile(tmp_path / "profile.jsonl")
     splits = split_data(samples(count, 1), seed=0)
     models = Models(model(), splits, metrics[0], Deployment(), profile, tmp_path / "trials")
-    scorer = PlayedScorer(models, metrics, holdout_drops or {}, search_drops or {})
+    scorer = PlayedScorer(models, metrics, holdout_drops=holdout_drops or {}, search_drops=search_drops or {})
     stopwatch = PlayedStopwatch(models, "latency", ratios=ratios or {}, needs_f32=needs_f32)
     chosen = strategy or Scripted(tuple(Candidate((part,)) for part in PARTS))
     bench = Workbench(Local(models, scorer, stopwatch))

@@ -1,0 +1,95 @@
+"""Saved plans are run by a simulator, on the same samples and by the same metrics; it is this process's own arithmetic here."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.recipe import Recipe
+from ovquant.errors import DataError, LostError, ModelError
+from ovquant.measure.elsewhere import Elsewhere, Simulator
+from ovquant.measure.score import Scorer
+from ovquant.plugins.metrics import resolve_metrics
+from ovquant.runtime import Simulation
+from tests.measure.made import DEPLOYMENT, models, plan, splits
+
+BUDGET = Budget(Drop(0.5))
+
+
+class Here:
+    """What a worker does, in this process; the first `lost` calls lose it."""
+
+    def __init__(self, simulator: Simulator, lost: int = 0) -> None:
+        self.simulator, self.lost, self.asked = simulator, lost, list[str]()
+
+    def call(self, _measure: str, method: str, *arguments: Any) -> Any:
+        self.asked.append(method)
+        if len(self.asked) <= self.lost:
+            raise LostError("it was killed")
+        return getattr(self.simulator, method)(*arguments)
+
+
+def scoring(folder: Path, *, metric: Any = "accuracy", lost: int = 0, anywhere: bool = True) -> tuple[Scorer, Here]:
+    made, metrics = models(folder, metric=metric, anywhere=anywhere), resolve_metrics(metric)
+    here = Here(Simulator(made.splits, metrics, DEPLOYMENT, Simulation("saturating")), lost)
+    return Scorer(made, metrics, Elsewhere("saturating", lambda: here), anywhere), here  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "fidelity"])
+@pytest.mark.parametrize("split", ["search", "holdout"])
+def test_both_kinds_of_scores_stand_beside_each_other(metric: str, split: Any, tmp_path: Path) -> None:
+    made, here = scoring(tmp_path, metric=metric)
+    found = made.score(plan(), split, BUDGET)
+    assert [score.arithmetic for score in found.all] == ["", "saturating"]
+    mine, there = found.all
+    # It is one arithmetic that is asked twice here.
+    assert (there.value, there.drop, there.excess) == pytest.approx((mine.value, mine.drop, mine.excess), abs=1e-6)
+    assert there.name == f"{mine.name} on processors without VNNI"
+    assert made.score(plan(), split, BUDGET) == found
+    assert here.asked == ["evaluation"]
+
+
+def test_float_and_what_is_outside_anyway_are_not_simulated(tmp_path: Path) -> None:
+    made, here = scoring(tmp_path)
+    made.score(made.models.reference_plan, "search", BUDGET)
+    made.score(plan(recipe=Recipe(algorithm="weights")), "search", BUDGET)
+    tight = made.score(plan(), "search", Budget(Drop(1e-9)))
+    assert not tight.inside
+    assert here.asked == []
+
+
+def test_without_anywhere_only_the_answer_is_told(tmp_path: Path) -> None:
+    made, here = scoring(tmp_path, anywhere=False)
+    assert len(made.score(plan(), "holdout", BUDGET).all) == 1
+    assert here.asked == []
+    told = made.told_elsewhere(plan(), BUDGET)
+    assert told is not None
+    assert [score.arithmetic for score in told.all] == ["saturating"]
+    assert told.main.samples == 60
+    assert made.told_elsewhere(made.models.float_plan, BUDGET) is None
+    assert Scorer(made.models, made.metrics).told_elsewhere(plan(), BUDGET) is None
+
+
+def test_a_process_that_is_lost_is_the_plans_failure_and_another_is_started(tmp_path: Path) -> None:
+    made, here = scoring(tmp_path, lost=1)
+    with pytest.raises(ModelError, match="could not be run as processors without VNNI do: it was killed"):
+        made.score(plan(), "holdout", BUDGET)
+    assert len(made.score(plan(), "holdout", BUDGET).all) == 2
+    assert here.asked == ["evaluation", "evaluation"]
+
+
+def test_other_data_are_refused(tmp_path: Path) -> None:
+    made, here = scoring(tmp_path)
+    here.simulator.splits = splits(100)
+    with pytest.raises(DataError, match="not the same when they were read again"):
+        made.score(plan(), "holdout", BUDGET)
+
+
+def test_outputs_are_compared_with_float_in_f32(tmp_path: Path) -> None:
+    made, here = scoring(tmp_path)
+    assert made.elsewhere is not None
+    found = made.elsewhere.divergence(made.models, plan())
+    assert 0 < found < 0.1
+    assert made.elsewhere.divergence(made.models, made.models.reference_plan) == 0
+    assert here.asked == ["divergence", "divergence"]
