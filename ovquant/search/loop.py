@@ -23,9 +23,11 @@ from ovquant.search.gains import Gains
 from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
 from ovquant.search.numbers import choose_numbers
+from ovquant.search.pace import expected_seconds
 from ovquant.search.sketches import CONFIRMED_HEATS, dismissed
 from ovquant.search.standings import Offer, Standings, front
 
+NOT_STARTED = "Recipes that take longer than there was time for were not started; more time may find a faster plan."
 RACE_SECONDS, MOST_KEPT = 60.0, 0.25
 """Time that is kept for the last race beside that of the holdout, and the share of a time budget that is kept at most."""
 
@@ -119,7 +121,7 @@ class Search:
                 base = self.plan_of(Candidate(proposal.parts), standings)
                 choose_numbers(proposal.parts, standings, self.bench, base, self.read, end)
             else:
-                self._try(proposal, table, standings, walk.promising)
+                self._try(proposal, table, standings, walk.promising, end)
             self._hand_on(standings)
             exhausted = self.gains.exhausted
             if exhausted:
@@ -163,11 +165,13 @@ class Search:
                 f"The layers of {plan.full_title} could not be measured, and none was put back to float: {error}"
             )
 
-    def _try(self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial]) -> None:
+    def _try(
+        self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial], until: float
+    ) -> None:
         judge = standings.judge
         plan = self.plan_of(candidate, standings)
         predicted = self.bench.predicted(plan, lambda: predicted_cost(table, candidate))
-        trial = self._measured(plan, candidate, standings)
+        trial = self._measured(plan, candidate, standings, until)
         standings.trials[candidate] = trial if judge.minimises_drop else replace(trial, predicted=predicted)
         self._record(candidate, plan, trial, standings.offer)
         row = judge.row(candidate, trial)
@@ -178,8 +182,15 @@ class Search:
         self.on_trial(standings.trials[candidate])
         self._prune(standings)
 
-    def _measured(self, plan: Plan, candidate: Candidate, standings: Standings) -> Trial:
-        """Return the trial of a plan, which is short where it is clear beforehand that it cannot be the best."""
+    def _measured(self, plan: Plan, candidate: Candidate, standings: Standings, until: float) -> Trial:
+        """Return the trial of a plan, short where it cannot be the best, or would take longer than there is time for."""
+        expected = None if candidate.float_layers else expected_seconds(plan.recipe, standings.trials.values())
+        left = until - time.monotonic()
+        if expected is not None and expected > left:
+            self.notes += [] if NOT_STARTED in self.notes else [NOT_STARTED]
+            return Trial(
+                plan, problem=f"not started: it takes about {expected:.0f} s, and {left:.0f} s were left for it"
+            )
         known = None if self.pareto else dismissed(plan, candidate, standings, self.bench)
         return known or self.bench.trial(
             plan, self.budget, lambda trial: self._pointless(trial, standings), glance=not self.pareto
@@ -211,8 +222,11 @@ class Search:
 
     def _score_further(self, candidate: Candidate, standings: Standings) -> None:
         """Score a plan on more samples than a glance takes where only that tells whether it is the best so far."""
-        judge, trial = standings.judge, standings.trials[candidate]
+        judge, trial, table = standings.judge, standings.trials[candidate], standings.table()
         row = judge.row(candidate, trial)
+        if row.excess > 0 and table.opening and table.operations(candidate.parts) not in table.calibrations:
+            # Its numbers are chosen next, and better ones take its place.
+            return
         best = min((other.cost for other, _ in standings.inside() if other.candidate != candidate), default=1.0)
         if not judge.minimises_drop and abs(row.excess) <= row.noise and row.cost_high < 1 and row.cost < best - SAVING:
             standings.update([self.bench.rescored(trial, self.budget)])
