@@ -27,6 +27,15 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
         wish, current = _with_numbers(table, current)
         if wish is not None:
             return wish
+        if current.inside:
+            # The opening is likely to be accurate, and need not be the fastest: what it does without may be slower.
+            for part in (part for part in table.opening if part not in table.free):
+                change = _in_order(table, _chosen(current) - {part})
+                row = table.row(change)
+                if row is None and change.parts:
+                    return change
+                if row is not None and improves(table, row, current):
+                    current = row
     joinable = [part for part in table.parts if part not in table.alone]
     for part in joinable:
         if current is not None and part in table.free and (table.opening or table.comfortable(current)):
