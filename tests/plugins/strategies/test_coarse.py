@@ -63,3 +63,16 @@ def test_the_numbers_of_the_last_recipe_are_chosen_too() -> None:
     hidden = HiddenTruth(parts={**PARTS, "other": 0.02}, start=0.07, free=FREE, opening=OPENING)
     wishes = [item for item in proposals(hidden) if isinstance(item, Calibration)]
     assert [{"other"} & set(item.parts) for item in wishes] == [set(), {"other"}]
+
+
+def test_an_opening_that_is_inside_is_compared_with_itself_without_what_decides_operations() -> None:
+    found = proposals(truth(start=0.005))
+    assert found[:2] == [Candidate(OPENING), Candidate(("fine",))]
+    # Each part takes time here, so that what goes on is the cheaper one.
+    assert Candidate(("other", "fine")) in found
+    assert Candidate(("plain", "other", "fine")) not in found
+
+
+def test_an_opening_that_is_outside_is_made_safer_first() -> None:
+    found = [item for item in proposals(truth()) if isinstance(item, Candidate)]
+    assert found.index(Candidate(("plain", "other", "fine", "accurate"))) < found.index(Candidate(("fine", "accurate")))
