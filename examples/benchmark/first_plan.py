@@ -1,66 +1,80 @@
-"""How long until the first plan inside the budget is on disk, against plain NNCF with the evaluations it needs.
+"""How long until the first plan inside the budget is there, against plain NNCF with the evaluations it needs.
 
-    python examples/benchmark/first_plan.py
+    python examples/benchmark/first_plan.py [--case NAME]...
 
-The model is the residual Fashion-MNIST net of examples/cases, for which the default recipe holds a 1 % budget, so both
-sides do the same work: one calibration of 300 samples, and the float and the quantized model on the search half.
+For each case a search runs until it has a plan inside the budget. Then nncf.quantize makes the same model by the same recipe, from as
+many samples of the same data, and float and that model are scored on the search data: what somebody does who knows the recipe.
 """
 
-import sys
+import argparse
 import time
-from pathlib import Path
 
 import nncf
-import numpy as np
-import openvino
+from cases import ALL, Case
+from data import opened
 
 import ovquant
+from ovquant.domain.recipe import Recipe
+from ovquant.graph.normalise import normalised
+from ovquant.plugins.loaders import load_model
+from ovquant.quantization.settings import quantize_arguments
+from ovquant.runtime import fit
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "cases"))
-import fashion
-
-SAMPLES, CALIBRATION = 4000, 300
-# Both sides in f32: the default INT8 of this net does not compile in bf16 on processors without AMX.
-PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32"}
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
-def plain(model: openvino.Model) -> float:
-    """Return the seconds of nncf.quantize and of scoring both models on half of the samples."""
-    data = fashion.Images("search", SAMPLES // 2)
+class FoundError(Exception):
+    """Ends a search at its first plan inside the budget."""
+
+    def __init__(self, trial: ovquant.Trial) -> None:
+        super().__init__(trial.plan.full_title)
+        self.trial = trial
+
+
+def first(case: Case) -> tuple[float, ovquant.Trial | None]:
+    """Return the seconds until a search has its first plan inside the budget, and that; None where it ends without one."""
+
+    def note(trial: ovquant.Trial) -> None:
+        if trial.search is not None and trial.search.inside and not trial.plan.is_float:
+            raise FoundError(trial)
+
     begin = time.perf_counter()
-    dataset = nncf.Dataset(range(CALIBRATION), lambda index: data[index].inputs[None])
-    quantized = nncf.quantize(model, dataset)
+    given = {"data": case.search, "holdout": case.holdout, "metric": case.metric, "max_drop": case.max_drop}
+    try:
+        ovquant.quantize(case.model(), **given, on_trial=note, properties=F32)
+    except FoundError as found:
+        return time.perf_counter() - begin, found.trial
+    return time.perf_counter() - begin, None
+
+
+def plain(case: Case, recipe: Recipe) -> float:
+    """Return the seconds of nncf.quantize by a recipe, and of scoring float and what it made on the search data."""
+    begin = time.perf_counter()
+    model, data = load_model(case.model()), opened(case.search)
+    source = model if recipe.graph == "as-read" else normalised(model).model
+    arguments = quantize_arguments(source, recipe, samples=recipe.calibration_size)
+    quantized = nncf.quantize(source, nncf.Dataset(range(len(data)), lambda i: fit(model.inputs, data[i])), **arguments)
     for contender in (model, quantized):
-        ovquant.evaluate(contender, data=data, metric="accuracy", properties=PROPERTIES)
+        ovquant.evaluate(contender, data=data, metric=case.metric, properties=F32)
     return time.perf_counter() - begin
 
 
-def first(model: openvino.Model) -> float:
-    """Return the seconds until ovquant has its first plan inside the budget, measured and on disk."""
-    found: list[float] = []
-    begin = time.perf_counter()
-
-    def note(trial: ovquant.Trial) -> None:
-        inside = trial.search is not None and trial.search.inside
-        if inside and not trial.plan.is_float and not found:
-            found.append(time.perf_counter() - begin)
-
-    data = fashion.Images("search", SAMPLES)
-    how = {"strategy": "first", "recipes": ["default"], "properties": PROPERTIES}
-    ovquant.quantize(model, data=data, metric="accuracy", max_drop="1%", on_trial=note, **how)
-    return found[0]
-
-
 def main() -> None:
-    """Print the ratio of three interleaved pairs, after one pair that warms up."""
-    module, example = fashion.residual()
-    model = openvino.convert_model(module, example_input=example)
-    pairs = [(plain(model), first(model)) for _ in range(4)][1:]
-    ratios = [ours / theirs for theirs, ours in pairs]
-    print(
-        f"plain {np.median([theirs for theirs, _ in pairs]):.1f} s, first plan {np.median([ours for _, ours in pairs]):.1f} s"
-    )
-    print(f"ratio {np.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    """Print the seconds of both sides for each case that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", action="append", choices=list(ALL), help="measure this case alone; may be repeated")
+    for name in parser.parse_args().case or ALL:
+        load_model(ALL[name].model())
+        seconds, trial = first(ALL[name])
+        if trial is None or trial.plan.recipe is None:
+            print(f"{name}: no plan inside the budget in {seconds:.0f} s", flush=True)
+            continue
+        theirs = plain(ALL[name], trial.plan.recipe)
+        ratio = seconds / theirs
+        print(
+            f"{name}: plain {theirs:.0f} s, first plan {seconds:.0f} s, {ratio:.2f} times: {trial.plan.full_title}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
