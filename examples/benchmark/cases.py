@@ -44,6 +44,13 @@ def _recogniser() -> str:
     return str(recogniser())
 
 
+def _notes() -> str:
+    sys.path.append(str(CASES))
+    from notes import model
+
+    return model()
+
+
 def _orientation() -> str:
     return str(fetch(*ORIENTATION))
 
@@ -77,6 +84,28 @@ def _words(name: str, max_drop: str, reason: str, shares: str = "") -> Case:
 _ALL = (
     _words("recogniser-2pt", "2pt", "depthwise convolutions and attention; default INT8 loses many points"),
     _words("recogniser-1pt", "1pt", "the same model at half the budget", shares="recogniser-2pt"),
+    Case(
+        "recogniser-widths",
+        _recogniser,
+        search=f"{HERE}/data.py:WidthsOfTheirOwn:count=1000,seed=0",
+        holdout=f"{HERE}/data.py:WidthsOfTheirOwn:count=3000,seed=12",
+        fresh=f"{HERE}/data.py:WidthsOfTheirOwn:count=3000,seed=11",
+        metric="ovquant.demo.words:exact",
+        max_drop="2pt",
+        reason="the recogniser on words as wide as they are: each request has another shape",
+        onnx=True,
+    ),
+    Case(
+        "notes",
+        _notes,
+        search=f"{CASES}/notes.py:Notes:count=400,seed=0",
+        holdout=f"{CASES}/notes.py:Notes:count=600,seed=12",
+        fresh=f"{CASES}/notes.py:Notes:count=600,seed=11",
+        metric=f"{CASES}/notes.py:frames",
+        max_drop="1%",
+        reason="music transcription: a constant-Q transform in front of small convolutions",
+        onnx=True,
+    ),
     Case(
         "orientation",
         _orientation,

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ovquant import Sample
+from ovquant.demo.words import Words
 
 CASES = Path(__file__).resolve().parent.parent / "cases"
 
@@ -25,6 +28,22 @@ class Slice:
         if not 0 <= index < len(self):
             raise IndexError(index)
         return self.dataset[self.start + index]
+
+
+@dataclass(frozen=True)
+class WidthsOfTheirOwn:
+    """Rendered words as wide as they are, [3, 48, width], a multiple of eight: what follows a word is cut off."""
+
+    count: int = 1000
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        whole = Words(self.count, self.seed)[index]
+        width = 1 + int(np.flatnonzero(np.asarray(whole.inputs).any(axis=(0, 1)))[-1])
+        return Sample(np.ascontiguousarray(whole.inputs[:, :, : -(-width // 8) * 8]), whole.target)
 
 
 def texts(start: int = 0, count: int = 10_000) -> Slice:

@@ -92,7 +92,7 @@ def _pixels(image: Any, random: np.random.Generator) -> Array:
 def exact(outputs: Array, targets: Sequence[str]) -> list[float]:
     """Score 1 for every word that is read without an error: greedy CTC, outer spaces left out.
 
-    outputs: class scores [n, time, classes], the blank first.
+    outputs: class scores [n, time, classes], the blank first, or a list of [1, time, classes] where times differ.
     """
     return [float(read(scores) == target) for scores, target in zip(outputs, targets, strict=True)]
 
@@ -101,9 +101,10 @@ exact.per_sample = True  # type: ignore[attr-defined]
 
 
 def read(scores: Array) -> str:
-    """Return the text of scores [time, classes]."""
-    characters = _characters()
-    return "".join(characters[best] for best, _ in groupby(scores.argmax(axis=-1).tolist())).strip()
+    """Return the text of scores [time, classes], or [1, time, classes]."""
+    characters, classes = _characters(), scores.shape[-1]
+    best = scores.reshape(-1, classes).argmax(axis=-1)
+    return "".join(characters[place] for place, _ in groupby(best.tolist())).strip()
 
 
 @cache
