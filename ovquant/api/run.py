@@ -148,6 +148,9 @@ class Run:
         """Return the returned plan with how it fares with the other int8 arithmetic, which is simulated, and what to say of it."""
         if self.settings.processors == "any":
             return chosen, anywhere_notes(chosen)
+        budget = self.settings.time_budget
+        if chosen.plan.runs_int8 and budget is not None and time.monotonic() - self.begin > budget:
+            return chosen, ["How it fares with the other int8 arithmetic was not simulated: time was up."]
         try:
             scores = self.bench.instruments.told_elsewhere(chosen.plan, self.budget)
         except FAILURES as error:

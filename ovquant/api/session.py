@@ -149,7 +149,11 @@ class Held:
     def begin(self, folder: Path, profile: Path) -> Conditions:
         """Make the instruments."""
         quantization.load_alone()
-        made = self._session.instruments(folder, Profile(profile), self._elsewhere())
+        elsewhere = self._elsewhere()
+        if elsewhere is not None and self._session.settings.processors == "any":
+            # Where nothing can be simulated it is told before anything is measured.
+            elsewhere.open()
+        made = self._session.instruments(folder, Profile(profile), elsewhere)
         self._instruments = replace(made, processes=True)
         return self._instruments.conditions
 
@@ -180,7 +184,9 @@ class HeldSimulator:
         """Read model, metrics and data; raises ModelError where the processor does not compute as it was told to."""
         read = unpacked(given)
         if not simulated.works(read.settings.device):
-            raise ModelError(f"This processor cannot compute as {WHERE[simulated.arithmetic]} do.")
+            raise ModelError(
+                f"This processor cannot compute as {WHERE[simulated.arithmetic]} do: leave --processors any out."
+            )
         session = LocalSession(read, self._progress)
         session.prepare()
         session.open()

@@ -18,6 +18,9 @@ FLOATS = ("bf16", "f16")
 SKETCH_SIZE = 4
 """Samples that calibrate a model of which only the operations matter."""
 
+Ranges = Literal["default", "minmax", "mean-minmax", "mean-quantile", "quantile", "histogram"]
+"""How the range of an activation is estimated."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -34,7 +37,7 @@ class Recipe:
     preset: Literal["performance", "mixed"] = "performance"
     model_type: Literal["any", "transformer"] = "any"
     bias_correction: Literal["fast", "accurate", "none"] = "fast"
-    activation_range: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "default"
+    activation_range: Ranges = "default"
     smooth_convolution: float | None = None
     smooth_matmul: float | None = None
     keep_float_types: tuple[str, ...] = ()

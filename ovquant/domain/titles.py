@@ -16,6 +16,7 @@ RANGES = {
     "minmax": "min-max",
     "mean-minmax": "mean min-max",
     "mean-quantile": "mean quantile",
+    "quantile": "quantile",
     "histogram": "histogram",
 }
 BIASES = {"accurate": "accurate biases", "none": "biases as they are"}

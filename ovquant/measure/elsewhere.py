@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ class Elsewhere:
 
     arithmetic: Arithmetic
     start: Callable[[], Worker]
+    _worker: Worker | None = None
 
     def evaluation(self, models: Models, plan: Plan, split: Split, data: Subset) -> list[Evaluation]:
         """Score a plan's saved file on the first samples of a split, by every metric."""
@@ -38,18 +38,18 @@ class Elsewhere:
         """Return how far the outputs of a plan's saved file are from float's."""
         return float(self._ask("divergence", models, plan))
 
-    @cached_property
-    def worker(self) -> Worker:
-        """Start the process."""
-        return self.start()
+    def open(self) -> Worker:
+        """Return the process, which is started where it is not there; raises ModelError where it cannot do what it should."""
+        self._worker = self._worker or self.start()
+        return self._worker
 
     def _ask(self, method: str, models: Models, plan: Plan, *arguments: Any) -> Any:
         paths = models.build(plan), models.build(models.reference_plan)
         try:
-            return self.worker.call("measure", method, *paths, plan.title, plan.properties, *arguments)
+            return self.open().call("measure", method, *paths, plan.title, plan.properties, *arguments)
         except LostError as error:
             # It is not the process that measures that was lost.
-            self.__dict__.pop("worker", None)
+            self._worker = None
             raise ModelError(f"{plan.full_title} could not be run as {WHERE[self.arithmetic]} do: {error}.") from error
 
 

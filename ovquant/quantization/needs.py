@@ -8,7 +8,7 @@ import openvino
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Array
 
-HELD = {"mean-quantile": 2.0, "histogram": 1.5}
+HELD = {"mean-quantile": 2.0, "quantile": 2.0, "histogram": 1.5}
 """How many times the activations of one request are held at once, where a range is estimated from all of their values; once for
 other estimators."""
 COPIES, SMOOTHED_COPIES = 2.0, 3.5

@@ -10,14 +10,29 @@ from nncf.quantization.advanced_parameters import (
     AdvancedSmoothQuantParameters,
     OverflowFix,
 )
-from nncf.quantization.range_estimator import RangeEstimatorParameters, RangeEstimatorParametersSet
+from nncf.quantization.range_estimator import (
+    AggregatorType,
+    RangeEstimatorParameters,
+    RangeEstimatorParametersSet,
+    StatisticsCollectorParameters,
+    StatisticsType,
+)
 
 from ovquant.domain.recipe import Recipe
+
+OUTLIERS = 1e-5
+"""The share of the values of a sample that a range by quantiles leaves out at either end; NNCF's own is ten times that."""
+
+
+def _quantile(aggregator: AggregatorType) -> StatisticsCollectorParameters:
+    return StatisticsCollectorParameters(StatisticsType.QUANTILE, aggregator, quantile_outlier_prob=OUTLIERS)
+
 
 _RANGES = {
     "minmax": RangeEstimatorParametersSet.MINMAX,
     "mean-minmax": RangeEstimatorParametersSet.MEAN_MINMAX,
     "mean-quantile": RangeEstimatorParametersSet.MEAN_QUANTILE,
+    "quantile": RangeEstimatorParameters(_quantile(AggregatorType.MIN), _quantile(AggregatorType.MAX)),
     "histogram": RangeEstimatorParametersSet.HISTOGRAM,
 }
 _OVERFLOW_FIX = {"none": OverflowFix.DISABLE, "all": OverflowFix.ENABLE}

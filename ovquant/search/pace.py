@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Trial
 
-RANGES = {"histogram": 1.5, "mean-quantile": 2.0}
+RANGES = {"histogram": 1.5, "mean-quantile": 2.0, "quantile": 2.0}
 """How many times as long as the default one an estimator takes that goes by all values of a tensor."""
 ACCURATE = 2.0
 """How many times as long accurate bias correction takes as the fast one."""

@@ -68,6 +68,13 @@ def test_how_ranges_are_estimated(branched: openvino.Model, name: str, expected:
     assert expected != RangeEstimatorParameters()
 
 
+def test_quantiles_leave_out_few_values_of_each_sample_and_none_of_the_samples(branched: openvino.Model) -> None:
+    found = arguments(branched, activation_range="quantile")["advanced_parameters"].activations_range_estimator_params
+    ends = [(end.statistics_type.value, end.aggregator_type.value) for end in (found.min, found.max)]
+    assert ends == [("quantile", "min"), ("quantile", "max")]
+    assert found.min.quantile_outlier_prob == found.max.quantile_outlier_prob == 1e-5
+
+
 def test_how_much_is_smoothed(branched: openvino.Model) -> None:
     own = AdvancedSmoothQuantParameters()
     convolution = arguments(branched, smooth_convolution=0.0)["advanced_parameters"].smooth_quant_alphas

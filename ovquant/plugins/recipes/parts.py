@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from ovquant.domain.recipe import ELEMENTWISE, Recipe
+from ovquant.domain.recipe import Ranges as Estimator
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Ranges:
     """Estimate the range of activations by another rule than the mean of the samples' extremes."""
 
     rank: ClassVar[int] = 50
-    estimator: Literal["default", "minmax", "mean-minmax", "mean-quantile", "histogram"] = "minmax"
+    estimator: Estimator = "minmax"
 
     def extend(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this estimator."""
@@ -142,7 +143,7 @@ class Ranges:
 
     @staticmethod
     def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
-        """Offer histograms and the extremes of all samples."""
+        """Offer histograms and the extremes of all samples; quantiles on request, which mostly cut off too much."""
         return ["estimator=histogram", ""]
 
 

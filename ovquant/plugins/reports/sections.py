@@ -36,7 +36,13 @@ def summary(result: "ResultRecord") -> Section:
     """Return the float model beside the returned one."""
     whole, timing = result.trial.holdout or result.trial.search, result.trial.timing
     score = None if whole is None else whole.main
-    rows = [*_score_rows(result, score), *_timing_rows(result, timing), _size_row(result), *_memory_rows(result)]
+    rows = [
+        *_score_rows(result, score),
+        *_elsewhere_rows(result),
+        *_timing_rows(result, timing),
+        _size_row(result),
+        *_memory_rows(result),
+    ]
     return Section("Summary", ("", "float", f"returned: {result.plan.title}"), tuple(rows), _summary_remark(score))
 
 
@@ -232,6 +238,16 @@ def _score_rows(result: "ResultRecord", score: "Score | None") -> Iterable[tuple
             else interval(score.low, score.high) or "none for this metric",
         ),
         *_allowed_row(result.budget, score),
+    ]
+
+
+def _elsewhere_rows(result: "ResultRecord") -> Iterable[tuple[str, str, str]]:
+    """Return how the returned plan fares with the int8 arithmetic that the device has not."""
+    scores = () if result.trial.elsewhere is None else result.trial.elsewhere.all
+    return [
+        (f"{score.name} (simulated)", decimal(score.float_value), decimal(score.value))
+        for score in scores
+        if not score.slice
     ]
 
 
