@@ -24,9 +24,11 @@ from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
 from ovquant.search.numbers import choose_numbers
 from ovquant.search.pace import expected_seconds
-from ovquant.search.sketches import CONFIRMED_HEATS, dismissed
+from ovquant.search.sketches import dismissed
 from ovquant.search.standings import Offer, Standings, front
 
+CONFIRMED_HEATS = 6
+"""Compilations over which the best plan so far is timed."""
 NOT_STARTED = "Recipes that take longer than there was time for were not started; more time may find a faster plan."
 RACE_SECONDS, MOST_KEPT = 60.0, 0.25
 """Time that is kept for the last race beside that of the holdout, and the share of a time budget that is kept at most."""

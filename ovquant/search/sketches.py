@@ -9,8 +9,8 @@ from ovquant.errors import OvquantError
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
-CONFIRMED_HEATS = 6
-"""Compilations over which a plan is timed where that decides whether it may be the best."""
+NEAR = 0.03
+"""The share of its time by which a recipe may look slower than the best before it is dismissed without a race."""
 
 
 def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Workbench) -> Trial | None:
@@ -79,10 +79,13 @@ def _no_better(
     good = [row for row in table.trials if not row.candidate.float_layers and _good_enough(row, candidate, table)]
     if good and judge.by_speed:
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
-        timing = bench.timing(_sketch(plan))
-        if timing.ratio_low < best.cost - SAVING <= timing.ratio:
-            timing = bench.timing(_sketch(plan), heats=CONFIRMED_HEATS)
-        if timing.ratio >= best.cost - SAVING:
+        timing, bar = bench.timing(_sketch(plan)), best.cost
+        if timing.ratio_low < bar and timing.ratio < (1 + NEAR) * bar:
+            # What is this near is known only in turn with it.
+            rivals = [standings.trials[best.candidate].plan, _sketch(plan)]
+            theirs, timing = bench.instruments.final_race(rivals, deciding=0, beside=bench.bar)
+            bar = theirs.ratio
+        if timing.ratio >= (1 - SAVING) * bar:
             name = standings.trials[best.candidate].plan.full_title
             return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")
     rows = {row.candidate: row for row in table.trials if row.candidate in tried and not row.failed}

@@ -1,6 +1,7 @@
 """Recipes are dismissed for what a sketch of them shows, and only where that cannot be wrong for the search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import Candidate
-from ovquant.domain.trial import Trial
+from ovquant.domain.trial import Timing, Trial
 from ovquant.quantization import Quantized
 from ovquant.search.loop import Search
 from tests.search.played import Scripted, search
@@ -86,6 +87,29 @@ def test_the_first_recipe_is_not_sketched(tmp_path: Path) -> None:
     recipes = calibrations(hunt)
     hunt.explore()
     assert set(recipes) == {Recipe()}
+
+
+@pytest.mark.parametrize(
+    ("looks", "in_turn", "races", "told"),
+    [(0.805, 0.7, 1, False), (0.79, 0.8, 1, True), (0.79, 0.7, 1, False), (0.9, 0.7, 0, True)],
+)
+def test_what_looks_near_the_best_is_timed_in_turn_with_it(
+    looks: float, in_turn: float, races: int, told: bool, tmp_path: Path
+) -> None:
+    script = Scripted((Candidate(("default",)), Candidate(("mixed",))))
+    hunt, _ = search(tmp_path, script, ratios={"default": 0.8, "mixed": looks})
+    hunt.budget = Budget(Drop(0.5))
+    stopwatch, raced = hunt.bench.instruments.stopwatch, list[list[str]]()
+
+    def race(plans: Sequence[Plan], *_: object, **__: object) -> list[Timing]:
+        raced.append([plan.name for plan in plans])
+        known = stopwatch.timing(plans[0])
+        return [replace(known, ratio=ratio) for ratio in (0.8, in_turn)]
+
+    stopwatch.final_race = race
+    problem = tried(hunt)["mixed"].problem
+    assert raced == [["default", "mixed"]] * races
+    assert problem == ("not calibrated: int8 is inside the budget and no slower" if told else "")
 
 
 def distances(known: dict[str, float]) -> Callable[[Plan], float]:
