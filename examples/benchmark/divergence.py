@@ -23,7 +23,7 @@ from ovquant.domain.recipe import Recipe
 from ovquant.graph.normalise import normalised
 from ovquant.measure.divergence import divergence, outputs_of
 from ovquant.measure.evaluate import evaluate
-from ovquant.plugins.metrics import resolve_metric
+from ovquant.plugins.metrics import resolve_metrics
 from ovquant.quantization import quantizer
 
 CALIBRATION = 100
@@ -38,7 +38,7 @@ CHOICES = tuple(
 
 def order(case: Case, samples: int, fresh: int) -> None:
     """Print how far each recipe is from float, what it loses, and how the two orders agree."""
-    data, metric = opened(case.search), resolve_metric(case.metric)
+    data, metric = opened(case.search), resolve_metrics(case.metric)[0]
     near, unseen = Slice(data, CALIBRATION, samples), opened(case.fresh, fresh)
     model = normalised(load(case)).model
     first = [data[place] for place in range(CALIBRATION)]

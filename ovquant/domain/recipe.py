@@ -93,8 +93,8 @@ class Recipe:
 
     @property
     def sketch(self) -> "Recipe":
-        """Return the quickest recipe that makes the same operations: what differs are ranges, biases and weights."""
-        quick = replace(self.uncorrected, activation_range="default", seven_bits="first")
+        """Return the quickest recipe that makes the same operations: what differs are ranges, zero points, biases and weights."""
+        quick = replace(self.uncorrected, preset="performance", activation_range="default", seven_bits="first")
         return replace(quick, calibration_size=SKETCH_SIZE)
 
 

@@ -52,13 +52,13 @@ def test_else_all_that_suit_the_model_are_offered(tmp_path: Path) -> None:
     # There is no convolution, whose biases could be corrected.
     assert "bias" not in offer.parts
     assert offer.alone == {"weights"}
-    assert offer.free == {"ranges", "ranges:estimator=histogram", "seven-bits"}
+    assert offer.free == {"mixed", "ranges", "ranges:estimator=histogram", "seven-bits"}
 
 
 def test_the_opening_is_what_is_likely_to_be_best_here(tmp_path: Path) -> None:
     # One matrix product is all there is: nothing could be left in float, as for a transformer.
     overflows = int8_arithmetic("CPU") == "saturating"
-    likely = {"ranges:estimator=histogram"} | ({"seven-bits"} if overflows else set())
+    likely = {"mixed", "ranges:estimator=histogram"} | ({"seven-bits"} if overflows else set())
     assert set(search(tmp_path).offer.opening) == likely
     assert search(tmp_path, recipes=["default"]).offer.opening == ()
 

@@ -26,7 +26,7 @@ def opening_parts(offered: Sequence[str], *, overflows: bool) -> tuple[str, ...]
 
     overflows: whether the processor adds int8 products in 16 bits.
     """
-    likely = {"transformer", "ranges:estimator=histogram", "bias"} | ({"seven-bits"} if overflows else set())
+    likely = {"transformer", "mixed", "ranges:estimator=histogram", "bias"} | ({"seven-bits"} if overflows else set())
     return tuple(part for part in offered if part in likely)
 
 
