@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Quantize the five models of docs/results.md, one after the other. Run it from the repository's root, after `make test`
+# Quantize five real models, one after the other. Run it from the repository's root, after `make test`
 # and `.venv/bin/pip install -e '.[examples]'`; about half an hour on two cores. Results go to out/.
 set -euo pipefail
 cases=examples/cases
