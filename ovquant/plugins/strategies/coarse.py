@@ -16,26 +16,9 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     """
     if sum(not row.candidate.float_layers for row in table.trials) >= most:
         return None
-    current: TrialRow | None = None
-    if table.opening:
-        opening = Candidate(table.opening)
-        current = table.row(opening)
-        if current is None:
-            return opening
-        current = None if current.failed else current
-    if current is not None:
-        wish, current = _with_numbers(table, current)
-        if wish is not None:
-            return wish
-        if current.inside:
-            # The opening is likely to be accurate, and need not be the fastest: what it does without may be slower.
-            for part in (part for part in table.opening if part not in table.free):
-                change = _in_order(table, _chosen(current) - {part})
-                row = table.row(change)
-                if row is None and change.parts:
-                    return change
-                if row is not None and improves(table, row, current):
-                    current = row
+    wish, current = _opened(table)
+    if wish is not None:
+        return wish
     joinable = [part for part in table.parts if part not in table.alone]
     for part in joinable:
         if current is not None and part in table.free and (table.opening or table.comfortable(current)):
@@ -61,6 +44,28 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
         if row is not None and (improves(table, row, current) or _as_good(row, current)):
             current = row
     return None if current is None else _with_numbers(table, current)[0]
+
+
+def _opened(table: Table) -> tuple[Candidate | Calibration | None, TrialRow | None]:
+    """Return what is to be done first for the opening, if anything, and the best that came of it."""
+    if not table.opening:
+        return None, None
+    opening = Candidate(table.opening)
+    current = table.row(opening)
+    if current is None or current.failed:
+        return (opening if current is None else None), None
+    wish, current = _with_numbers(table, current)
+    if wish is not None or not current.inside:
+        return wish, current
+    # It is likely to be accurate, and need not be the fastest: what decides its operations is left out once.
+    for part in (part for part in table.opening if part not in table.free):
+        change = _in_order(table, _chosen(current) - {part})
+        row = table.row(change)
+        if row is None and change.parts:
+            return change, current
+        if row is not None and improves(table, row, current):
+            current = row
+    return None, current
 
 
 def _with_numbers(table: Table, row: TrialRow) -> tuple[Candidate | Calibration | None, TrialRow]:

@@ -66,7 +66,8 @@ def test_the_numbers_of_the_last_recipe_are_chosen_too() -> None:
 
 
 def test_an_opening_that_is_inside_is_compared_with_itself_without_what_decides_operations() -> None:
-    found = proposals(truth(start=0.005))
+    hidden = HiddenTruth(parts={**PARTS, "plain": 0.001}, start=0.005, free=FREE, opening=OPENING)
+    found = proposals(hidden)
     assert found[:2] == [Candidate(OPENING), Candidate(("fine",))]
     # Each part takes time here, so that what goes on is the cheaper one.
     assert Candidate(("other", "fine")) in found
