@@ -143,12 +143,15 @@ def test_objects_are_sent_and_measured_as_here(tmp_path: Path) -> None:
     how: dict[str, Any] = {**SEARCH, "metric": right, "max_drop": "20%", "slice_by": by_half, "worst_slice": "60pt"}
     there = ovquant.quantize(linear(), data=samples(120), output=tmp_path / "there", **how)
     here = ovquant.quantize(linear(), data=samples(120), output=tmp_path / "here", **{**how, "isolate": False})
-    assert there.notes == here.notes == ()
+    assert here.notes == ()
+    # A process of its own can tell how the plan fares on other processors, too.
+    assert all(note.startswith("By simulation") for note in there.notes)
     assert there.trial.search is not None
     assert there.trial.search == here.trial.search
     for name in ("model_fingerprint", "model_structure", "model_name", "model_source", "friendly_name", "data"):
         assert getattr(there.provenance, name) == getattr(here.provenance, name)
-    keys = [[key for key, _ in Profile(made.folder / "profile.jsonl").entries("evaluation")] for made in (there, here)]
+    known = [Profile(made.folder / "profile.jsonl").entries("evaluation") for made in (there, here)]
+    keys = [[key for key, _ in entries if "simulated" not in key] for entries in known]
     assert keys[0] == keys[1], "a run goes on where one was stopped that was not isolated"
 
 
