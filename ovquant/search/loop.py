@@ -226,7 +226,8 @@ class Search:
         """Score a plan on more samples than a glance takes where only that tells whether it is the best so far."""
         judge, trial, table = standings.judge, standings.trials[candidate], standings.table()
         row = judge.row(candidate, trial)
-        if row.excess > 0 and table.opening and table.operations(candidate.parts) not in table.calibrations:
+        opening = candidate == Candidate(table.opening) and table.operations(candidate.parts) not in table.calibrations
+        if opening and row.excess > 0:
             # Its numbers are chosen next, and better ones take its place.
             return
         best = min((other.cost for other, _ in standings.inside() if other.candidate != candidate), default=1.0)
