@@ -80,8 +80,9 @@ def _no_better(
     if good and judge.by_speed:
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
         timing, bar = bench.timing(_sketch(plan)), best.cost
-        if timing.ratio_low < bar and timing.ratio < (1 + NEAR) * bar:
-            # What is this near is known only in turn with it.
+        open_ = timing.ratio_low < min(bar, 1.0) and timing.ratio_high > bar
+        if open_ and timing.ratio < (1 + NEAR) * bar:
+            # What may be faster than float, and is this near, is known only in turn with it.
             rivals = [standings.trials[best.candidate].plan, _sketch(plan)]
             theirs, timing = bench.instruments.final_race(rivals, deciding=0, beside=bench.bar)
             bar = theirs.ratio
