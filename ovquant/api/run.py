@@ -73,7 +73,7 @@ class Run:
                     f"The recipe '{part}' is for devices that compute float in {asked}, and {settings.device} computes it in "
                     f"{precision} here. Leave it out."
                 )
-        overflows = self.bench.conditions.circumstances["int8"] == "saturating" or settings.processors == "any"
+        overflows = self.bench.conditions.circumstances["int8"] != "exact"
         opening = () if settings.recipes else opening_parts(parts, overflows=overflows)
         pinning = precision if precision in FLOATS and not settings.recipes else ""
         alone = frozenset(parts if settings.recipes else apart)
@@ -148,11 +148,13 @@ class Run:
         """Return the returned plan with how it fares with the other int8 arithmetic, which is simulated, and what to say of it."""
         if self.settings.processors == "any":
             return chosen, anywhere_notes(chosen)
+        if not self.bench.conditions.elsewhere or not chosen.plan.runs_int8:
+            return chosen, []
         budget = self.settings.time_budget
-        if chosen.plan.runs_int8 and budget is not None and time.monotonic() - self.begin > budget:
+        if budget is not None and time.monotonic() - self.begin > budget:
             return chosen, ["How it fares with the other int8 arithmetic was not simulated: time was up."]
         try:
-            scores = self.bench.instruments.told_elsewhere(chosen.plan, self.budget)
+            scores = self.bench.instruments.score(chosen.plan, "holdout", self.budget, elsewhere=True)
         except FAILURES as error:
             return chosen, [f"How it fares with the other int8 arithmetic is not known: {error}"]
         return replace(chosen, elsewhere=scores), elsewhere_notes(scores)
@@ -217,10 +219,8 @@ def plain_notes(plain: Trial | None, chosen: Trial) -> list[str]:
     return [f"Compiled with no properties it loses {lost(plain.holdout)}, at {speed}. {remedy}"]
 
 
-def elsewhere_notes(scores: Scores | None) -> list[str]:
+def elsewhere_notes(scores: Scores) -> list[str]:
     """Say how the returned plan fares with the int8 arithmetic that the device has not."""
-    if scores is None:
-        return []
     found = f"By simulation it loses {lost(scores)}"
     if scores.inside:
         return [f"{found}: inside the budget there too."]

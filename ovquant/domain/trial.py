@@ -176,10 +176,6 @@ class Scores:
         """Return the scores of samples that decided something for the number-th time."""
         return Scores(tuple(replace(score, look=number) for score in self.all))
 
-    def and_elsewhere(self, there: "Scores", arithmetic: str) -> "Scores":
-        """Return these scores, and those with another int8 arithmetic, of which the same must hold."""
-        return Scores((*self.all, *(replace(score, arithmetic=arithmetic) for score in there.all)))
-
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON: the score nearest to its limit, with all of them as its parts where there are several."""
         parts = [{**asdict(score), "parts": []} for score in self.all]
@@ -192,6 +188,11 @@ class Scores:
             raise ValueError(f"scores are {values!r:.60}, where fields by name are expected")
         parts: list[Any] = values["parts"] or [values]
         return cls(tuple(typed(Score, {name: part[name] for name in part if name != "parts"}) for part in parts))
+
+
+def elsewhere(scores: Scores, arithmetic: str) -> tuple[Score, ...]:
+    """Return scores that were made where another int8 arithmetic than the device's was simulated."""
+    return tuple(replace(score, arithmetic=arithmetic) for score in scores.all)
 
 
 def verdict_of(scores: Scores) -> Verdict:

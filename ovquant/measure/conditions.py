@@ -19,7 +19,8 @@ class Conditions:
     `fingerprint` is the float model's. `circumstances` are what outputs and times depend on beside model, plan and data.
     `splits` need no samples and `metrics` no plugins here. `metric_key` tells the metrics from others, and `primary_key` the
     first of them, by which accuracy control builds. `compressed` tells that the float model's weights are stored in few bits,
-    and `normal` how its normal form was made, if it was. `anywhere` tells that budgets must hold with either int8 arithmetic.
+    and `normal` how its normal form was made, if it was. `elsewhere` is the int8
+    arithmetic that the device has not, "" where it cannot be simulated.
     """
 
     fingerprint: str
@@ -33,7 +34,7 @@ class Conditions:
     seed: int
     compressed: bool = False
     normal: NormalForm | None = None
-    anywhere: bool = False
+    elsewhere: str = ""
 
     @cached_property
     def float_plan(self) -> Plan:
@@ -80,8 +81,3 @@ def float_plan(deployment: Deployment) -> Plan:
 def reference_plan(deployment: Deployment) -> Plan:
     """Return the plan of float in f32."""
     return Plan("float-f32", properties={**deployment.properties, **REFERENCE})
-
-
-def processors_key(anywhere: bool) -> dict[str, str]:
-    """Return what is added to a key where plans must hold whichever way a processor adds int8 products."""
-    return {"processors": "any"} if anywhere else {}

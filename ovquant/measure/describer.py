@@ -7,7 +7,6 @@ from ovquant import runtime
 from ovquant.domain.plan import Plan
 from ovquant.domain.sample import Array
 from ovquant.domain.typed import number, typed
-from ovquant.measure.conditions import processors_key
 from ovquant.measure.divergence import DIVERGENCE_BYTES, DIVERGENCE_SAMPLES, divergence, outputs_of
 from ovquant.measure.evaluate import FIRST_CHECKPOINT, checkpoints
 from ovquant.measure.footprint import FOOTPRINT_REQUESTS, footprint
@@ -60,7 +59,7 @@ class Describer:
             }
 
         anywhere = self.scorer.anywhere and plan.runs_int8
-        named = {**self.models.key(plan), "data": self.models.splits.search.inputs, **processors_key(anywhere)}
+        named = {**self.models.key(plan), "data": self.models.splits.search.inputs}
         found = self.models.profile.measured("facts", named, measure, lambda value: typed(Traits, value))
         return asdict(found)
 

@@ -42,9 +42,9 @@ class Instruments(Protocol):
         glance: bool = ...,
         level: float | None = ...,
         before: Scores | None = ...,
+        elsewhere: bool = ...,
     ) -> Scores: ...
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]: ...
-    def told_elsewhere(self, plan: Plan, budget: Budget) -> Scores | None: ...
     def compare_first(self, plan: Plan) -> None: ...
     def traits(self, plan: Plan) -> dict[str, Any]: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
@@ -87,7 +87,7 @@ class Local:
             metrics=tuple(replace(metric, plugin=None) for metric in self.scorer.metrics),
             metric_key=self.scorer.key,
             objective=self.stopwatch.objective,
-            anywhere=self.scorer.anywhere,
+            elsewhere="" if self.scorer.elsewhere is None else self.scorer.elsewhere.arithmetic,
         )
 
     @property
@@ -118,17 +118,14 @@ class Local:
         glance: bool = False,
         level: float | None = None,
         before: Scores | None = None,
+        elsewhere: bool = False,
     ) -> Scores:
         """Score a plan beside float in f32; see `Scorer.score`."""
-        return self.scorer.score(plan, split, budget, glance=glance, level=level, before=before)
+        return self.scorer.score(plan, split, budget, glance=glance, level=level, before=before, elsewhere=elsewhere)
 
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
         """Score a plan alone on all of a split, by every metric."""
         return self.scorer.evaluation(plan, split)
-
-    def told_elsewhere(self, plan: Plan, budget: Budget) -> Scores | None:
-        """Score a plan on the holdout with the int8 arithmetic that this processor has not; see `Scorer.told_elsewhere`."""
-        return self.scorer.told_elsewhere(plan, budget)
 
     def compare_first(self, plan: Plan) -> None:
         """Score a plan's first samples, and compare the same outputs with float's."""

@@ -72,17 +72,15 @@ class Isolated:
         glance: bool = False,
         level: float | None = None,
         before: Scores | None = None,
+        elsewhere: bool = False,
     ) -> Scores:
         """Score a plan beside float in f32."""
-        return self._ask("score", plan, split, budget, glance=glance, level=level, before=before)  # type: ignore[no-any-return]
+        how: dict[str, Any] = {"glance": glance, "level": level, "before": before, "elsewhere": elsewhere}
+        return self._ask("score", plan, split, budget, **how)  # type: ignore[no-any-return]
 
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
         """Score a plan alone on all of a split."""
         return self._ask("evaluation", plan, split)  # type: ignore[no-any-return]
-
-    def told_elsewhere(self, plan: Plan, budget: Budget) -> Scores | None:
-        """Score a plan on the holdout with the int8 arithmetic that this processor has not."""
-        return self._ask("told_elsewhere", plan, budget)  # type: ignore[no-any-return]
 
     def compare_first(self, plan: Plan) -> None:
         """Score a plan's first samples, and compare the same outputs with float's."""

@@ -23,7 +23,7 @@ from ovquant.errors import ModelError
 from ovquant.graph.fingerprint import constant_bytes, fingerprint
 from ovquant.graph.normalise import Normal
 from ovquant.graph.pins import pinnable_layers
-from ovquant.measure.conditions import Conditions, float_plan, processors_key, reference_plan
+from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.measure.recent import Recent
 from ovquant.plugins.metrics import ResolvedMetric
@@ -88,7 +88,7 @@ class Models:
         return Conditions(
             fingerprint=self.fingerprint,
             deployment=self.deployment,
-            circumstances=circumstances(self.deployment.device),
+            circumstances=circumstances(self.deployment.device, anywhere=self.anywhere),
             splits=self.splits,
             metrics=(self.metric,),
             metric_key=self.metric.key,
@@ -184,9 +184,7 @@ class Models:
     def _place(self, plan: Plan) -> Path:
         """Return the folder of a plan's model, which plans share that differ in nothing that is built."""
         built = replace(plan, properties=_travelling(plan.properties))
-        return (
-            self.folder / content_digest({**self.key(built), **processors_key(self.anywhere and plan.runs_int8)})[:16]
-        )
+        return self.folder / content_digest(self.key(built))[:16]
 
     def compile(self, plan: Plan) -> openvino.CompiledModel:
         """Compile a plan's saved file anew, exactly as it will be served.
@@ -269,7 +267,15 @@ def _travelling(properties: Mapping[str, str]) -> dict[str, str]:
     return {name: properties[name] for name in RUNTIME_OPTIONS if name in properties}
 
 
-def circumstances(device: str) -> dict[str, str]:
-    """Return what outputs and times depend on beside model, plan and data: versions, and how the device computes."""
+def circumstances(device: str, *, anywhere: bool = False) -> dict[str, str]:
+    """Return what outputs and times depend on beside model, plan and data: versions, and how the device computes.
+
+    anywhere: plans are measured with either int8 arithmetic.
+    """
     here, versions = runtime.capabilities(device), {name: version(name) for name in ("openvino", "nncf")}
-    return {**versions, "processor": here.full_name, "precision": here.default_precision, "int8": here.int8}
+    return {
+        **versions,
+        "processor": here.full_name,
+        "precision": here.default_precision,
+        "int8": BOTH if anywhere else here.int8,
+    }

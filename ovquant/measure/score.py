@@ -13,6 +13,7 @@ from ovquant.domain.plan import Plan
 from ovquant.domain.progress import told
 from ovquant.domain.split import Subset
 from ovquant.domain.trial import Scores, Split
+from ovquant.domain.trial import elsewhere as elsewhere_of
 from ovquant.domain.typed import typed
 from ovquant.errors import MetricError
 from ovquant.measure.elsewhere import Elsewhere
@@ -53,13 +54,17 @@ class Scorer:
         glance: bool = False,
         level: float | None = None,
         before: Scores | None = None,
+        elsewhere: bool = False,
     ) -> Scores:
         """Compare a plan with the float reference, sample by sample where the metric allows it.
 
         On the search split that ends as soon as it is clear on which side of the budget the plan is, and with `glance`
         after a part of the samples; the holdout is always scored whole. With `level` the budget must hold at that level of
-        error; `before` is the plan's score on other data, which tells what spread to expect.
+        error; `before` is the plan's score on other data, which tells what spread to expect. With `elsewhere` it is the score
+        with the int8 arithmetic that this processor has not, by the point estimates.
         """
+        if elsewhere:
+            return self._elsewhere(plan, split, budget)
         reference = self.models.reference_plan
         truth, data = self.evaluation(reference, split), self._data(split)
         judged = not self.models.conditions.is_reference(plan) and budget.max_drop is not None
@@ -80,17 +85,16 @@ class Scorer:
             return found
         assert self.elsewhere is not None
         there = self._there(plan, split, mine[0].samples, truth)
-        return found.and_elsewhere(pairing.scores(there, truth, split, budget), self.elsewhere.arithmetic)
+        beside = elsewhere_of(pairing.scores(there, truth, split, budget), self.elsewhere.arithmetic)
+        return Scores((*found.all, *beside))
 
-    def told_elsewhere(self, plan: Plan, budget: Budget) -> Scores | None:
-        """Return a plan's scores on the holdout with the int8 arithmetic that this processor has not; None where nothing can tell."""
-        if self.elsewhere is None or not plan.runs_int8:
-            return None
-        truth = self.evaluation(self.models.reference_plan, "holdout")
-        there = self._there(plan, "holdout", truth[0].samples, truth)
-        data = self._data("holdout")
-        scores = Pairing(self.metrics, data.slices, data.groups).scores(there, truth, "holdout", budget)
-        return Scores(()).and_elsewhere(scores, self.elsewhere.arithmetic)
+    def _elsewhere(self, plan: Plan, split: Split, budget: Budget) -> Scores:
+        """Compare a plan with float with the int8 arithmetic that this processor has not alone."""
+        assert self.elsewhere is not None
+        truth, data = self.evaluation(self.models.reference_plan, split), self._data(split)
+        there = self._there(plan, split, truth[0].samples, truth)
+        scores = Pairing(self.metrics, data.slices, data.groups).scores(there, truth, split, budget)
+        return Scores(elsewhere_of(scores, self.elsewhere.arithmetic))
 
     def _there(self, plan: Plan, split: Split, samples: int, truth: Sequence[Evaluation]) -> list[Evaluation]:
         """Score a plan on the first samples of a split with the int8 arithmetic that this processor has not."""

@@ -13,7 +13,7 @@ from ovquant.domain.recipe import FLOATS
 from ovquant.domain.trial import Scores, Split, Timing, Trial
 from ovquant.domain.typed import number
 from ovquant.errors import CompileError, DataError, LostError, MetricError, ModelError, OvquantError, UsageError
-from ovquant.measure.conditions import Conditions, processors_key
+from ovquant.measure.conditions import Conditions
 from ovquant.measure.instruments import Instruments
 from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.runtime import REFERENCE
@@ -144,7 +144,6 @@ class Workbench:
         assert trial.timing is not None
         key = {**self._key(trial.plan), "metric": self.conditions.metric_key}
         key |= {} if self.bar is None else {"beside": self.bar.key}
-        key |= processors_key(self.conditions.anywhere)
         before = (self.profile.recall("trial", key) or {}).get("trial")
         # On more samples or over more compilations it is known better.
         if (

@@ -63,12 +63,9 @@ def test_without_anywhere_only_the_answer_is_told(tmp_path: Path) -> None:
     made, here = scoring(tmp_path, anywhere=False)
     assert len(made.score(plan(), "holdout", BUDGET).all) == 1
     assert here.asked == []
-    told = made.told_elsewhere(plan(), BUDGET)
-    assert told is not None
+    told = made.score(plan(), "holdout", BUDGET, elsewhere=True)
     assert [score.arithmetic for score in told.all] == ["saturating"]
     assert told.main.samples == 60
-    assert made.told_elsewhere(made.models.float_plan, BUDGET) is None
-    assert Scorer(made.models, made.metrics).told_elsewhere(plan(), BUDGET) is None
 
 
 def test_a_process_that_is_lost_is_the_plans_failure_and_another_is_started(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_plans_that_come_to_the_same_model_share_its_key(tmp_path: Path) -> None
 def computing(precision: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Models:
     """Return models on a device that computes float in a precision by default."""
     here = {**circumstances("CPU"), "precision": precision}
-    monkeypatch.setattr("ovquant.measure.models.circumstances", lambda device: here)
+    monkeypatch.setattr("ovquant.measure.models.circumstances", lambda device, **how: here)
     return models(tmp_path)
 
 

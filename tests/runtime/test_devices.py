@@ -1,8 +1,5 @@
 """Devices are asked what they can do, and compiled models what they run."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import openvino
 import pytest
@@ -11,6 +8,7 @@ from openvino import opset13 as ops
 from ovquant.errors import DeviceError
 from ovquant.runtime import Deployment, compile_model, devices, int8_arithmetic
 from ovquant.runtime.devices import SERVED, Executed, capabilities, executed, properties_of
+from ovquant.runtime.processor import instructions
 from tests.runtime.conftest import F32, doubler, mixer
 
 
@@ -72,46 +70,8 @@ def test_a_device_that_is_not_there_is_an_error() -> None:
         capabilities("NPU7")
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            "processor : 0\nflags : fpu avx512_vnni avx2 avx512f sse\nflags : amx_int8\n",
-            ("avx2", "avx512f", "avx512_vnni"),
-        ),
-        (
-            "flags : amx_fp16 amx_bf16 amx_int8 avx512_fp16 avx512_bf16 avx512_vnni avx512f avx_vnni avx2\n",
-            (
-                "avx2",
-                "avx_vnni",
-                "avx512f",
-                "avx512_vnni",
-                "avx512_bf16",
-                "avx512_fp16",
-                "amx_int8",
-                "amx_bf16",
-                "amx_fp16",
-            ),
-        ),
-        ("Features : asimd i8mm bf16\n", ()),
-        (None, ()),
-    ],
-    ids=["some", "all", "another architecture", "another system"],
-)
-def test_instructions_are_those_of_the_first_processor_in_the_kernels_list(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, expected: tuple[str, ...]
-) -> None:
-    if text is not None:
-        (tmp_path / "cpuinfo").write_text(text)
-    monkeypatch.setattr(sys.modules[capabilities.__module__], "Path", lambda _: tmp_path / "cpuinfo")
-    assert capabilities("CPU").instructions == expected
-
-
-def test_the_kernels_list_of_this_machine_is_read() -> None:
-    source = Path("/proc/cpuinfo")
-    known = set(source.read_text().split()) if source.exists() else set()
-    assert set(capabilities("CPU").instructions) <= known
-    assert ("avx2" in known) == ("avx2" in capabilities("CPU").instructions)
+def test_the_instructions_are_the_processor_s() -> None:
+    assert capabilities("CPU").instructions == instructions()
 
 
 def test_properties_of_a_compiled_model_are_texts() -> None:
