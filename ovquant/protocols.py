@@ -11,7 +11,9 @@ from ovquant.domain.table import (
     Calibration,
     CalibrationRow,
     Candidate,
+    LayerLevel,
     LayerRow,
+    Levels,
     PairRow,
     PartNames,
     Probe,
@@ -19,6 +21,7 @@ from ovquant.domain.table import (
     Table,
     TrialRow,
     failed_row,
+    switched,
 )
 from ovquant.plugins.protocols import DatasetReader, Exporter, Loader, Metric, RecipePart, Report, Strategy
 from ovquant.plugins.strategies.coarse import best_recipes, next_recipe
@@ -33,7 +36,9 @@ __all__ = [
     "DatasetReader",
     "Exporter",
     "Inputs",
+    "LayerLevel",
     "LayerRow",
+    "Levels",
     "Loader",
     "Metric",
     "Outputs",
@@ -53,4 +58,5 @@ __all__ = [
     "failed_row",
     "nearest",
     "next_recipe",
+    "switched",
 ]

@@ -44,6 +44,7 @@ from ovquant.search.judge import Judge
 from ovquant.search.standings import Offer, Standings
 from ovquant.stats.exact import paired_p_value
 from ovquant.stats.intervals import mean_interval
+from ovquant.testing import in_float
 
 CASE = ALL["recogniser-2pt"]
 POOLED, SEARCHED, HELD_OUT, CONFIDENCE = 4000, 1000, (1000, 4000), 0.95
@@ -83,7 +84,7 @@ def plans(bench: Local) -> list[Plan]:
             layers = [layer.name for layer in bench.models.quantized(recipe).layers]
             for number in range(SETS):
                 chosen = generator.choice(layers, size=int(generator.integers(1, 12)), replace=False)
-                found.append(plan.with_float(map(str, chosen)).renamed(f"{text}, set {number}"))
+                found.append(plan.with_levels(in_float(*map(str, chosen))).renamed(f"{text}, set {number}"))
     return found
 
 

@@ -29,6 +29,7 @@ from ovquant.measure.instruments import Local
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.registry import Registry
 from ovquant.stats.intervals import ratio_of_medians
+from ovquant.testing import in_float
 
 MOST_LAYERS, BEST, SHOWN = 8, 12, 5
 RACE_ROUNDS = 2000
@@ -77,7 +78,7 @@ def plans(bench: Local) -> Iterator[ovquant.Plan]:
     whole = ovquant.Plan("default", RECIPE, properties=dict(bench.models.deployment.properties))
     for size in range(len(names) + 1):
         for chosen in itertools.combinations(names, size):
-            yield whole.with_float(chosen)
+            yield whole.with_levels(in_float(*chosen))
 
 
 def everything(bench: Local, budget: ovquant.Budget) -> list[ovquant.Trial]:

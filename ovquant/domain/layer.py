@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+FLOAT = "float"
+"""The level of a layer that the device computes in its own float, as the float model."""
+F32 = "f32"
+"""The level of a layer that is kept in f32 where the device's own float is below it."""
+LEVELS = (FLOAT, F32)
+"""What a layer can be computed in instead of what its recipe gives it."""
+
 
 @dataclass(frozen=True)
 class Layer:

@@ -1,21 +1,20 @@
 """The plan: everything needed to build a model again, as a small JSON file."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ovquant.domain.layer import F32, FLOAT, LEVELS
 from ovquant.domain.recipe import Recipe, digest
 from ovquant.domain.titles import numbers, title
 from ovquant.domain.typed import read_json, typed
 from ovquant.errors import UsageError
 
-PLAN_SCHEMA = 1
-FLOAT = "float"
-"""The name of the plan that quantizes nothing."""
-BUILDABLE = ("f32",)
-"""The precisions that a single layer can be given apart from its recipe's."""
+PLAN_SCHEMA = 2
+"""In schema 1 a layer of a quantized model that was put back to the device's own float had the level `f32`."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,10 @@ class NormalForm:
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe, the precision of the layers that differ from it, and the properties to compile with.
+    """A recipe, the levels of the layers that differ from it, and the properties to compile with.
 
-    `recipe` is None for the float model. `layers` maps a layer's name to its precision, for the layers that were
-    put back ("f32", the only one that can be built); all others have the precision that the recipe gives them. `budget`
+    `recipe` is None for the float model. `layers` maps a layer's name to its level, for the layers that were put back: to
+    the device's own `float`, or to `f32` where that is below it; all others have the precision that the recipe gives them. `budget`
     is what it was made to hold, as `metric` and the fields of Budget; it decides nothing of what is built. `normal` is, where
     the recipe quantizes the normal form, how that came about: layers have the names that they have there.
     """
@@ -46,11 +45,11 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built: a plan may come from a file that was edited by hand."""
-        for layer, precision in self.layers.items():
-            if precision not in BUILDABLE:
+        for layer, level in self.layers.items():
+            if level not in LEVELS:
                 raise UsageError(
-                    f"The plan asks for {precision!r} in the layer '{layer}', which cannot be built: a layer has the precision "
-                    f"that the recipe gives it, or {', '.join(BUILDABLE)}. Take it out of the plan's layers."
+                    f"The plan asks for {level!r} in the layer '{layer}', which cannot be built: a layer has the precision "
+                    f"that the recipe gives it, or {' or '.join(LEVELS)}. Take it out of the plan's layers."
                 )
 
     @property
@@ -70,16 +69,26 @@ class Plan:
         return self.recipe is None
 
     @property
+    def quantizes(self) -> bool:
+        """Tell whether it has a recipe that puts layers in lower precision than the device's float."""
+        return self.recipe is not None and self.recipe.quantizes
+
+    @property
     def runs_int8(self) -> bool:
         """Tell whether activations are quantized, so that answers depend on how a processor adds int8 products."""
-        return self.recipe is not None and self.recipe.quantizes and self.recipe.algorithm != "weights"
+        return self.recipe is not None and self.quantizes and self.recipe.algorithm != "weights"
 
     @property
     def key(self) -> str:
         """Return a short fingerprint of what is built and served; its name, its budget and the names of layers aside."""
         values = replace(self, normal=None).to_json()
         del values["budget"]
-        return digest({**values, "name": ""})
+        if self.quantizes:
+            # Profiles of schema 1 know plans by keys in which this was what float was called.
+            values["layers"] = {
+                name: F32 if level == FLOAT else f"in {level}" for name, level in values["layers"].items()
+            }
+        return digest({**values, "schema": 1, "name": ""})
 
     def renamed(self, name: str) -> "Plan":
         """Return the same plan under another name."""
@@ -91,14 +100,16 @@ class Plan:
             return self
         return replace(self, recipe=replace(self.recipe, allowed_drop=drop))
 
-    def with_float(self, layers: Iterable[str]) -> "Plan":
-        """Return a recipe's plan with some of its layers put back to float, or kept in f32 where it is float, named after it."""
-        names = sorted(layers)
-        if not names:
+    def with_levels(self, levels: Iterable[tuple[str, str]]) -> "Plan":
+        """Return a recipe's plan with layers put back to the levels given, named after it."""
+        layers = dict(sorted(levels))
+        if not layers:
             return self
-        kept = "float" if self.recipe is None or self.recipe.quantizes else "f32"
-        name = f"{self.name}, {len(names)} layer{'s' if len(names) > 1 else ''} in {kept}"
-        return replace(self, name=name, layers=dict.fromkeys(names, "f32"))
+        counts = Counter(layers.values())
+        behind = [
+            f"{counts[level]} layer{'s' if counts[level] > 1 else ''} in {level}" for level in LEVELS if counts[level]
+        ]
+        return replace(self, name=", ".join([self.name, *behind]), layers=layers)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -119,11 +130,14 @@ class Plan:
         """Read what `to_json` wrote."""
         if not isinstance(values, Mapping):
             raise ValueError(f"a plan is {values!r:.60}, where fields by name are expected")
-        if values.get("schema") != PLAN_SCHEMA:
-            raise UsageError(f"This plan has schema {values.get('schema')}; this version reads schema {PLAN_SCHEMA}.")
-        recipe = values["recipe"]
+        schema = values.get("schema")
+        if schema not in (1, PLAN_SCHEMA):
+            raise UsageError(f"This plan has schema {schema}; this version reads schemas 1 and {PLAN_SCHEMA}.")
+        recipe = None if values["recipe"] is None else Recipe.from_json(values["recipe"])
         plain = {name: value for name, value in values.items() if name in Plan.__dataclass_fields__}
-        return typed(cls, plain, recipe=None if recipe is None else Recipe.from_json(recipe))
+        if schema == 1 and recipe is not None and recipe.quantizes:
+            plain["layers"] = {name: FLOAT if level == F32 else level for name, level in values["layers"].items()}
+        return typed(cls, plain, recipe=recipe)
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON."""

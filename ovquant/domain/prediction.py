@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ovquant.domain.table import Candidate, Table, TrialRow
+from ovquant.domain.table import Candidate, LayerLevel, Table, TrialRow
 
 
 def predicted_cost(table: Table, candidate: Candidate) -> float:
@@ -11,14 +11,14 @@ def predicted_cost(table: Table, candidate: Candidate) -> float:
     With nothing known it is 1, which is float's own.
     """
     base = _recipe_cost(table, candidate.parts)
-    if not candidate.float_layers:
+    if not candidate.levels:
         return base
-    costs = {row.name: row.cost for row in table.layers.get(candidate.parts, ())}
+    costs = {row.choice: row.cost for row in table.layers.get(candidate.parts, ())}
     near = nearest(table, candidate)
-    changed = candidate.float_layers ^ near.candidate.float_layers if near else candidate.float_layers
-    start = near.cost if near else base
-    signs = {name: 1 if name in candidate.float_layers else -1 for name in changed}
-    return start + sum(sign * costs.get(name, 0.0) for name, sign in signs.items())
+    known, start = (frozenset[LayerLevel](), base) if near is None else (near.candidate.levels, near.cost)
+    put = sum(costs.get(choice, 0.0) for choice in candidate.levels - known)
+    taken = sum(costs.get(choice, 0.0) for choice in known - candidate.levels)
+    return start + put - taken
 
 
 def predicted_divergence(table: Table, candidate: Candidate) -> float | None:
@@ -26,9 +26,9 @@ def predicted_divergence(table: Table, candidate: Candidate) -> float | None:
     near = nearest(table, candidate)
     if near is None:
         return None
-    gains = {row.name: row.gain for row in table.layers.get(candidate.parts, ())}
-    back = sum(gains.get(name, 0.0) for name in candidate.float_layers - near.candidate.float_layers)
-    away = sum(gains.get(name, 0.0) for name in near.candidate.float_layers - candidate.float_layers)
+    gains = {row.choice: row.gain for row in table.layers.get(candidate.parts, ())}
+    back = sum(gains.get(choice, 0.0) for choice in candidate.levels - near.candidate.levels)
+    away = sum(gains.get(choice, 0.0) for choice in near.candidate.levels - candidate.levels)
     return max(0.0, near.divergence - back + away)
 
 
@@ -53,8 +53,8 @@ def nearest(table: Table, candidate: Candidate) -> TrialRow | None:
     return min(
         rows,
         key=lambda row: (
-            len(row.candidate.float_layers ^ candidate.float_layers),
-            sorted(row.candidate.float_layers),
+            len(row.candidate.levels ^ candidate.levels),
+            sorted(row.candidate.levels),
         ),
         default=None,
     )
@@ -67,7 +67,7 @@ def usable(table: Table) -> list[TrialRow]:
 
 def _recipe_cost(table: Table, parts: tuple[str, ...]) -> float:
     """Return the cost of a recipe as measured, or what its parts did elsewhere, added up."""
-    known = {row.candidate.parts: row.cost for row in usable(table) if not row.candidate.float_layers}
+    known = {row.candidate.parts: row.cost for row in usable(table) if not row.candidate.levels}
     if parts in known:
         return known[parts]
     if not known:

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ovquant.domain.layer import FLOAT
 
 COMFORT = 0.5
 """The share of the budget that a plan leaves unused when it need not be made safer: the data of the search flatter."""
@@ -15,12 +18,29 @@ PartNames = tuple[str, ...]
 """The recipe parts of a candidate, in the order they are applied; empty for float."""
 
 
+class LayerLevel(NamedTuple):
+    """A layer, and what it is computed in instead of what its recipe gives it: the device's own `float`, or `f32`."""
+
+    layer: str
+    level: str = FLOAT
+
+
+Levels = frozenset[LayerLevel]
+"""The layers that differ from their recipe, each with one level."""
+
+
+def switched(levels: Levels, choice: LayerLevel) -> Levels:
+    """Return levels with a layer at another one, or, where it is at that, as its recipe gives it."""
+    others = frozenset(known for known in levels if known.layer != choice.layer)
+    return others if choice in levels else others | {choice}
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A choice: recipe parts, and the layers put back to float."""
+    """A choice: recipe parts, and the layers that are put back to another level."""
 
     parts: PartNames
-    float_layers: frozenset[str] = frozenset()
+    levels: Levels = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,19 +93,25 @@ def failed_row(candidate: Candidate) -> TrialRow:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer of a recipe, put back to float alone.
+    """One layer of a recipe, put back to one level alone; a layer has a row for each level that it may have.
 
-    `gain` is how much the divergence falls, `cost` how much the relative cost rises; negative where float is cheaper.
+    `gain` is how much the divergence falls, `cost` how much the relative cost rises; negative where the level is cheaper.
     """
 
     name: str
     gain: float
     cost: float = 0.0
+    level: str = FLOAT
+
+    @property
+    def choice(self) -> LayerLevel:
+        """Return the layer at this level."""
+        return LayerLevel(self.name, self.level)
 
 
 @dataclass(frozen=True)
 class PairRow:
-    """Two layers of a recipe, put back together: the same figures as for one."""
+    """Two layers of a recipe, put back together to the first level that each has a row for: the same figures as for one."""
 
     first: str
     second: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
 import openvino
@@ -33,9 +34,9 @@ HEADS = {
 
 
 def pinnable_layers(model: openvino.Model) -> tuple[Layer, ...]:
-    """Return the operations of a float model that can be kept in f32, by layers in their order; each is in one of them.
+    """Return the operations of a model that can be kept in f32, by layers in their order; each is in one of them.
 
-    model: with a name of its own for each operation. Bodies of control flow are not among them.
+    model: with a name of its own for each operation. Quantizers and bodies of control flow are not among them.
     """
     layer_of: dict[str, str] = {}
     found: dict[str, list[tuple[str, str]]] = {}
@@ -44,7 +45,12 @@ def pinnable_layers(model: openvino.Model) -> tuple[Layer, ...]:
         if kind in DATA or not _is_float(operation) or is_constant(operation.output(0)):
             continue
         sources = (port.get_node().get_friendly_name() for port in operation.input_values())
-        before = next((layer_of[source] for source in sources if source in layer_of), name)
+        before = next((layer_of[source] for source in sources if source in layer_of), "")
+        if kind == "FakeQuantize":
+            # It has a precision of its own; what follows it may belong to the layer before it.
+            layer_of |= {name: before} if before else {}
+            continue
+        before = before or name
         layer_of[name] = name if kind in HEADS else before
         found.setdefault(layer_of[name], []).append((name, kind))
     return tuple(
@@ -78,6 +84,18 @@ def write_pinned(source: Path, target: Path, names: Collection[str]) -> None:
     if missing:
         raise ModelError(f"The model has no operation '{min(missing)}', which is to be kept in f32.")
     tree.write(target, encoding="utf-8", xml_declaration=True)
+
+
+def with_pinned(model: openvino.Model, names: Collection[str]) -> openvino.Model:
+    """Return a model, read back from a file, with the named operations kept in f32; raises ModelError as `write_pinned` does."""
+    core = openvino.Core()
+    # The file is deleted behind it.
+    core.set_property({"ENABLE_MMAP": False})
+    with TemporaryDirectory(prefix="ovquant-") as folder:
+        plain, path = Path(folder) / "plain.xml", Path(folder) / "model.xml"
+        openvino.save_model(model, plain, compress_to_fp16=False)
+        write_pinned(plain, path, names)
+        return core.read_model(path, plain.with_suffix(".bin"))
 
 
 def pinned(model: openvino.Model) -> set[str]:

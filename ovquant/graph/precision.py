@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import openvino
 
-from ovquant.domain.layer import Layer
+from ovquant.domain.layer import F32, FLOAT, Layer
 from ovquant.domain.sample import Array
 from ovquant.graph.fingerprint import every_operation
 
@@ -100,12 +100,12 @@ def precisions(model: openvino.Model) -> dict[str, str]:
             quantized = [_through_quantizer(source) for source in operation.input_values()]
             weights = any(kind == "weights" for kind in quantized)
             activations = any(kind == "activations" for kind in quantized)
-            found[operation.get_friendly_name()] = _precision(weights, activations)
+            found[operation.get_friendly_name()] = _quantized(weights, activations) or F32
     return found
 
 
 def layer_precisions(model: openvino.Model, layers: Iterable[Layer]) -> dict[str, str]:
-    """Return the precision that each layer of a recipe has in a model that was built: its name to f32, int8, ….
+    """Return the precision that each layer of a recipe has in a model that was built: its name to int8, int8-weights or float.
 
     model: built from the quantized model that has these layers, as it was saved.
     """
@@ -115,14 +115,14 @@ def layer_precisions(model: openvino.Model, layers: Iterable[Layer]) -> dict[str
         parts = [nodes[name] for name in layer.operations or layer.quantizers if name in nodes]
         kinds = {_through_quantizer(source) for part in parts for source in part.input_values()}
         cut = not layer.operations and any(part.get_type_name() == "FakeQuantize" for part in parts)
-        found[layer.name] = _precision("weights" in kinds, "activations" in kinds or cut)
+        found[layer.name] = _quantized("weights" in kinds, "activations" in kinds or cut) or FLOAT
     return found
 
 
-def _precision(weights: bool, activations: bool) -> str:
+def _quantized(weights: bool, activations: bool) -> str:
     if activations:
         return "int8"
-    return "int8-weights" if weights else "f32"
+    return "int8-weights" if weights else ""
 
 
 def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ovquant.domain.plan import FLOAT, NormalForm, Plan
+from ovquant.domain.layer import FLOAT
+from ovquant.domain.plan import NormalForm, Plan
 from ovquant.domain.split import Splits
 from ovquant.domain.trial import Objective
 from ovquant.plugins.metrics import ResolvedMetric

@@ -50,7 +50,7 @@ class Instruments(Protocol):
     def served(self, plan: Plan) -> dict[str, str]: ...
     def footprint(self, plan: Plan) -> int | None: ...
     def layers(
-        self, plan: Plan, base_cost: float, until: float, *, gains: bool, float_cost: float = ...
+        self, plan: Plan, base_cost: float, until: float, levels: Sequence[str], *, gains: bool, float_cost: float = ...
     ) -> tuple[LayerRow, ...]: ...
     def pairs(
         self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float
@@ -144,10 +144,10 @@ class Local:
         return self.describer.footprint(plan) if self.processes else None
 
     def layers(
-        self, plan: Plan, base_cost: float, until: float, *, gains: bool, float_cost: float = 1.0
+        self, plan: Plan, base_cost: float, until: float, levels: Sequence[str], *, gains: bool, float_cost: float = 1.0
     ) -> tuple[LayerRow, ...]:
-        """Measure the layers of a plan's recipe, until time is up; see `Probing.layers`."""
-        return probing(self, plan, until).layers(base_cost, gains=gains, float_cost=float_cost)
+        """Measure the layers of a plan's recipe at each level, until time is up; see `Probing.layers`."""
+        return probing(self, plan, until).layers(base_cost, levels, gains=gains, float_cost=float_cost)
 
     def pairs(
         self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float

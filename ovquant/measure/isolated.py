@@ -99,10 +99,10 @@ class Isolated:
         return self._ask("footprint", plan)  # type: ignore[no-any-return]
 
     def layers(
-        self, plan: Plan, base_cost: float, until: float, *, gains: bool, float_cost: float = 1.0
+        self, plan: Plan, base_cost: float, until: float, levels: Sequence[str], *, gains: bool, float_cost: float = 1.0
     ) -> tuple[LayerRow, ...]:
-        """Measure the layers of a plan's recipe."""
-        return self._ask("layers", plan, base_cost, until, gains=gains, float_cost=float_cost)  # type: ignore[no-any-return]
+        """Measure the layers of a plan's recipe at each level."""
+        return self._ask("layers", plan, base_cost, until, levels, gains=gains, float_cost=float_cost)  # type: ignore[no-any-return]
 
     def pairs(
         self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float

@@ -176,7 +176,7 @@ class Models:
 
     def _finished(self, plan: Plan) -> openvino.Model:
         """Return a plan's model as it is saved: with what travels in it."""
-        model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(sorted(plan.layers))
+        model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(plan.layers)
         model = with_runtime_options(model, plan.properties)
         measured = BOTH if self.anywhere else runtime.int8_arithmetic(self.deployment.device)
         return runtime.mark(model, measured) if plan.runs_int8 else model

@@ -1,4 +1,4 @@
-"""The layers of a recipe, one at a time: how much nearer to float the outputs get, and what it costs."""
+"""The layers of a recipe, one at a time: how much nearer to float the outputs get at another level, and what it costs."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +11,7 @@ import openvino
 from numpy.typing import NDArray
 
 from ovquant import runtime
+from ovquant.domain.layer import F32, FLOAT
 from ovquant.domain.plan import Plan
 from ovquant.domain.sample import Array
 from ovquant.domain.table import LayerRow, PairRow
@@ -64,21 +65,30 @@ class Probing:
     until: float = float("inf")
     count: int = 0
 
-    def layers(self, base_cost: float, *, gains: bool = True, float_cost: float = 1.0) -> tuple[LayerRow, ...]:
-        """Return a row per layer; those of a group that was not split share what the group did.
+    def layers(
+        self, base_cost: float, levels: Sequence[str] = (FLOAT,), *, gains: bool = True, float_cost: float = 1.0
+    ) -> tuple[LayerRow, ...]:
+        """Return a row per layer and level; those of a group that was not split share what the group did.
 
         base_cost: the recipe's cost relative to float, which turns costs relative to the recipe into such. gains: split
         the groups that gain most; else, where nothing needs to be gained, those that are cheaper in float. float_cost: what
-        all layers put back cost. When time is up the rows are of what was measured until then.
+        all layers put back to float cost; in f32 they cost what f32 does, or 1. When time is up the rows are of what was
+        measured until then.
         """
-        names = [layer.name for layer in self.quantized.layers]
-        found = dict(self.measure(list(blocks(names, MOST_PROBES))))
+        costs = {FLOAT: float_cost, F32: 1.0}
+        return tuple(row for level in levels for row in self._at(level, base_cost, gains, costs[level]))
+
+    def _at(self, level: str, base_cost: float, gains: bool, whole: float) -> Iterator[LayerRow]:
+        """Yield a row per layer at one level."""
+        self.count = 0
+        names = [layer.name for layer in self.quantized.at(level)]
+        found = dict(self.measure(list(blocks(names, MOST_PROBES)), level))
         while splittable := [group for group in found if len(group) > 1 and (gains or found[group].cost < 0)]:
             room = MOST_PROBES * 2 - self.count
             order = {group: -found[group].gain if gains else found[group].cost for group in splittable}
             most = sorted(splittable, key=lambda group: (order[group], group))[: room // 2]
             halves = [half for group in most for half in blocks(group, 2)]
-            finer = dict(self.measure(halves))
+            finer = dict(self.measure(halves, level))
             if not finer:
                 break
             for group in most:
@@ -88,20 +98,19 @@ class Probing:
         noise = errors(list(found.values()))
         costs = shrunk([item.cost for item in found.values()], noise)
         if sum(map(len, found)) == len(names):
-            costs = anchored(costs, noise, float_cost / base_cost - 1)
-        return tuple(
-            LayerRow(name, found[group].gain / len(group), base_cost * cost / len(group))
-            for group, cost in zip(found, costs, strict=True)
-            for name in group
-        )
+            costs = anchored(costs, noise, whole / base_cost - 1)
+        for group, cost in zip(found, costs, strict=True):
+            for name in group:
+                yield LayerRow(name, found[group].gain / len(group), base_cost * cost / len(group), level)
 
     def pairs(self, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float) -> tuple[PairRow, ...]:
         """Return a row per pair of the layers named, both put back; `rows` are those of the single layers.
 
         What a pair costs beyond its two layers is what is shrunk, so that noise does not look like interaction.
         """
-        costs = {row.name: row.cost for row in rows}
-        found = dict(self.measure(list(combinations(sorted(names), 2))))
+        costs = {row.name: row.cost for row in reversed(rows)}
+        level = FLOAT if self.plan.quantizes else F32
+        found = dict(self.measure(list(combinations(sorted(names), 2)), level))
         beyond = [
             base_cost * measured.cost - costs[first] - costs[second] for (first, second), measured in found.items()
         ]
@@ -111,8 +120,8 @@ class Probing:
             for ((first, second), measured), more in zip(found.items(), kept, strict=True)
         )
 
-    def measure(self, groups: Sequence[Group]) -> Iterator[tuple[Group, Measured]]:
-        """Yield what putting back each group of layers does; ends early when time is up."""
+    def measure(self, groups: Sequence[Group], level: str) -> Iterator[tuple[Group, Measured]]:
+        """Yield what putting back each group of layers to a level does; ends early when time is up."""
         self.count += len(groups)
         done = 0
         together = HEAT[self.models.large]
@@ -120,9 +129,9 @@ class Probing:
             if time.monotonic() > self.until:
                 return
             heat = groups[begin : begin + together]
-            keys = [self._key(group) for group in heat]
+            keys = [self._key(group, level) for group in heat]
             if any(self.models.profile.recall("sensitivity", key) is None for key in keys):
-                for key, value in zip(keys, self._heat(heat), strict=True):
+                for key, value in zip(keys, self._heat(heat, level), strict=True):
                     self.models.profile.record("sensitivity", key, value)
             for group, key in zip(heat, keys, strict=True):
                 value = self.models.profile.recall("sensitivity", key) or {}
@@ -139,17 +148,17 @@ class Probing:
             return self._divergence(self._recipe())
 
         return self.models.profile.measured(
-            "divergence", self._key(()), measure, lambda value: number(value, "divergence")
+            "divergence", self._key((), FLOAT), measure, lambda value: number(value, "divergence")
         )
 
-    def _heat(self, groups: Sequence[Group]) -> list[dict[str, float]]:
+    def _heat(self, groups: Sequence[Group], level: str) -> list[dict[str, float]]:
         """Build the recipe with each group put back, and time all of them in turn with the recipe itself."""
         self.models.release()
-        models = [self.quantized.build(group) for group in groups]
+        models = [self.quantized.build(dict.fromkeys(group, level)) for group in groups]
         compiled = [self._compile(model) for model in models]
         divergences = [UNUSABLE if item is None else self._divergence(item) for item in compiled]
         if self.stopwatch.objective == "size":
-            whole = constant_bytes(self.quantized.build(()))
+            whole = constant_bytes(self.quantized.build({}))
             luck, costs = 0.0, [(constant_bytes(model) / whole - 1, 0.0) for model in models]
         else:
             luck, costs = self._timed(compiled)
@@ -173,7 +182,7 @@ class Probing:
         return float(np.median(times[:, 1] - times[:, 0])), costs
 
     def _recipe(self) -> openvino.CompiledModel:
-        compiled = self._compile(self.quantized.build(()))
+        compiled = self._compile(self.quantized.build({}))
         if compiled is None:
             raise CompileError(f"The plan {self.plan.full_title} compiled before and does not any more.")
         return compiled
@@ -188,9 +197,11 @@ class Probing:
         expected = self.expected[:PROBE_SAMPLES]
         return divergence(outputs_of(compiled, self.models.splits.search, count=len(expected)), expected)
 
-    def _key(self, group: Group) -> dict[str, Any]:
+    def _key(self, group: Group, level: str) -> dict[str, Any]:
         key = {**self.models.key(self.plan), "data": self.models.splits.search.inputs}
-        return {**key, "objective": self.stopwatch.objective, "float": list(group)}
+        # What a recipe that quantizes nothing is put back to is f32 alone.
+        name = level if self.plan.quantizes else FLOAT
+        return {**key, "objective": self.stopwatch.objective, name: list(group)}
 
 
 def anchored(costs: Sequence[float], noise: Sequence[float], least: float) -> list[float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ovquant.domain.budget import Budget, refuse_all_scores
+from ovquant.domain.layer import LEVELS
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import COMPARABLE, Profile
 from ovquant.domain.recipe import FLOATS
@@ -101,7 +102,7 @@ class Workbench:
         if not conditions.compressed or trial.plan.is_float:
             return ""
         size = self.instruments.traits(conditions.float_plan)["size_bytes"]
-        layers = sum(precision not in ("f32", *FLOATS) for precision in (trial.layers or {}).values())
+        layers = sum(precision not in (*LEVELS, *FLOATS) for precision in (trial.layers or {}).values())
         larger = trial.size_bytes > OUTGROWN_SHARE * size + OUTGROWN_BYTES * layers
         return f"not scored: it has {trial.size_bytes:,} bytes, and the model that was given {size:,}" if larger else ""
 

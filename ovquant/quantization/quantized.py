@@ -1,7 +1,9 @@
-"""A quantized model whose layers can still be switched, and the final model with the layers of a plan in float."""
+"""A quantized model whose layers can still be switched, and the final model with the layers of a plan put back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import openvino
@@ -10,8 +12,9 @@ from openvino import opset13 as ops
 # NNCF calls the same private transformation; openvino.passes has nothing equivalent (a test compares the results).
 from openvino._offline_transformations import compress_quantize_weights_transformation
 
-from ovquant.domain.layer import Layer
+from ovquant.domain.layer import F32, FLOAT, Layer
 from ovquant.domain.sample import Array
+from ovquant.graph.pins import pinnable_layers, pinned, with_pinned
 from ovquant.graph.precision import layer_precisions
 from ovquant.quantization.float32 import with_types_of
 from ovquant.quantization.revert import chosen, revert
@@ -37,7 +40,7 @@ class Validation:
 class Quantized:
     """A model quantized by a recipe, its weights not yet compressed, so that layers can still be put back.
 
-    `given` is the float model, and `original` the one that was quantized: the same, but for bfloat16, which is f32 there.
+    `layers` are those that it quantizes: they can be put back to float, and to f32, to which other layers can be put too. `given` is the float model, and `original` the one that was quantized: the same, but for bfloat16, which is f32 there.
     """
 
     original: openvino.Model
@@ -45,15 +48,47 @@ class Quantized:
     layers: tuple[Layer, ...]
     given: openvino.Model
 
-    def build(self, float_layers: Sequence[str] = ()) -> openvino.Model:
-        """Return the final model with the named layers in float; raises UsageError for an unknown name."""
-        picked = chosen(self.layers, float_layers)
-        reverted = revert(self.model, picked, original=self.original) if picked else self.model.clone()
-        return with_types_of(compress_quantized_weights(with_known_shapes(reverted)), self.given)
+    def at(self, level: str) -> tuple[Layer, ...]:
+        """Return the layers that can be put to a level."""
+        return self.layers if level == FLOAT else (*(layer for layer in self.layers if layer.operations), *self._others)
+
+    def build(self, levels: Mapping[str, str] = MappingProxyType({})) -> openvino.Model:
+        """Return the final model with the layers named put to a level each; raises UsageError for what it has not."""
+        known = self._known(levels)
+        kept = [layer for layer in known if levels[layer.name] == F32]
+        # openvino ignores that an operation is to be in f32 where it has quantizers.
+        back = [layer for layer in known if layer.quantizers]
+        reverted = revert(self.model, back, original=self.original) if back else self.model.clone()
+        final = with_types_of(compress_quantized_weights(with_known_shapes(reverted)), self.given)
+        return with_pinned(final, {name for layer in kept for name in self._pinned_for(layer)}) if kept else final
 
     def precisions(self, built: openvino.Model) -> dict[str, str]:
-        """Return the precision of each layer in a model that was built and saved."""
-        return layer_precisions(built, self.layers)
+        """Return the precision of each layer in a model that was built and saved, and of others those that are kept in f32."""
+        kept = pinned(built)
+        found = layer_precisions(built, self.layers)
+        return found | {layer.name: F32 for layer in self.at(F32) if kept & {*layer.operations}} if kept else found
+
+    def _known(self, levels: Mapping[str, str]) -> list[Layer]:
+        asked: dict[str, list[str]] = {}
+        for name, level in levels.items():
+            asked.setdefault(level, []).append(name)
+        return [layer for level, names in asked.items() for layer in chosen(self.at(level), names)]
+
+    @cached_property
+    def _computing(self) -> tuple[Layer, ...]:
+        return pinnable_layers(self.model)
+
+    @cached_property
+    def _others(self) -> tuple[Layer, ...]:
+        """Return the layers of which nothing is quantized: softmax, normalisation, what the recipe leaves out."""
+        quantized = {name for layer in self.layers for name in layer.operations}
+        return tuple(layer for layer in self._computing if not quantized & {*layer.operations})
+
+    def _pinned_for(self, layer: Layer) -> set[str]:
+        """Return the operations that a layer kept in f32 takes with it: its own, and what follows them and is in no other."""
+        taken = {name for other in self.layers if other is not layer for name in other.operations}
+        follow = {name for part in self._computing if part.name in layer.operations for name in part.operations}
+        return {*layer.operations, *(follow - taken)}
 
 
 def with_known_shapes(model: openvino.Model) -> openvino.Model:

@@ -105,7 +105,7 @@ class Judge:
         if not self.minimises_drop:
             return tuple(rows)
         slope = base.cost / divergence if divergence > 0 else 0.0
-        return tuple(LayerRow(row.name, -row.cost, -row.gain * slope) for row in rows)
+        return tuple(replace(row, gain=-row.cost, cost=-row.gain * slope) for row in rows)
 
     def pairs(self, rows: Sequence[PairRow], base: TrialRow, divergence: float) -> tuple[PairRow, ...]:
         """Return pairs of layers as a strategy sees them."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from ovquant.domain.budget import Budget
 from ovquant.domain.holdout_log import level_of
+from ovquant.domain.layer import F32, FLOAT
 from ovquant.domain.plan import Plan
 from ovquant.domain.prediction import predicted_cost
 from ovquant.domain.recipe import Recipe
@@ -158,14 +159,25 @@ class Search:
             else:
                 needed = judge.minimises_drop or not standings.table().comfortable(judge.row(candidate, trial))
                 standings.layers[wish.parts] = self.bench.instruments.layers(
-                    plan, cost, until, gains=needed, float_cost=float_cost(plan, self.bench.conditions, judge)
+                    plan,
+                    cost,
+                    until,
+                    self._levels(plan, needed),
+                    gains=needed,
+                    float_cost=float_cost(plan, self.bench.conditions, judge),
                 )
                 profile.record("layers", key, [asdict(row) for row in standings.layers[wish.parts]])
         except FAILURES as error:
             (standings.pairs if wish.pairs else standings.layers)[wish.parts] = ()
-            self.notes.append(
-                f"The layers of {plan.full_title} could not be measured, and none was put back to float: {error}"
-            )
+            self.notes.append(f"The layers of {plan.full_title} could not be measured, and none was put back: {error}")
+
+    def _levels(self, plan: Plan, gains: bool) -> tuple[str, ...]:
+        """Return the levels that layers of a plan's recipe may be put back to: f32 where what is float loses too much itself."""
+        if not plan.quantizes:
+            return (F32,)
+        below = self.bench.bar is not None and plan.properties != self.bench.conditions.reference_plan.properties
+        # What gains nothing is not worth what f32 costs.
+        return (FLOAT, F32) if below and gains else (FLOAT,)
 
     def _try(
         self, candidate: Candidate, table: Table, standings: Standings, promising: dict[str, Trial], until: float
@@ -186,7 +198,7 @@ class Search:
 
     def _measured(self, plan: Plan, candidate: Candidate, standings: Standings, until: float) -> Trial:
         """Return the trial of a plan, short where it cannot be the best, or would take longer than there is time for."""
-        expected = None if candidate.float_layers else expected_seconds(plan.recipe, standings.trials.values())
+        expected = None if candidate.levels else expected_seconds(plan.recipe, standings.trials.values())
         left = until - time.monotonic()
         if expected is not None and expected > left:
             self.notes += [] if NOT_STARTED in self.notes else [NOT_STARTED]
@@ -210,7 +222,7 @@ class Search:
             "pinning": offer.pinning,
             "beside": "" if self.bench.bar is None else self.bench.bar.key,
             "seed": offer.seed,
-            "float_layers": sorted(candidate.float_layers),
+            "levels": dict(sorted(candidate.levels)),
         }
         self.bench.profile.measured(
             "candidate", {**self.bench.conditions.key(plan), "parts": list(candidate.parts)}, lambda: value
@@ -274,7 +286,7 @@ class Search:
             properties=dict(conditions.deployment.properties if base is None else base.plan.properties),
             compress_to_fp16=conditions.float_plan.compress_to_fp16,
         )
-        return plan.allowing(standings.judge.allowed_drop).with_float(candidate.float_layers)
+        return plan.allowing(standings.judge.allowed_drop).with_levels(candidate.levels)
 
     def _prune(self, standings: Standings) -> None:
         """Delete the built models of trials that can no longer be finalists, and keep the recipe of the best in memory.
@@ -295,7 +307,7 @@ class Search:
 def float_cost(plan: Plan, conditions: Conditions, judge: Judge) -> float:
     """Return what a plan costs, relative to the bar, with all of its layers put back."""
     in_f32 = plan.properties == conditions.reference_plan.properties
-    return 1.0 if in_f32 or plan.recipe is None or not plan.recipe.quantizes else judge.served_cost
+    return 1.0 if in_f32 or not plan.quantizes else judge.served_cost
 
 
 def kept(until: float, judge: Judge) -> float:

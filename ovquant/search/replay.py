@@ -2,16 +2,18 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ovquant.domain.budget import Budget
+from ovquant.domain.layer import F32, FLOAT
 from ovquant.domain.prediction import nearest, predicted_cost, predicted_divergence, predicted_excess
 from ovquant.domain.profile import COMPARABLE, Profile
 from ovquant.domain.table import (
     Calibration,
     CalibrationRow,
     Candidate,
+    LayerLevel,
     LayerRow,
     PairRow,
     PartNames,
@@ -34,18 +36,28 @@ MOST_STEPS = 200
 
 @dataclass(frozen=True)
 class Tried:
-    """What a profile says of what was tried as what: a plan's key, its recipe parts and float layers, and what was on offer."""
+    """What a profile says of what was tried as what: a plan's key, its recipe parts and levels of layers, and what was on offer.
+
+    Profiles of before have `float_layers`, the layers that were put back, instead of their levels.
+    """
 
     plan: str
     parts: tuple[str, ...]
     offered: tuple[str, ...]
     alone: tuple[str, ...]
     seed: int
-    float_layers: tuple[str, ...]
+    float_layers: tuple[str, ...] = ()
+    levels: Mapping[str, str] = field(default_factory=dict)
     free: tuple[str, ...] = ()
     opening: tuple[str, ...] = ()
     pinning: str = ""
     beside: str = ""
+
+    @property
+    def candidate(self) -> Candidate:
+        """Return what was tried."""
+        before = dict.fromkeys(self.float_layers, F32 if self.parts == (self.pinning,) else FLOAT)
+        return Candidate(self.parts, frozenset(map(LayerLevel._make, (self.levels or before).items())))
 
     @property
     def offer(self) -> Offer:
@@ -89,17 +101,14 @@ class Record:
         trials = {trial.plan.key: trial for known, trial in read if known == beside}
         if not floats:
             raise UsageError(f"The profile '{profile.path}' holds no measurement of the float model; run it again.")
+        pinning = {(item.pinning,) for item in tried}
         # Float as it is served was measured first, and float in f32 may be what plans were timed beside.
         baseline = next((trial for trial in floats if trial.plan.key == beside), floats[0])
         return cls(
             baseline,
+            {item.candidate: trials[item.plan] for item in tried if item.plan in trials},
             {
-                Candidate(item.parts, frozenset(item.float_layers)): trials[item.plan]
-                for item in tried
-                if item.plan in trials
-            },
-            {
-                _names(key["parts"]): tuple(typed(LayerRow, row) for row in rows)
+                _names(key["parts"]): tuple(_layer(row, pinned=_names(key["parts"]) in pinning) for row in rows)
                 for key, rows in profile.entries("layers")
                 if _is_of(key, run)
             },
@@ -124,6 +133,11 @@ def _names(value: Any) -> PartNames:
     if not fits(value, tuple[str, ...]):
         raise ValueError(f"the parts of a recipe are {value!r:.60}, where names are expected")
     return tuple(value)
+
+
+def _layer(row: Any, *, pinned: bool) -> LayerRow:
+    """Read the row of a layer; of before layers had levels, it is what the recipe's layers were put back to."""
+    return typed(LayerRow, {"level": F32 if pinned else FLOAT, **row})
 
 
 def _readable(
@@ -179,9 +193,7 @@ def resolve(record: Record, budget: Budget, strategy: Strategy, objective: str |
         table = _answered(table, proposal)
     inside = [row for row in table.trials if not row.failed and row.excess <= 0 and row.cost_high < 1]
     # What was measured comes first among equals.
-    best = min(
-        inside, key=lambda row: (row.cost, row not in measured, sorted(row.candidate.float_layers)), default=None
-    )
+    best = min(inside, key=lambda row: (row.cost, row not in measured, sorted(row.candidate.levels)), default=None)
     if best is None or (judge.minimises_drop and judge.over(record.baseline) <= 0):
         return record.baseline
     if best in measured:
@@ -235,4 +247,4 @@ def _answered(table: Table, proposal: Proposal) -> Table:
 
 def _predicted(record: Record, row: TrialRow) -> Trial:
     base = record.trials[Candidate(row.candidate.parts)].plan
-    return Trial(base.with_float(sorted(row.candidate.float_layers)), predicted=row.cost)
+    return Trial(base.with_levels(row.candidate.levels), predicted=row.cost)

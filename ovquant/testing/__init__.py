@@ -21,7 +21,7 @@ from ovquant.testing.metrics import MetricCase, MetricContract
 from ovquant.testing.plugins import HEAVY, PluginContract, option_values, same
 from ovquant.testing.recipes import RecipePartContract
 from ovquant.testing.reports import ReportContract
-from ovquant.testing.strategies import HIDDEN_TRUTHS, HiddenTruth, StrategyContract
+from ovquant.testing.strategies import HIDDEN_TRUTHS, HiddenTruth, StrategyContract, in_float
 
 __all__ = [
     "HEAVY",
@@ -37,6 +37,7 @@ __all__ = [
     "RecipePartContract",
     "ReportContract",
     "StrategyContract",
+    "in_float",
     "option_values",
     "same",
 ]

@@ -2,17 +2,20 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
 import pytest
 
+from ovquant.domain.layer import F32, FLOAT
 from ovquant.domain.table import (
     Calibration,
     CalibrationRow,
     Candidate,
+    LayerLevel,
     LayerRow,
+    Levels,
     PairRow,
     PartNames,
     Probe,
@@ -22,6 +25,15 @@ from ovquant.domain.table import (
 )
 from ovquant.plugins.protocols import Strategy
 from ovquant.testing.plugins import PluginContract
+
+
+def in_float(*names: str) -> Levels:
+    """Return the layers named, put back to the device's own float."""
+    return frozenset(map(LayerLevel, names))
+
+
+MORE_GAINED, MORE_SPENT = {FLOAT: 1.0, F32: 1.5}, {FLOAT: 1.0, F32: 2.5}
+"""How many times what a layer gains and costs in float it gains and costs at each level."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,37 +70,45 @@ class HiddenTruth:
             figure = self.failed_figure
             return TrialRow(candidate, figure, figure, figure, figure, failed=True)
         known = {self._layer(candidate.parts, layer): layer for layer in self.layers}
-        layers = [known[name] for name in sorted(candidate.float_layers)]
-        gained = sum(self.parts[part] for part in candidate.parts) + self._gain(layers)
+        levels = {known[name]: level for name, level in sorted(candidate.levels)}
+        gained = sum(self.parts[part] for part in candidate.parts) + self._gain(levels)
         excess = self.start - gained - self.allowed
-        cost = 0.5 + sum(self._cost(layer) for layer in layers) + 0.02 * len(set(candidate.parts) - self.free)
+        changed = sum(self._cost(layer, level) for layer, level in levels.items())
+        cost = 0.5 + changed + 0.02 * len(set(candidate.parts) - self.free)
         return TrialRow(candidate, excess, cost, cost + 0.01, max(0.0, self.start - gained))
 
     def ranking(self, parts: PartNames) -> tuple[LayerRow, ...]:
         """Return the layers of a recipe as they would be probed."""
         return tuple(
-            LayerRow(self._layer(parts, layer), self._gain([layer]), self._cost(layer)) for layer in self.layers
+            LayerRow(self._layer(parts, layer), self._gain({layer: level}), self._cost(layer, level), level)
+            for level in self.levels(parts)
+            for layer in self.layers
         )
+
+    def levels(self, parts: PartNames) -> tuple[str, ...]:
+        """Return the levels that the layers of a recipe can be put back to."""
+        return (FLOAT,)
 
     def pairs(self, parts: PartNames, names: frozenset[str]) -> tuple[PairRow, ...]:
         """Return pairs of the layers of a recipe as they would be probed."""
         layers = [layer for layer in self.layers if self._layer(parts, layer) in names]
+        level = self.levels(parts)[0]
         return tuple(
             PairRow(
                 self._layer(parts, first),
                 self._layer(parts, second),
-                self._gain([first, second]),
-                self._cost(first) + self._cost(second),
+                self._gain({first: level, second: level}),
+                self._cost(first, level) + self._cost(second, level),
             )
             for first, second in combinations(layers, 2)
         )
 
-    def _gain(self, layers: Sequence[str]) -> float:
-        both = sum(more for pair, more in self.together.items() if set(pair) <= set(layers))
-        return sum(self.layers[layer] for layer in layers) + both
+    def _gain(self, levels: Mapping[str, str]) -> float:
+        both = sum(more for pair, more in self.together.items() if set(pair) <= set(levels))
+        return sum(MORE_GAINED[level] * self.layers[layer] for layer, level in levels.items()) + both
 
-    def _cost(self, layer: str) -> float:
-        return self.layer_costs.get(layer, self.layer_cost)
+    def _cost(self, layer: str, level: str) -> float:
+        return MORE_SPENT[level] * self.layer_costs.get(layer, self.layer_cost)
 
     def table(self) -> Table:
         """Return the table before anything is tried."""
@@ -142,6 +162,10 @@ class BelowF32(HiddenTruth):
     def table(self) -> Table:
         """Return the table before anything is tried."""
         return dataclasses.replace(super().table(), pinning=self.pinning, alone=frozenset({self.pinning}))
+
+    def levels(self, parts: PartNames) -> tuple[str, ...]:
+        """Return the levels that the layers of a recipe can be put back to."""
+        return (F32,) if parts == (self.pinning,) else (FLOAT, F32)
 
 
 HIDDEN_TRUTHS = {
@@ -256,8 +280,11 @@ def _check_proposal(table: Table, proposal: Proposal) -> None:
         _check_layers(table, proposal.parts, proposal.pairs)
         return
     assert table.row(proposal) is None, f"{proposal} is measured already"
-    if proposal.float_layers:
-        _check_layers(table, proposal.parts, proposal.float_layers)
+    if proposal.levels:
+        _check_layers(table, proposal.parts, frozenset(name for name, _ in proposal.levels))
+        assert len({*dict(proposal.levels)}) == len(proposal.levels), f"{proposal} gives a layer two levels"
+        unknown_levels = proposal.levels - {row.choice for row in table.layers[proposal.parts]}
+        assert not unknown_levels, f"{set(unknown_levels)} are not levels of layers of that recipe"
 
 
 def _check_layers(table: Table, parts: PartNames, names: frozenset[str]) -> None:

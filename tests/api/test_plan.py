@@ -40,12 +40,12 @@ def test_a_measured_plan_comes_with_what_was_measured_and_the_budget_it_holds(pr
 
 def test_one_that_was_never_built_is_predicted_by_the_strategy(profile: Path) -> None:
     predicted = ovquant.plan(profile, max_drop=0.025)
-    assert (predicted.timing, dict(predicted.plan.layers)) == (None, {"two": "f32"})
+    assert (predicted.timing, dict(predicted.plan.layers)) == (None, {"two": "float"})
     assert predicted.plan.budget == Budget(Drop(0.025), metric="accuracy").to_json()
     # This one proposes no layers.
     for strategy in ("first", First()):
         known = ovquant.plan(profile, max_drop=0.025, strategy=strategy)
-        assert dict(known.plan.layers) == {"one": "f32", "two": "f32"}
+        assert dict(known.plan.layers) == {"one": "float", "two": "float"}
 
 
 @pytest.mark.parametrize(

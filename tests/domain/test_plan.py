@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovquant.domain.plan import FLOAT, PLAN_SCHEMA, NormalForm, Plan
+from ovquant.domain.layer import FLOAT, LEVELS
+from ovquant.domain.plan import PLAN_SCHEMA, NormalForm, Plan
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import UsageError
+from ovquant.testing import in_float
 from tests.domain.test_recipe import recipes
 
 names = st.text(min_size=1, max_size=12)
@@ -21,7 +23,7 @@ plans = st.builds(
     Plan,
     names,
     st.none() | recipes,
-    st.dictionaries(names, st.just("f32"), max_size=3),
+    st.dictionaries(names, st.sampled_from(LEVELS), max_size=3),
     st.dictionaries(names, names, max_size=3),
     st.booleans(),
 )
@@ -106,11 +108,32 @@ def test_only_accuracy_control_goes_by_the_drop_that_is_allowed() -> None:
         assert other.allowing(0.01) is other
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "level", "read"),
+    [("post-training", "f32", "float"), ("weights", "f32", "float"), ("bf16", "f32", "f32")],
+)
+def test_a_plan_of_before_levels_is_read_as_it_was_meant(algorithm: str, level: str, read: str) -> None:
+    values = {**Plan("a", Recipe(algorithm=algorithm)).to_json(), "schema": 1, "layers": {"stem": level}}
+    assert Plan.from_json(values).layers == {"stem": read}
+
+
+def test_levels_are_told_apart_and_the_keys_of_before_serve() -> None:
+    plan = Plan("a", Recipe())
+    assert plan.with_levels([("stem", "float")]).key != plan.with_levels([("stem", "f32")]).key
+    # As written by 0.1 before layers had levels.
+    assert (plan.key, replace(plan, layers={"stem": "float"}).key) == ("43a45888d71cb301", "9021e7d09b359067")
+
+
 def test_a_plan_with_layers_in_float_says_how_many() -> None:
     plan = Plan("default", Recipe())
-    assert plan.with_float([]) is plan
-    assert plan.with_float(["stem"]) == replace(plan, name="default, 1 layer in float", layers={"stem": "f32"})
-    assert plan.with_float(["stem", "head"]).name == "default, 2 layers in float"
+    assert plan.with_levels([]) is plan
+    assert plan.with_levels(in_float("stem")) == replace(
+        plan, name="default, 1 layer in float", layers={"stem": "float"}
+    )
+    assert plan.with_levels(in_float("stem", "head")).name == "default, 2 layers in float"
+    both = plan.with_levels([*in_float("stem", "head"), ("scores", "f32")])
+    assert both.name == "default, 2 layers in float, 1 layer in f32"
+    assert both.layers == {"stem": "float", "head": "float", "scores": "f32"}
 
 
 def test_float_quantizes_nothing() -> None:
@@ -120,7 +143,7 @@ def test_float_quantizes_nothing() -> None:
 
 
 def test_another_schema_is_refused() -> None:
-    with pytest.raises(UsageError, match=f"schema 99; this version reads schema {PLAN_SCHEMA}"):
+    with pytest.raises(UsageError, match=f"schema 99; this version reads schemas 1 and {PLAN_SCHEMA}"):
         Plan.from_json({**Plan().to_json(), "schema": 99})
 
 

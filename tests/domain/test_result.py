@@ -27,9 +27,9 @@ def scores(split: Any, drop: float) -> Scores:
 
 
 def trial(name: str, drop: float = 0.0) -> Trial:
-    plan = Plan(name, Recipe(keep_float_types=("MatMul",)), {"stem": "f32"}, {"PERFORMANCE_HINT": "LATENCY"})
+    plan = Plan(name, Recipe(keep_float_types=("MatMul",)), {"stem": "float"}, {"PERFORMANCE_HINT": "LATENCY"})
     timing = Timing(1.0, 2.0, 2.0, 4.0, 0.5, 0.4, 0.6, 300, 3, 0.02)
-    layers = {"stem": "f32", "head": "int8"}
+    layers = {"stem": "float", "head": "int8"}
     return Trial(plan, scores("search", drop), scores("holdout", drop), timing, 3000, 0.01, layers, "", 4.0, 0.55)
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from ovquant.domain.table import COMFORT, SAVING, Candidate, LayerRow, PairRow, Probe, Table, TrialRow, failed_row
+from ovquant.testing import in_float
 
 DEFAULT, MIXED = Candidate(("default",)), Candidate(("default", "mixed"))
 
@@ -59,15 +60,15 @@ def test_a_row_is_found_by_its_candidate() -> None:
     table = Table(("default", "mixed"), allowed=0.01, trials=rows)
     assert table.row(DEFAULT) is rows[0]
     assert table.row(Candidate(("default", "mixed"), frozenset())) is rows[1]
-    assert table.row(Candidate(("default",), frozenset({"stem"}))) is None
+    assert table.row(Candidate(("default",), in_float("stem"))) is None
     assert table.row(Candidate(("mixed", "default"))) is None
 
 
 def test_proposals_are_values() -> None:
-    assert len({Candidate(("a",)), Candidate(("a",)), Candidate(("a",), frozenset({"x"})), Probe(("a",))}) == 3
+    assert len({Candidate(("a",)), Candidate(("a",)), Candidate(("a",), in_float("x")), Probe(("a",))}) == 3
     assert len({row(0.0), row(0.0), row(0.1), LayerRow("a", 1), LayerRow("a", 1), PairRow("a", "b", 1)}) == 4
     assert row(0.0).noise == 0
-    assert Probe(("a",)).pairs == Candidate(("a",)).float_layers == frozenset()
+    assert Probe(("a",)).pairs == Candidate(("a",)).levels == frozenset()
 
 
 def test_a_table_begins_with_nothing_known() -> None:

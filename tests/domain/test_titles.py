@@ -4,6 +4,7 @@ import pytest
 
 from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import Recipe
+from ovquant.testing import in_float
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from ovquant.domain.recipe import Recipe
             "int8, matrix products and elementwise in float",
         ),
         (Plan("x", Recipe(keep_float_types=("Softmax",))), "int8, Softmax in float"),
-        (Plan("mixed:a=1,b=2", Recipe()).with_float(["one", "two"]), "int8, 2 layers in float"),
+        (Plan("mixed:a=1,b=2", Recipe()).with_levels(in_float("one", "two")), "int8, 2 layers in float"),
         (Plan("default, computed in f32", Recipe()), "int8, computed in f32"),
     ],
 )

@@ -187,14 +187,14 @@ def kinds_before(node: openvino.Node) -> set[str]:
 
 
 def test_a_layer_put_back_is_float_in_the_file_and_in_the_report(run: Run, net: Case, tmp_path: Path) -> None:
-    plan = Plan("default, one layer in float", Recipe(), layers={"head": "f32"}, properties={})
+    plan = Plan("default, one layer in float", Recipe(), layers={"head": "float"}, properties={})
     plan.save(tmp_path / "plan.json")
     asked = ("--data", net.data, "--metric", "accuracy", "--max-drop", "2%", "-o", "out", "--json")
     ran = run("apply", "plan.json", net.model, *asked)
     assert ran.code == 0, ran.err
     layers = ran.json["trial"]["layers"]
-    assert layers["head"] == "f32"
-    assert set(layers.values()) == {"f32", "int8"}
+    assert layers["head"] == "float"
+    assert set(layers.values()) == {"float", "int8"}
     nodes = {
         node.get_friendly_name(): node for node in openvino.Core().read_model(tmp_path / "out" / "model.xml").get_ops()
     }

@@ -7,6 +7,7 @@ from openvino import opset13 as ops
 
 import ovquant
 from ovquant.graph.names import names_of, with_unique_names
+from ovquant.testing import in_float
 
 
 def unnamed() -> openvino.Model:
@@ -83,11 +84,11 @@ def test_a_plan_fits_the_same_model_made_again() -> None:
     layers = first.trial.layers
     assert layers is not None
     assert {"Convolution-0", "Convolution-1", "Convolution-2"} <= set(layers)
-    plan = first.plan.with_float(["Convolution-1"])
+    plan = first.plan.with_levels(in_float("Convolution-1"))
     # Operations were made in between, so that openvino's own numbers have moved on.
     again = ovquant.apply(plan, unnamed(), **how)
     assert again.trial.layers is not None
-    assert again.trial.layers["Convolution-1"] == "f32"
+    assert again.trial.layers["Convolution-1"] == "float"
 
 
 def test_a_port_is_called_by_its_name_or_else_by_its_place() -> None:

@@ -310,7 +310,7 @@ def test_a_layer_has_the_precision_of_its_operations() -> None:
     assert layer_precisions(model(build), layers) == {
         "first": "int8",
         "second": "int8-weights",
-        "third": "f32",
+        "third": "float",
         "fourth": "int8-weights",
         "fifth": "int8",
     }
@@ -319,9 +319,9 @@ def test_a_layer_has_the_precision_of_its_operations() -> None:
 def test_a_layer_without_operations_is_quantized_while_its_quantizer_is_there() -> None:
     made = model(lambda port: ops.relu(fake_quantize(port, name="cut")))
     layers = [layer("kept", quantizers=("cut",)), layer("put back", quantizers=("gone",))]
-    assert layer_precisions(made, layers) == {"kept": "int8", "put back": "f32"}
+    assert layer_precisions(made, layers) == {"kept": "int8", "put back": "float"}
     # With operations it is these that count.
-    assert layer_precisions(made, [layer("other", "gone", quantizers=("cut",))]) == {"other": "f32"}
+    assert layer_precisions(made, [layer("other", "gone", quantizers=("cut",))]) == {"other": "float"}
 
 
 # Quantizers ------------------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ ASKED: list[tuple[str, Callable[[Isolated], Any]]] = [
     ("compare_first", lambda made: made.compare_first(plan())),
     ("traits", lambda made: made.traits(plan())),
     ("served", lambda made: made.served(plan())),
-    ("layers", lambda made: made.layers(plan(), 0.5, 10.0, gains=True)),
+    ("layers", lambda made: made.layers(plan(), 0.5, 10.0, ("float",), gains=True)),
     ("pairs", lambda made: made.pairs(plan(), ["a", "b"], (), 0.5, 10.0)),
     ("build", lambda made: made.build(plan())),
 ]

@@ -155,7 +155,7 @@ def test_float_is_saved_as_it_came_and_layers_are_put_back(tmp_path: Path) -> No
     made = models(tmp_path)
     assert fingerprint(built(made, made.float_plan)) == fingerprint(network())
     assert precisions(built(made, plan())) == {"first": "int8", "second": "int8"}
-    assert precisions(built(made, plan(layers={"second": "f32"}))) == {"first": "int8", "second": "f32"}
+    assert precisions(built(made, plan(layers={"second": "float"}))) == {"first": "int8", "second": "f32"}
     small = replace(made.float_plan, compress_to_fp16=True)
     assert (
         made.build(small).with_name("model.bin").stat().st_size

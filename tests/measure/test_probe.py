@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ovquant.domain.layer import F32, FLOAT
+from ovquant.domain.table import LayerLevel
 from ovquant.measure.instruments import probing
 from ovquant.measure.probe import anchored, blocks
 from tests.measure.made import instruments, plan
@@ -39,7 +41,22 @@ def test_two_layers_in_float_gain_more_than_either_and_are_measured_once(tmp_pat
     made = probing(instruments(tmp_path), plan(), float("inf"))
     groups = [("first",), ("second",), ("first", "second")]
     assert [layer.name for layer in made.quantized.layers] == ["first", "second"]
-    found = dict(made.measure(groups))
+    found = dict(made.measure(groups, FLOAT))
     first, second, both = (found[group].gain for group in groups)
     assert 0 < min(first, second) <= max(first, second) < both
-    assert dict(made.measure(groups)) == found
+    assert dict(made.measure(groups, FLOAT)) == found
+
+
+def test_layers_have_a_row_for_each_level(tmp_path: Path) -> None:
+    made = probing(instruments(tmp_path), plan(), float("inf"))
+    rows = made.layers(0.5, (FLOAT, F32))
+    names = [layer.name for layer in made.quantized.layers]
+    others = [layer.name for layer in made.quantized.at(F32) if layer.name not in names]
+    assert [(row.name, row.level) for row in rows] == [
+        *((name, FLOAT) for name in names),
+        *((name, F32) for name in [*names, *others]),
+    ]
+    gains = {row.choice: row.gain for row in rows}
+    for name in names:
+        # This device computes float in f32, so that the outputs are the same.
+        assert gains[LayerLevel(name, F32)] == pytest.approx(gains[LayerLevel(name, FLOAT)])

@@ -79,8 +79,8 @@ def test_float_is_a_trial_too(tmp_path: Path) -> None:
 
 
 def test_layers_are_reported_as_the_saved_file_has_them(tmp_path: Path) -> None:
-    trial = played(tmp_path).trial(plan(layers={"second": "f32"}), BUDGET)
-    assert trial.layers == {"first": "int8", "second": "f32"}
+    trial = played(tmp_path).trial(plan(layers={"second": "float"}), BUDGET)
+    assert trial.layers == {"first": "int8", "second": "float"}
 
 
 @pytest.mark.parametrize("name", ["first", "nowhere"])

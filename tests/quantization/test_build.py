@@ -6,6 +6,7 @@ import numpy as np
 import openvino
 import pytest
 
+from ovquant.domain.layer import FLOAT
 from ovquant.domain.recipe import Recipe
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import fingerprint
@@ -41,7 +42,7 @@ def test_a_recurrent_model_compiles(recurrent: openvino.Model) -> None:
     inputs = requests(recurrent)
     quantized = quantize(recurrent, Recipe(), calibration=inputs)
     assert np.isfinite(outputs(quantized.build(), inputs)).all()
-    everything = quantized.build([layer.name for layer in quantized.layers])
+    everything = quantized.build(dict.fromkeys((layer.name for layer in quantized.layers), FLOAT))
     np.testing.assert_allclose(outputs(everything, inputs), outputs(recurrent, inputs), atol=1e-4)
 
 
@@ -49,7 +50,7 @@ def test_control_flow_compiles(conditional: openvino.Model) -> None:
     inputs = requests(conditional)
     quantized = quantize(conditional, Recipe(), calibration=inputs)
     assert np.isfinite(outputs(quantized.build(), inputs)).all()
-    assert np.isfinite(outputs(quantized.build([quantized.layers[0].name]), inputs)).all()
+    assert np.isfinite(outputs(quantized.build({quantized.layers[0].name: FLOAT}), inputs)).all()
 
 
 def test_equal_names_do_not_stop_it(branched: openvino.Model) -> None:

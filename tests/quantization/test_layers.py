@@ -10,6 +10,7 @@ from openvino import opset13 as ops
 
 import ovquant
 from ovquant import Sample
+from ovquant.domain.layer import FLOAT
 from ovquant.domain.recipe import Recipe
 from ovquant.quantization import quantize
 
@@ -73,7 +74,7 @@ def test_a_table_is_put_back_with_its_layer(shaped: bool) -> None:
     quantized = quantize(model, Recipe(), calibration=[[row[None]] for row in ids(20)])
     layers = {name: layer for layer in quantized.layers for name in layer.operations}
     assert any("embedding" in quantizer for layer in quantized.layers for quantizer in layer.quantizers)
-    everything = quantized.build([layer.name for layer in quantized.layers])
+    everything = quantized.build(dict.fromkeys((layer.name for layer in quantized.layers), FLOAT))
     assert layers
     assert not any(node.get_type_name() == "FakeQuantize" for node in everything.get_ops())
     assert np.allclose(answers(everything, ids(20)), answers(model, ids(20)), atol=1e-4)

@@ -9,8 +9,10 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from ovquant.domain.layer import Layer
+from ovquant.domain.layer import F32, FLOAT, Layer
 from ovquant.domain.recipe import Recipe
+from ovquant.errors import UsageError
+from ovquant.graph.pins import pinned
 from ovquant.graph.precision import is_quantized, precisions
 from ovquant.quantization import quantize
 from ovquant.quantization.quantized import Quantized, compress_quantized_weights, with_known_shapes
@@ -30,13 +32,49 @@ def test_the_build_equals_nncf_s_own(branched: openvino.Model, tmp_path: Path) -
 def test_one_layer_put_back_is_float_and_the_others_are_not(branched: openvino.Model) -> None:
     quantized = quantize(branched, Recipe(), calibration=requests(branched))
     first = next(layer for layer in quantized.layers if "third" in layer.operations)
-    found = precisions(quantized.build([first.name]))
+    found = precisions(quantized.build({first.name: FLOAT}))
     assert found["third"] == "f32"
     assert found["second"] == "int8"
     # What was built before changes nothing of what is built next.
     again = precisions(quantized.build())
     assert again["third"] == again["second"] == "int8"
     assert not any(kind == "i8" for kind in kinds(quantized.model))
+
+
+def test_layers_are_kept_in_f32_whether_they_are_quantized_or_not(branched: openvino.Model, tmp_path: Path) -> None:
+    inputs = requests(branched)
+    quantized = quantize(branched, Recipe(keep_float_names=("third",)), calibration=inputs)
+    first = next(layer for layer in quantized.layers if "second" in layer.operations)
+    other = next(layer for layer in quantized.at(F32) if "third" in layer.operations)
+    assert other not in quantized.at(FLOAT)
+    built = quantized.build({first.name: F32, other.name: F32})
+    assert {"second", *other.operations} <= pinned(built)
+    assert precisions(built)["second"] == "f32"
+    assert "int8" in quantized.precisions(built).values()
+    openvino.save_model(built, tmp_path / "built.xml")
+    again = openvino.Core().read_model(tmp_path / "built.xml")
+    assert pinned(again) == pinned(built)
+    assert {name for name, level in quantized.precisions(again).items() if level == F32} == {first.name, other.name}
+    # Where the device computes float in f32 anyway it is the same as float.
+    np.testing.assert_array_equal(outputs(built, inputs), outputs(quantized.build({first.name: FLOAT}), inputs))
+
+
+def test_no_quantizer_is_pinned_and_no_operation_of_another_layer(branched: openvino.Model) -> None:
+    quantized = quantize(branched, Recipe(), calibration=requests(branched))
+    for layer in quantized.at(F32):
+        built = quantized.build({layer.name: F32})
+        kept = [node for node in built.get_ops() if node.get_friendly_name() in pinned(built)]
+        assert kept
+        assert not any(node.get_type_name() == "FakeQuantize" for node in kept)
+        others = {name for other in quantized.layers if other is not layer for name in other.operations}
+        assert not others & pinned(built)
+
+
+def test_what_is_float_anyway_is_not_put_back_to_float(branched: openvino.Model) -> None:
+    quantized = quantize(branched, Recipe(), calibration=requests(branched))
+    for layer in {*quantized.at(F32)} - {*quantized.at(FLOAT)}:
+        with pytest.raises(UsageError, match=f"the layer '{layer.name}'"):
+            quantized.build({layer.name: FLOAT})
 
 
 def kinds(model: openvino.Model) -> list[str]:
@@ -83,11 +121,13 @@ def test_a_plan_without_float_layers_is_built_of_a_copy() -> None:
     quantized = Quantized(original, model, LAYERS, original)
     for _ in range(2):
         assert precisions(quantized.build()) == {"product": "int8-weights"}
-        assert not is_quantized(quantized.build(["product"]))
+        assert not is_quantized(quantized.build({"product": FLOAT}))
     assert "i8" not in kinds(model)
     with pytest.raises(FrozenInstanceError):
         quantized.model = original  # type: ignore[misc]
-    np.testing.assert_allclose(outputs(quantized.build(["product"]), INPUTS), outputs(original, INPUTS), atol=1e-6)
+    np.testing.assert_allclose(
+        outputs(quantized.build({"product": FLOAT}), INPUTS), outputs(original, INPUTS), atol=1e-6
+    )
 
 
 def test_inputs_and_outputs_are_of_the_types_that_were_given() -> None:

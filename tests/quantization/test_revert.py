@@ -5,7 +5,7 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from ovquant.domain.layer import Layer
+from ovquant.domain.layer import FLOAT, Layer
 from ovquant.domain.recipe import Recipe
 from ovquant.errors import UsageError
 from ovquant.graph.precision import is_quantized, precisions
@@ -29,7 +29,7 @@ def test_reverting_every_layer_gives_float_back(branched: openvino.Model, recipe
     quantized = quantize(branched, recipe, calibration=inputs)
     truth = outputs(branched, inputs)
     assert np.abs(outputs(quantized.build(), inputs) - truth).max() > 1e-4
-    everything = quantized.build([layer.name for layer in quantized.layers])
+    everything = quantized.build(dict.fromkeys((layer.name for layer in quantized.layers), FLOAT))
     assert not is_quantized(everything)
     np.testing.assert_allclose(outputs(everything, inputs), truth, atol=1e-4)
 
@@ -141,4 +141,4 @@ def test_a_layer_that_is_not_there_is_named(branched: openvino.Model) -> None:
         chosen(LAYERS, ["first", "nowhere", "neither"])
     quantized = quantize(branched, Recipe(), calibration=requests(branched))
     with pytest.raises(UsageError, match="nowhere"):
-        quantized.build(["nowhere"])
+        quantized.build({"nowhere": FLOAT})

@@ -9,6 +9,7 @@ from ovquant.domain.profile import Profile
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import LayerRow
 from ovquant.domain.trial import Score, Scores, Timing, Trial
+from ovquant.testing import in_float
 
 KEY = {"model": "m", "device": "CPU", "batch": 1, "data": "d", "metric": "accuracy", "objective": "latency"}
 LAYERS = (LayerRow("one", 0.06, 0.1), LayerRow("two", 0.03, 0.02), LayerRow("three", 0.0, 0.05))
@@ -24,7 +25,7 @@ BASE = Plan("default", Recipe())
 TRIALS = (
     trial(Plan(), 0.0, 1.0, 100, 0.0),
     trial(BASE, 0.03, 0.5, 25, 0.10),
-    trial(BASE.with_float(["one", "two"]), 0.0005, 0.62, 60, 0.01),
+    trial(BASE.with_levels(in_float("one", "two")), 0.0005, 0.62, 60, 0.01),
 )
 
 
@@ -44,11 +45,10 @@ def recorded(path: Path) -> Profile:
 
 
 def candidate(plan: Plan) -> Mapping[str, object]:
-    floats = sorted(plan.layers)
     return {
         "plan": plan.key,
         "parts": ["default"],
-        "float_layers": floats,
+        "levels": dict(plan.layers),
         "offered": ["default"],
         "alone": [],
         "seed": 0,

@@ -34,7 +34,7 @@ def by_layers(tmp_path: Path) -> Search:
 
     def layers(plan: Plan, *_: Any, **how: Any) -> tuple[LayerRow, ...]:
         (layer,) = hunt.bench.instruments.models.quantized(plan.recipe).layers
-        return (LayerRow(layer.name, 0.1, 0.05),)
+        return (LayerRow(layer.name, 0.1, 0.05, "f32"),)
 
     hunt.bench.instruments.layers = layers  # type: ignore[method-assign]
     return replace(hunt, strategy=IntegerProgram(), offer=Offer(("default",), opening=("default",), pinning="bf16"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ovquant.domain.layer import LEVELS
 from ovquant.plugins.reports.figures import decimal, file_size, interval, milliseconds, signed, speedup
 
 if TYPE_CHECKING:
@@ -156,9 +157,9 @@ def float_layers(result: "ResultRecord") -> Section:
     if result.plan.recipe is None:
         return Section("Layers in float", ("layer", "precision"), (), "The whole model is float.")
     layers = result.trial.layers or result.plan.layers
-    rows = tuple(sorted((name, precision) for name, precision in layers.items() if precision == "f32"))
+    rows = tuple(sorted((name, precision) for name, precision in layers.items() if precision in LEVELS))
     counted = f" of {len(layers)}" if result.trial.layers else ""
-    remark = f"{len(rows)}{counted} layers were put back to float." if rows else "No layer was put back to float."
+    remark = f"{len(rows)}{counted} layers are in float." if rows else "No layer was put back to float."
     kept = [*result.plan.recipe.keep_float_types, *(f"'{name}'" for name in result.plan.recipe.keep_float_names)]
     remark += f" The recipe itself keeps {', '.join(kept)} in float; these are not among its layers." if kept else ""
     return Section("Layers in float", ("layer", "precision"), rows, remark)

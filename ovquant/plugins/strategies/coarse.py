@@ -14,7 +14,7 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     another part is found from there. Inside it, only what is cheaper, or safer at the same cost while little of the
     budget is left. Then each part is left out once, and stays out where that is no worse.
     """
-    if sum(not row.candidate.float_layers for row in table.trials) >= most:
+    if sum(not row.candidate.levels for row in table.trials) >= most:
         return None
     wish, current = _opened(table)
     if wish is not None:
@@ -117,7 +117,7 @@ def _in_order(table: Table, chosen: frozenset[str]) -> Candidate:
 
 def best_recipes(table: Table) -> list[TrialRow]:
     """Return the recipes that were measured with no layer put back, best first."""
-    recipes = [row for row in table.trials if not row.candidate.float_layers and not row.failed]
+    recipes = [row for row in table.trials if not row.candidate.levels and not row.failed]
     return sorted(recipes, key=lambda row: (merit(table, row), row.divergence, row.candidate.parts))
 
 

@@ -1,6 +1,6 @@
-"""The fine half of a search: which layers of a recipe are put back to float.
+"""The fine half of a search: which layers of a recipe are put back, and to which level.
 
-A strategy brings a path: sets of layers from the cheapest plan to the safest. The path is bisected by real trials, then
+A strategy brings a path: choices of layers from the cheapest plan to the safest. The path is bisected by real trials, then
 single layers are changed until no change makes the best plan cheaper.
 """
 
@@ -9,11 +9,22 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ovquant.domain.prediction import predicted_cost, predicted_excess, usable
-from ovquant.domain.table import SAVING, Candidate, LayerRow, PartNames, Probe, Proposal, Table, TrialRow
+from ovquant.domain.table import (
+    SAVING,
+    Candidate,
+    LayerRow,
+    Levels,
+    PartNames,
+    Probe,
+    Proposal,
+    Table,
+    TrialRow,
+    switched,
+)
 from ovquant.plugins.strategies.coarse import best_recipes
 
-Path = Callable[[tuple[LayerRow, ...]], tuple[frozenset[str], ...]]
-"""The layers of a recipe to sets of layers in float, from the cheapest to the safest, none twice."""
+Path = Callable[[tuple[LayerRow, ...]], tuple[Levels, ...]]
+"""The layers of a recipe to choices of those put back, from the cheapest to the safest, none twice."""
 SLACK = 0.03
 """How wrong a predicted cost may be, relative to float, before a plan is not worth building."""
 
@@ -53,7 +64,7 @@ def _next_on_path(table: Table, parts: PartNames, path: Path, margin: float) -> 
     """Have the layers of a recipe measured, then bisect its path for the budget and for a safer share of it."""
     if parts not in table.layers:
         return Probe(parts)
-    plans = [Candidate(parts, layers) for layers in path(table.layers[parts])]
+    plans = [Candidate(parts, levels) for levels in path(table.layers[parts])]
     cost = partial(predicted_cost, table)
     steps = (
         bisect_path(table, plans, cost=cost, worth=_worth(table), target=target)
@@ -70,7 +81,7 @@ def next_change(table: Table, *, steps: int) -> Candidate | None:
     """
     accurate = [row for row in usable(table) if row.excess <= 0]
     inside = [row for row in accurate if row.candidate.parts in table.layers]
-    best = min(inside, key=lambda row: (row.cost, row.divergence, sorted(row.candidate.float_layers)), default=None)
+    best = min(inside, key=lambda row: (row.cost, row.divergence, sorted(row.candidate.levels)), default=None)
     if best is None:
         return None
     equals = (row for row in inside if row.cost < best.cost + SAVING)
@@ -82,18 +93,20 @@ def next_change(table: Table, *, steps: int) -> Candidate | None:
 
 def _changes(table: Table, row: TrialRow) -> list[Candidate]:
     """Return the single changes that should save time within the budget, those that save the most first."""
-    parts, floats = row.candidate.parts, row.candidate.float_layers
+    parts, levels = row.candidate.parts, row.candidate.levels
+    costs = {layer.choice: layer.cost for layer in table.layers[parts]}
     found = []
-    for layer in table.layers[parts]:
-        changed = Candidate(parts, floats ^ {layer.name})
-        saving = layer.cost if layer.name in floats else -layer.cost
+    for choice in costs:
+        changed = Candidate(parts, switched(levels, choice))
+        gone, come = levels - changed.levels, changed.levels - levels
+        saving = sum(costs.get(old, 0.0) for old in gone) - sum(costs[new] for new in come)
         if saving < SAVING:
             continue
         excess = predicted_excess(table, changed)
         # A prediction this far outside has never been wrong enough to build the plan for.
-        if layer.name in floats and excess is not None and excess > max(row.noise, table.allowed):
+        if gone and excess is not None and excess > max(row.noise, table.allowed):
             continue
-        found.append((-saving, layer.name, changed))
+        found.append((-saving, choice, changed))
     return [changed for *_, changed in sorted(found, key=lambda item: item[:2])]
 
 

@@ -22,7 +22,7 @@ ASKS_PER_ROW = 4
 
 @dataclass(frozen=True)
 class Evolutionary:
-    """Breed recipes, then the layers of the best one that stay in float, by NSGA-II (Deb et al., 2002).
+    """Breed recipes, then the layers of the best one that are put back, by NSGA-II (Deb et al., 2002).
 
     `trials` is how many candidates are tried in all, at most half of them recipes; `population` how many make a
     generation. Both objectives, the excess over the budget and the cost, are made small together.
@@ -42,7 +42,7 @@ class Evolutionary:
         """Return the next candidate or probe, or None after `trials` candidates or when no new one is left."""
         if len(table.trials) >= self.trials:
             return None
-        recipes = [row for row in table.trials if not row.candidate.float_layers]
+        recipes = [row for row in table.trials if not row.candidate.levels]
         if len(recipes) < max(1, self.trials // 2):
             candidate = next_candidate(recipe_space(table.parts, table.alone), table, self.population)
             if candidate is not None:

@@ -49,18 +49,27 @@ def recipe_space(parts: Sequence[str], alone: frozenset[str] = frozenset()) -> S
 
 
 def layer_space(parts: PartNames, layers: Sequence[LayerRow], population: int) -> Space:
-    """Return the space of a recipe's layers: a layer is in float when its gene is on.
+    """Return the space of a recipe's layers: a layer is put back to a level when the gene of both is on.
 
     It begins with a growing number of the layers that gain most, up to half of them.
     """
-    ranked = tuple(row.name for row in sorted(layers, key=lambda row: (-row.gain, row.name)))
+    choices = {
+        f"{row.level}: {row.name}": row.choice for row in sorted(layers, key=lambda row: (-row.gain, row.choice))
+    }
+    names = {choice.layer for choice in choices.values()}
 
     def candidate(genome: Genome) -> Candidate | None:
-        # With every layer in float nothing is left of the recipe.
-        return None if len(genome) == len(ranked) else Candidate(parts, genome)
+        levels = frozenset(choices[gene] for gene in genome)
+        # A layer has one level, and with every layer put back nothing is left of the recipe.
+        several = len({choice.layer for choice in levels}) < len(levels)
+        return None if several or len(levels) == len(names) else Candidate(parts, levels)
 
-    counts = _growing(len(ranked) // 2, population)
-    return Space(ranked, tuple(Genome(ranked[:count]) for count in counts), candidate)
+    first: dict[str, str] = {}
+    for gene, choice in choices.items():
+        first.setdefault(choice.layer, gene)
+    best = tuple(first.values())
+    counts = _growing(len(best) // 2, population)
+    return Space(tuple(choices), tuple(Genome(best[:count]) for count in counts), candidate)
 
 
 def _growing(most: int, length: int) -> list[int]:

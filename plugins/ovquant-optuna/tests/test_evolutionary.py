@@ -46,16 +46,16 @@ def test_ends_after_the_trials_it_was_given() -> None:
 
 def test_at_most_half_of_the_trials_are_recipes() -> None:
     tried = candidates(HIDDEN_TRUTHS["many layers"], SMALL)
-    assert sum(not candidate.float_layers for candidate in tried) == 6
+    assert sum(not candidate.levels for candidate in tried) == 6
 
 
 def test_a_small_space_is_exhausted() -> None:
     truth = HiddenTruth(parts={"default": 0.0, "a": 0.01, "b": 0.01}, layers={"x": 0.01, "y": 0.01, "z": 0.01})
     tried = candidates(truth, Evolutionary(trials=100, population=4))
-    recipes = {candidate.parts for candidate in tried if not candidate.float_layers}
+    recipes = {candidate.parts for candidate in tried if not candidate.levels}
     assert recipes == {("default",), ("a",), ("b",), ("a", "b")}
     # All of the eight sets of three layers but the empty one, a recipe, and the full one, which is float.
-    assert len({candidate.float_layers for candidate in tried if candidate.float_layers}) == 6
+    assert len({candidate.levels for candidate in tried if candidate.levels}) == 6
 
 
 def test_only_the_best_recipe_is_probed() -> None:

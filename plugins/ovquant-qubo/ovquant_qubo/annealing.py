@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ovquant.protocols import Levels
 from ovquant_qubo.interactions import Quadratic
 
 Array = NDArray[np.float64]
 Choices = NDArray[np.bool_]
-"""Sets of layers in float `[set, layer]`."""
+"""Sets of layers put back, each to a level `[set, choice]`."""
 
 TIE = 1e-3
 """The share of the largest cost that each layer costs on top: one that does nothing is left as it is."""
@@ -25,24 +26,24 @@ MOST_CHOICES = 256
 
 
 @cache
-def solutions(model: Quadratic, *, levels: int, reads: int, sweeps: int, seed: int) -> tuple[frozenset[str], ...]:
+def solutions(model: Quadratic, *, levels: int, reads: int, sweeps: int, seed: int) -> tuple[Levels, ...]:
     """Return the choices that none beats in both predicted cost and predicted gain, from the least gain to the most.
 
     Each weight w of the ladder minimises cost(x) - w gain(x) over binary x. The weights reach what lies on the convex
     hull; what lies between are mostly choices that differ from it by one layer, so these join in.
     """
-    names = model.names
-    if not names:
+    choices = model.choices
+    if not choices:
         return (frozenset(),)
     costs, gains = _scaled(model)
     annealed = [
         _annealed(costs - weight * gains, reads, sweeps, _seed(seed, level))
         for level, weight in enumerate(_ladder(costs, gains, levels))
     ]
-    found = np.unique(np.concatenate([np.zeros((1, len(names)), dtype=bool), *annealed]), axis=0)
+    found = np.unique(np.concatenate([np.zeros((1, len(choices)), dtype=bool), *annealed]), axis=0)
     found = found[_front(_totals(costs, found), _totals(gains, found))]
     found = _with_neighbours(found, costs, gains)
-    return tuple(frozenset(name for name, on in zip(names, row, strict=True) if on) for row in found)
+    return tuple(frozenset(choice for choice, on in zip(choices, row, strict=True) if on) for row in found)
 
 
 def _scaled(model: Quadratic) -> tuple[Array, Array]:

@@ -1,10 +1,11 @@
 """What layers cost and gain together: the figures of each alone, and what each pair adds to them."""
 
 import math
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
-from ovquant.protocols import LayerRow, PairRow, TrialRow
+from ovquant.protocols import LayerLevel, LayerRow, Levels, PairRow, TrialRow
 
 WILD = 100.0
 """A layer that costs this many times float, or does this many times the harm of its recipe, did not run at all."""
@@ -12,7 +13,7 @@ WILD = 100.0
 
 @dataclass(frozen=True)
 class Coupling:
-    """What two layers in float cost and gain beyond the sum of what each does alone; they are given by place."""
+    """What two choices cost and gain beyond the sum of what each does alone; they are given by place."""
 
     first: int
     second: int
@@ -22,23 +23,23 @@ class Coupling:
 
 @dataclass(frozen=True)
 class Quadratic:
-    """Cost and gain as quadratic functions of which layers are in float, relative to none being so."""
+    """Cost and gain as quadratic functions of which layers are put back to which level, relative to none being so."""
 
-    names: tuple[str, ...]
+    choices: tuple[LayerLevel, ...]
     costs: tuple[float, ...]
     gains: tuple[float, ...]
     couplings: tuple[Coupling, ...] = ()
 
-    def cost(self, floats: Set[str]) -> float:
+    def cost(self, levels: Levels) -> float:
         """Return how much the cost rises."""
-        return self._sum(floats, self.costs, lambda coupling: coupling.cost)
+        return self._sum(levels, self.costs, lambda coupling: coupling.cost)
 
-    def gain(self, floats: Set[str]) -> float:
+    def gain(self, levels: Levels) -> float:
         """Return how much the divergence falls."""
-        return self._sum(floats, self.gains, lambda coupling: coupling.gain)
+        return self._sum(levels, self.gains, lambda coupling: coupling.gain)
 
-    def _sum(self, floats: Set[str], singles: Sequence[float], of: Callable[[Coupling], float]) -> float:
-        on = [name in floats for name in self.names]
+    def _sum(self, levels: Levels, singles: Sequence[float], of: Callable[[Coupling], float]) -> float:
+        on = [choice in levels for choice in self.choices]
         alone = sum(figure for figure, chosen in zip(singles, on, strict=True) if chosen)
         return alone + sum(of(item) for item in self.couplings if on[item.first] and on[item.second])
 
@@ -51,9 +52,13 @@ def ran(row: LayerRow | PairRow, base: TrialRow) -> bool:
 
 
 def quadratic(layers: Sequence[LayerRow], pairs: Sequence[PairRow], base: TrialRow) -> Quadratic:
-    """Return the quadratic model of layers that ran and of the pairs of them; a pair that did not run is forbidden."""
-    order = sorted(layers, key=lambda row: row.name)
-    places = {row.name: place for place, row in enumerate(order)}
+    """Return the quadratic model of layers that ran and of the pairs of them; a pair that did not run is forbidden.
+
+    Two levels of a layer are worth less together than either alone. Pairs were measured at the first level of each layer.
+    """
+    first_levels = {row.name: row.level for row in reversed(layers)}
+    order = sorted(layers, key=lambda row: row.choice)
+    places = {row.name: place for place, row in enumerate(order) if row.level == first_levels[row.name]}
     couplings: list[Coupling] = []
     forbidden: list[Coupling] = []
     for pair in pairs:
@@ -66,8 +71,13 @@ def quadratic(layers: Sequence[LayerRow], pairs: Sequence[PairRow], base: TrialR
     cost = sum(abs(row.cost) for row in order) + sum(abs(item.cost) for item in couplings)
     gain = sum(abs(row.gain) for row in order) + sum(abs(item.gain) for item in couplings)
     couplings += [Coupling(item.first, item.second, cost, -gain) for item in forbidden]
+    for first, second in combinations(range(len(order)), 2):
+        one, other = order[first], order[second]
+        if one.name == other.name:
+            cost, gain = abs(one.cost) + abs(other.cost), abs(one.gain) + abs(other.gain)
+            couplings.append(Coupling(first, second, cost, -gain))
     return Quadratic(
-        tuple(row.name for row in order),
+        tuple(row.choice for row in order),
         tuple(row.cost for row in order),
         tuple(row.gain for row in order),
         tuple(sorted(couplings, key=lambda item: (item.first, item.second))),

@@ -14,10 +14,10 @@ from ovquant_qubo.refining import next_change, next_on_path
 
 @dataclass(frozen=True)
 class Qubo:
-    """Measure pairs of layers, and solve by simulated annealing which layers must be float for ever less divergence.
+    """Measure pairs of layers, and solve by simulated annealing which layers must be put back, and to which level, for ever less divergence.
 
     The choice is a quadratic unconstrained binary optimisation (Glover, Kochenberger, Du 2019): a layer is put back to
-    float or not, costs and gains of layers add up, and those of two layers act on each other as measured. Annealing is
+    a level or not, costs and gains of layers add up, and those of two layers act on each other as measured. Annealing is
     Kirkpatrick, Gelatt, Vecchi 1983. The solutions are a path from the cheapest plan to the safest, which is bisected
     by real trials.
 
@@ -63,5 +63,5 @@ class Qubo:
 
 def strongest(layers: Sequence[LayerRow], count: int) -> frozenset[str]:
     """Return the names of the layers whose gain or harm is largest."""
-    ranked = sorted(layers, key=lambda row: (-abs(row.gain), row.name))
-    return frozenset(row.name for row in ranked[:count])
+    ranked = dict.fromkeys(row.name for row in sorted(layers, key=lambda row: (-abs(row.gain), row.name)))
+    return frozenset(list(ranked)[:count])

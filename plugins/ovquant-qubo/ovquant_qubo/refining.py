@@ -1,16 +1,16 @@
-"""Real trials of layers in float: a path of choices is bisected for the budget, then single layers are changed."""
+"""Real trials of layers put back: a path of choices is bisected for the budget, then single layers are changed."""
 
 import math
 from collections.abc import Sequence
 
-from ovquant.protocols import Candidate, PartNames, Table, TrialRow, bisect_path, nearest
+from ovquant.protocols import Candidate, Levels, PartNames, Table, TrialRow, bisect_path, nearest, switched
 from ovquant_qubo.interactions import Quadratic
 
 
-def next_on_path(table: Table, parts: PartNames, model: Quadratic, path: Sequence[frozenset[str]]) -> Candidate | None:
+def next_on_path(table: Table, parts: PartNames, model: Quadratic, path: Sequence[Levels]) -> Candidate | None:
     """Bisect the path for the first plan inside the budget; None when it is found or no cheaper plan is left."""
     worth = min((row.cost for row in table.trials if row.inside), default=1.0)
-    plans = [Candidate(parts, floats) for floats in path]
+    plans = [Candidate(parts, levels) for levels in path]
     return bisect_path(table, plans, cost=lambda plan: predicted_cost(table, model, plan), worth=worth)
 
 
@@ -20,7 +20,7 @@ def next_change(table: Table, parts: PartNames, model: Quadratic, *, steps: int)
     Each better plan that is found is the next to be changed; None after `steps` changes of one that did not help.
     """
     inside = [row for row in table.trials if row.inside and row.candidate.parts == parts]
-    best = min(inside, key=lambda row: (row.cost, sorted(row.candidate.float_layers)), default=None)
+    best = min(inside, key=lambda row: (row.cost, sorted(row.candidate.levels)), default=None)
     if best is None:
         return None
     changes = _changes(table, model, best)
@@ -37,19 +37,19 @@ def predicted_cost(table: Table, model: Quadratic, candidate: Candidate) -> floa
     near = nearest(table, candidate)
     if near is None:
         return 1.0
-    return near.cost + model.cost(candidate.float_layers) - model.cost(near.candidate.float_layers)
+    return near.cost + model.cost(candidate.levels) - model.cost(near.candidate.levels)
 
 
 def _changes(table: Table, model: Quadratic, best: TrialRow) -> list[Candidate]:
     """Return the single changes predicted to be cheaper than the best plan, the cheapest first."""
-    parts, floats = best.candidate.parts, best.candidate.float_layers
-    cost, gain, edge = model.cost(floats), model.gain(floats), _edge(table, best)
+    parts, levels = best.candidate.parts, best.candidate.levels
+    cost, gain, edge = model.cost(levels), model.gain(levels), _edge(table, best)
     found = []
-    for name in model.names:
-        changed = floats ^ {name}
+    for choice in model.choices:
+        changed = switched(levels, choice)
         saved = cost - model.cost(changed)
         if saved > 0 and best.divergence + gain - model.gain(changed) < edge:
-            found.append((-saved, name, Candidate(parts, changed)))
+            found.append((-saved, choice, Candidate(parts, changed)))
     return [candidate for *_, candidate in sorted(found, key=lambda item: item[:2])]
 
 

@@ -37,7 +37,7 @@ def trial(name: str, *, drop: float, ratio: float, layers: dict[str, str] | None
 
 def result_of(**changes: Any) -> Result:
     """Return a result that met its budget, with some fields changed."""
-    chosen = trial("keep-float, 1 layers in float", drop=0.004, ratio=0.64, layers={"conv1": "f32"})
+    chosen = trial("keep-float, 1 layers in float", drop=0.004, ratio=0.64, layers={"conv1": "float"})
     chosen = replace(chosen, holdout=score("holdout", 0.006))
     aggressive = replace(trial("mixed", drop=0.008, ratio=0.6), holdout=score("holdout", 0.011))
     broken = Trial(Plan("bias", Recipe(bias_correction="accurate")), problem="It cannot be built: no bias.")
@@ -109,7 +109,7 @@ HOSTILE = "<script>alert('x')</script> | `a` & *b*\n\n# c \x00\ud800"
 
 def hostile_result() -> Result:
     """Return a result in which every name is chosen to break a page or a table."""
-    plan = Plan(HOSTILE, Recipe(keep_float_names=(HOSTILE,)), {HOSTILE: "f32"}, {HOSTILE: HOSTILE})
+    plan = Plan(HOSTILE, Recipe(keep_float_names=(HOSTILE,)), {HOSTILE: "float"}, {HOSTILE: HOSTILE})
     chosen = replace(result_of().trial, plan=plan)
     return result_of(
         trial=chosen,

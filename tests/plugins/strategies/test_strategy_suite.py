@@ -8,7 +8,7 @@ import pytest
 
 from ovquant.domain.table import Candidate, Probe, Proposal, Table
 from ovquant.plugins.strategies.first import First
-from ovquant.testing import HIDDEN_TRUTHS, HiddenTruth, StrategyContract
+from ovquant.testing import HIDDEN_TRUTHS, HiddenTruth, StrategyContract, in_float
 
 
 class Suite(StrategyContract):
@@ -81,11 +81,11 @@ BREACHES: list[tuple[Any, Callable[[Any], None]]] = [
     (Saying(Candidate(())), proposals),
     (Saying(Candidate(("good", "good"))), proposals),
     (Saying(Candidate(("good",))), proposals),
-    (Saying(Candidate(("good",), frozenset({"good/first"}))), proposals),
+    (Saying(Candidate(("good",), in_float("good/first"))), proposals),
     (Saying(Probe(("good",))), proposals),
     (Saying("good"), proposals),
-    (Then(Candidate(("plain",), frozenset({"good/first"}))), proposals),
-    (Then(Candidate(("good",), frozenset({"good/first"}))), proposals),
+    (Then(Candidate(("plain",), in_float("good/first"))), proposals),
+    (Then(Candidate(("good",), in_float("good/first"))), proposals),
     (Saying(None), lambda strategy: SUITE.test_tries_something_when_there_is_something(strategy, TRUTH)),
     (Counting(), lambda strategy: SUITE.test_same_table_same_proposal(strategy, TRUTH)),
     (Writing(), lambda strategy: SUITE.test_leaves_the_table_alone(strategy, TRUTH)),
@@ -102,7 +102,7 @@ def test_a_breach_is_caught(strategy: Any, check: Callable[[Any], None]) -> None
 
 @pytest.mark.parametrize("check", [check for _, check in BREACHES])
 def test_a_sound_strategy_passes(check: Callable[[Any], None]) -> None:
-    check(Then(Candidate(("plain",), frozenset({"plain/first"}))) if check is proposals else First())
+    check(Then(Candidate(("plain",), in_float("plain/first"))) if check is proposals else First())
 
 
 def test_an_endless_strategy_is_caught() -> None:
@@ -112,6 +112,6 @@ def test_an_endless_strategy_is_caught() -> None:
 
 def test_a_hidden_truth_adds_up() -> None:
     truth = HiddenTruth(parts={"a": 0.01}, layers={"x": 0.02}, start=0.05, allowed=0.01)
-    row = truth.row(Candidate(("a",), frozenset({"a/x"})))
+    row = truth.row(Candidate(("a",), in_float("a/x")))
     assert row.excess == pytest.approx(0.05 - 0.01 - 0.02 - 0.01)
     assert row.cost < row.cost_high < 1
