@@ -1,5 +1,6 @@
 """The cases of the benchmark: a trained model, three sets of labelled data, a metric and a budget each."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -44,11 +45,14 @@ def _recogniser() -> str:
     return str(recogniser())
 
 
-def _notes() -> str:
-    sys.path.append(str(CASES))
-    from notes import model
+def _of(name: str) -> Callable[[], str]:
+    """Return what calls `model` of a file of examples/cases, which returns a path."""
 
-    return model()
+    def model() -> str:
+        sys.path.append(str(CASES))
+        return str(importlib.import_module(name).model())
+
+    return model
 
 
 def _orientation() -> str:
@@ -97,7 +101,7 @@ _ALL = (
     ),
     Case(
         "notes",
-        _notes,
+        _of("notes"),
         search=f"{CASES}/notes.py:Notes:count=400,seed=0",
         holdout=f"{CASES}/notes.py:Notes:count=600,seed=12",
         fresh=f"{CASES}/notes.py:Notes:count=600,seed=11",
@@ -105,6 +109,27 @@ _ALL = (
         max_drop="1%",
         reason="music transcription: a constant-Q transform in front of small convolutions",
         onnx=True,
+    ),
+    Case(
+        "detector",
+        _of("pages"),
+        search=f"{CASES}/pages.py:Pages:count=200,seed=0",
+        holdout=f"{CASES}/pages.py:Pages:count=300,seed=12",
+        fresh=f"{CASES}/pages.py:Pages:count=300,seed=11",
+        metric=f"{CASES}/pages.py:boxes",
+        max_drop="1pt",
+        reason="text detection: a feature pyramid whose output is an image",
+        onnx=True,
+    ),
+    Case(
+        "upscale",
+        lambda: f"{CASES}/upscale.py:model",
+        search=f"{CASES}/upscale.py:Tiles:part=search",
+        holdout=f"{CASES}/upscale.py:Tiles:part=holdout",
+        fresh=f"{CASES}/upscale.py:Tiles:part=fresh",
+        metric="psnr",
+        max_drop="0.1",
+        reason="super-resolution: every error of a value shows, and the budget is a tenth of a decibel",
     ),
     Case(
         "orientation",

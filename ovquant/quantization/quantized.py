@@ -40,7 +40,8 @@ class Validation:
 class Quantized:
     """A model quantized by a recipe, its weights not yet compressed, so that layers can still be put back.
 
-    `layers` are those that it quantizes: they can be put back to float, and to f32, to which other layers can be put too. `given` is the float model, and `original` the one that was quantized: the same, but for bfloat16, which is f32 there.
+    `layers` are those that it quantizes: they can be put back to float, and to f32, to which other layers can be put too.
+    `given` is the float model, and `original` the one that was quantized: the same, but for bfloat16, which is f32 there.
     """
 
     original: openvino.Model

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.holdout_log import level_of, log_use, worn
-from ovquant.domain.table import Candidate, TrialRow
+from ovquant.domain.table import SAVING, Candidate, TrialRow
 from ovquant.domain.trial import Scores, Timing, Trial, Verdict
 from ovquant.errors import LostError
 from ovquant.measure.workbench import FAILURES, Workbench
@@ -142,7 +142,7 @@ class Walk:
             )
 
     def _finalists(self) -> tuple[list[Trial], list[Trial]]:
-        """Return the plans to walk, safest first, each surely faster than float and than all safer ones; and the open ones.
+        """Return the plans to walk, safest first, each surely faster than float and faster than all safer ones; and the open ones.
 
         The open ones are inside the budget, and neither surely faster than float nor surely slower.
         """
@@ -153,7 +153,7 @@ class Walk:
             return [], []
         raced = self._race([trial for _, trial in (*kept, *beside)], len(kept) or len(beside))
         pairs = list(zip([self.standings.judge.row(Candidate(()), trial) for trial in raced], raced, strict=True))
-        faster = front([pair for pair in pairs if pair[0].inside], surely=True)
+        faster = front([pair for pair in pairs if pair[0].inside], margin=SAVING)
         open_ = front([pair for pair in pairs if not pair[0].inside and self.standings.judge.cost_low(pair[1]) < 1])
         return [trial for _, trial in faster], [trial for _, trial in open_]
 
@@ -240,8 +240,8 @@ class Walk:
         return after != before
 
     def _front(self) -> list[Judged]:
-        """Return the plans inside the budget that are cheaper than all safer ones, some of them where they are many."""
-        return spread(front(self.standings.inside()), MOST_FINALISTS)
+        """Return the plans inside the budget that may be cheaper than all safer ones, some of them where they are many."""
+        return self.standings.contending(MOST_FINALISTS)
 
     def _open(self) -> list[Judged]:
         """Return the plans that are inside the budget and look faster than float, but are not surely faster."""

@@ -26,7 +26,7 @@ from ovquant.search.judge import Judge
 from ovquant.search.numbers import choose_numbers
 from ovquant.search.pace import expected_seconds
 from ovquant.search.sketches import dismissed
-from ovquant.search.standings import Offer, Standings, front
+from ovquant.search.standings import Offer, Standings
 
 CONFIRMED_HEATS = 6
 """Compilations over which the best plan so far is timed."""
@@ -295,7 +295,7 @@ class Search:
         """
         if self.pareto:
             return
-        kept = {trial.plan.key for _, trial in front(standings.inside())}
+        kept = {trial.plan.key for _, trial in standings.contending()}
         rows = standings.rows()
         running = [(row, trial) for row, trial in rows if not row.failed and trial.plan.recipe is not None]
         best = min(running, key=lambda pair: (max(0.0, pair[0].excess), pair[0].cost), default=None)

@@ -52,6 +52,20 @@ class Standings:
         """Return the trials that are inside the budget and surely better than float."""
         return [(row, trial) for row, trial in self.rows() if row.inside]
 
+    def contending(self, most: int | None = None) -> list[Judged]:
+        """Return the front of what is inside, and what may be as cheap as the cheapest of it: only a race in turn tells.
+
+        most: how many at most, those of the front evenly spread.
+        """
+        inside = self.inside()
+        kept = front(inside) if most is None else spread(front(inside), most)
+        cheapest = min((row.cost for row, _ in kept), default=0.0)
+        # Plans of the same operations share their timing, and the nearest to float is in the front.
+        costs = {row.cost for row, _ in kept}
+        near = [pair for pair in inside if pair[0].cost not in costs and self.judge.cost_low(pair[1]) < cheapest]
+        near.sort(key=lambda pair: (pair[0].cost, pair[1].plan.name))
+        return [*kept, *near[: None if most is None else most - len(kept)]]
+
     def best(self) -> Trial | None:
         """Return the cheapest plan that is inside the budget on the search data, of equal ones the nearest to float."""
         order = ((row.cost, row.divergence, trial.plan.name, trial) for row, trial in self.inside())
@@ -88,16 +102,16 @@ class Standings:
         return Table(offer.parts, self.judge.unit, tuple(rows.values()), *known)
 
 
-def front(pairs: Sequence[Judged], *, surely: bool = False) -> list[Judged]:
-    """Order from safest to most aggressive and keep what is cheaper, or surely cheaper, than everything safer.
+def front(pairs: Sequence[Judged], *, margin: float = 0.0) -> list[Judged]:
+    """Order from safest to most aggressive and keep what is cheaper than everything safer.
 
     Safest is nearest to float in its outputs: all plans here are inside the budget on the search split, and among
-    them a score counts few samples that differ, so its order is mostly chance. With `surely`, a cost whose interval
-    reaches that of a safer plan is a tie, which goes to the safer one.
+    them a score counts few samples that differ, so its order is mostly chance. What saves no more than the margin, a share of
+    a safer plan's cost, is a tie, which goes to the safer one.
     """
     kept: list[Judged] = []
     for row, trial in sorted(pairs, key=lambda pair: (pair[0].divergence, pair[0].excess, pair[1].plan.name)):
-        if not kept or (row.cost_high if surely else row.cost) < kept[-1][0].cost:
+        if not kept or row.cost < (1 - margin) * kept[-1][0].cost:
             kept.append((row, trial))
     return kept
 

@@ -130,7 +130,7 @@ def test_the_front_gives_a_tie_to_the_safer_plan() -> None:
     for name, divergence, ratio in (("safe", 0.1, 0.6), ("tie", 0.2, 0.595), ("faster", 0.3, 0.4), ("worse", 0.4, 0.5)):
         made = trial(name, ratio=ratio, divergence=divergence)
         pairs.append((judge(drop=0.01).row(CANDIDATE, made), made))
-    assert [made.plan.name for _, made in front(pairs, surely=True)] == ["safe", "faster"]
+    assert [made.plan.name for _, made in front(pairs, margin=0.01)] == ["safe", "faster"]
     assert [made.plan.name for _, made in front(pairs)] == ["safe", "tie", "faster"]
 
 
@@ -154,8 +154,21 @@ def test_what_costs_the_same_as_a_safer_plan_is_not_kept() -> None:
     assert names(front(rows((0.1, 0.0, 0.5), (0.2, 0.0, 0.5), (0.3, 0.0, 0.4)))) == ["0", "2"]
     assert names(front(rows((0.3, 0.0, 0.4), (0.2, 0.0, 0.5), (0.1, 0.0, 0.5)))) == ["2", "0"]
     # The upper end of the third is the cost of the first.
-    assert names(front(rows((0.1, 0.0, 0.5), (0.2, 0.0, 0.49)), surely=True)) == ["0"]
-    assert names(front(rows((0.1, 0.0, 0.5), (0.2, 0.0, 0.48)), surely=True)) == ["0", "1"]
+    assert names(front(rows((0.1, 0.0, 0.5), (0.2, 0.0, 0.495)), margin=0.01)) == ["0"]
+    assert names(front(rows((0.1, 0.0, 0.5), (0.2, 0.0, 0.494)), margin=0.01)) == ["0", "1"]
+
+
+def test_what_may_be_as_fast_as_the_fastest_contends() -> None:
+    plans = [
+        trial("safe", ratio=0.6, divergence=0.1),
+        trial("fast", ratio=0.5, divergence=0.2),
+        trial("near", ratio=0.505, divergence=0.3),
+        trial("equal", ratio=0.5, divergence=0.4),
+        trial("slower", ratio=0.55, divergence=0.5),
+    ]
+    made = standings(*plans)
+    assert [item.plan.name for _, item in made.contending()] == ["safe", "fast", "near"]
+    assert [item.plan.name for _, item in made.contending(2)] == ["safe", "fast"]
 
 
 @pytest.mark.parametrize(

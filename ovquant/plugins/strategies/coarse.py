@@ -9,8 +9,8 @@ CLEARLY = 0.1
 def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     """Return the next recipe to try, at most so many in all, or to have its numbers chosen, or None when none is left.
 
-    The opening comes first, and while it is not safely inside the budget its numbers are chosen: they cost nothing when the
-    model is served. Outside the budget every part that does no harm is put in: parts act on each other, and what helps only beside
+    The opening comes first, and where it is not safely inside the budget, noise included, its numbers are chosen: they cost
+    nothing when the model is served. Outside the budget every part that does no harm is put in: parts act on each other, and what helps only beside
     another part is found from there. Inside it, only what is cheaper, or safer at the same cost while little of the
     budget is left. Then each part is left out once, and stays out where that is no worse.
     """
@@ -70,7 +70,9 @@ def _opened(table: Table) -> tuple[Candidate | Calibration | None, TrialRow | No
 
 def _with_numbers(table: Table, row: TrialRow) -> tuple[Candidate | Calibration | None, TrialRow]:
     """Return what is to be done first for the best numbers for a recipe's operations, if anything, and the better recipe."""
-    if not table.free or not table.opening or table.comfortable(row) or row.cost >= 1:
+    # Few samples flatter, and what is chosen here costs nothing when it is served.
+    safe = table.comfortable(row) and row.excess + row.noise <= 0
+    if not table.free or not table.opening or safe or row.cost >= 1:
         return None, row
     found = table.calibrations.get(table.operations(row.candidate.parts))
     if found is None:

@@ -36,6 +36,16 @@ def test_an_opening_that_is_safe_needs_no_other_numbers() -> None:
     assert not any(isinstance(item, Calibration) for item in proposals(truth(start=0.01)))
 
 
+def test_an_opening_that_few_samples_call_safe_has_its_numbers_chosen() -> None:
+    hidden = truth()
+    inside = replace(hidden.row(Candidate(OPENING)), excess=-0.006, noise=0.005)
+    assert inside.excess <= -hidden.allowed / 2
+    table = replace(hidden.table(), trials=(inside,))
+    assert next_recipe(table, most=24) == Candidate(("fine",))
+    unsure = replace(table, trials=(replace(inside, noise=0.007),))
+    assert next_recipe(unsure, most=24) == Calibration(OPENING)
+
+
 def test_numbers_are_not_chosen_for_what_is_slower_than_float() -> None:
     hidden = truth()
     slow = replace(hidden.row(Candidate(OPENING)), cost=1.2, cost_high=1.3)
