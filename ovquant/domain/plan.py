@@ -135,9 +135,8 @@ class Plan:
             raise UsageError(f"This plan has schema {schema}; this version reads schemas 1 and {PLAN_SCHEMA}.")
         recipe = None if values["recipe"] is None else Recipe.from_json(values["recipe"])
         plain = {name: value for name, value in values.items() if name in Plan.__dataclass_fields__}
-        if schema == 1 and recipe is not None and recipe.quantizes:
-            plain["layers"] = {name: FLOAT if level == F32 else level for name, level in values["layers"].items()}
-        return typed(cls, plain, recipe=recipe)
+        plan = typed(cls, plain, recipe=recipe)
+        return replace(plan, layers=dict.fromkeys(plan.layers, FLOAT)) if schema == 1 and plan.quantizes else plan
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON."""
