@@ -11,6 +11,7 @@ from ovquant.api.prepare import Described
 from ovquant.api.result import Result
 from ovquant.api.workspace import Work, save_plan
 from ovquant.domain.budget import Budget
+from ovquant.domain.checks import BOTH
 from ovquant.domain.digest import model_digest
 from ovquant.domain.holdout_log import remember
 from ovquant.domain.recipe import FLOATS, Recipe
@@ -73,8 +74,8 @@ class Run:
                     f"The recipe '{part}' is for devices that compute float in {asked}, and {settings.device} computes it in "
                     f"{precision} here. Leave it out."
                 )
-        overflows = self.bench.conditions.circumstances["int8"] != "exact"
-        opening = () if settings.recipes else opening_parts(parts, overflows=overflows)
+        anywhere = self.bench.conditions.circumstances["int8"] == BOTH
+        opening = () if settings.recipes else opening_parts(parts, anywhere=anywhere)
         pinning = precision if precision in FLOATS and not settings.recipes else ""
         alone = frozenset(parts if settings.recipes else apart)
         return Search(

@@ -29,14 +29,14 @@ def choose_numbers(
 ) -> None:
     """Choose the numbers of a recipe by how near its outputs come to float's.
 
-    All choices are compared with biases as they are, which is quick, and the nearest of them once more with biases corrected in
-    each way on offer. No labels are needed, and nothing is timed. What was found is put into the standings and the profile. base: the
+    All ranges are compared with biases as they are, which is quick, and the nearest of them once more with all bits of weights and
+    biases corrected in each way on offer: corrected biases make up for most of what products lose that overflow. No labels are needed, and nothing is timed. What was found is put into the standings and the profile. base: the
     recipe's plan. read: makes the recipe of parts. until: when time is up, by time.monotonic().
     """
     table = standings.table()
     found = {parts: bench.divergence(base)}
     plans = {names: replace(base, name="+".join(names), recipe=read(names)) for names in _choices(table, parts)}
-    for names in _nearest(plans, bench, until):
+    for names in _nearest(plans, base, bench, until):
         if names in found or time.monotonic() >= until:
             continue
         found[names] = bench.divergence(plans[names])
@@ -66,13 +66,14 @@ def _choices(table: Table, parts: PartNames) -> Iterator[PartNames]:
         yield tuple(part for part in table.parts if part in names) or (PLAIN,)
 
 
-def _nearest(plans: dict[PartNames, Plan], bench: Workbench, until: float) -> list[PartNames]:
-    """Return the recipes of which the outputs come nearest to float's before biases are corrected, nearest first."""
+def _nearest(plans: dict[PartNames, Plan], base: Plan, bench: Workbench, until: float) -> list[PartNames]:
+    """Return the recipes whose ranges bring outputs nearest to float's before biases are corrected, nearest first."""
+    assert base.recipe is not None
     alike: dict[str, list[PartNames]] = {}
     distances: dict[str, float] = {}
     for names, plan in plans.items():
         assert plan.recipe is not None
-        bare = replace(plan, recipe=plan.recipe.uncorrected)
+        bare = replace(plan, recipe=replace(plan.recipe.uncorrected, seven_bits=base.recipe.seven_bits))
         alike.setdefault(bare.key, []).append(names)
         if bare.key not in distances and (not distances or time.monotonic() < until):
             distances[bare.key] = bench.divergence(bare)

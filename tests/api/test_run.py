@@ -23,7 +23,7 @@ from ovquant.domain.trial import Score, Scores, Timing, Trial
 from ovquant.errors import ModelError
 from ovquant.graph.fingerprint import fingerprint, structure
 from ovquant.plugins.strategies.first import First
-from ovquant.runtime import capabilities, int8_arithmetic
+from ovquant.runtime import capabilities
 from ovquant.search.loop import Search
 from tests.api.models import QUICK, linear, run_in, samples
 
@@ -57,9 +57,9 @@ def test_else_all_that_suit_the_model_are_offered(tmp_path: Path) -> None:
 
 def test_the_opening_is_what_is_likely_to_be_best_here(tmp_path: Path) -> None:
     # One matrix product is all there is: nothing could be left in float, as for a transformer.
-    overflows = int8_arithmetic("CPU") == "saturating"
-    likely = {"mixed", "ranges:estimator=histogram"} | ({"seven-bits"} if overflows else set())
+    likely = {"mixed", "ranges:estimator=histogram"}
     assert set(search(tmp_path).offer.opening) == likely
+    assert set(search(tmp_path, processors="any").offer.opening) == likely | {"seven-bits"}
     assert search(tmp_path, recipes=["default"]).offer.opening == ()
 
 

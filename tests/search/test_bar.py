@@ -65,11 +65,12 @@ def test_layers_of_float_are_kept_in_f32_where_that_is_fastest(tmp_path: Path) -
     assert outcome.chosen.timing.ratio == pytest.approx(0.55)
 
 
-@pytest.mark.parametrize(("outside", "levels"), [(True, ("float", "f32")), (False, ("float",))])
-def test_layers_may_be_f32_where_float_itself_is_outside(
-    tmp_path: Path, outside: bool, levels: tuple[str, ...]
-) -> None:
-    hunt = by_layers(tmp_path) if outside else replace(search(tmp_path)[0], strategy=IntegerProgram())
+@pytest.mark.parametrize("outside", [True, False])
+def test_layers_may_be_f32_where_float_itself_is_outside(tmp_path: Path, outside: bool) -> None:
+    hunt = (
+        by_layers(tmp_path) if outside else search(tmp_path, ratios={"default": 0.5}, search_drops={"default": 0.5})[0]
+    )
+    hunt = replace(hunt, strategy=IntegerProgram(), offer=replace(hunt.offer, parts=("default",)))
     hunt.bench.instruments.scorer.search_drops = {**(BELOW if outside else {}), "default": 0.5}
     layers, asked = hunt.bench.instruments.layers, {}
 
@@ -79,8 +80,7 @@ def test_layers_may_be_f32_where_float_itself_is_outside(
 
     hunt.bench.instruments.layers = noted  # type: ignore[method-assign]
     hunt.run()
-    assert asked["default"] == levels
-    assert asked.get("bf16") == (("f32",) if outside else None)
+    assert asked == ({"bf16": ("f32",), "default": ("float", "f32")} if outside else {"default": ("float",)})
 
 
 def test_what_such_a_profile_says_of_another_budget(tmp_path: Path) -> None:

@@ -50,12 +50,14 @@ def test_numbers_are_chosen_by_what_comes_nearest_to_float(tmp_path: Path) -> No
     seen = divergences(with_numbers(hunt))
     standings = hunt.explore().standings
     rows = standings.table().calibrations[("default",)]
-    # Two kinds of numbers, of which one has three options, are compared with biases as they are.
+    # Three kinds of ranges are compared with biases as they are, and with corrected ones the nearest of them with all bits.
     bare = uncorrected(seen)
-    assert len(bare) == 6
+    assert {recipe.activation_range for recipe in bare} == {"default", "minmax", "histogram"}
+    assert {recipe.seven_bits for recipe in bare} == {"first"}
     nearest = sorted(bare, key=lambda recipe: bare[recipe])[:FINALISTS]
     corrected = {replace(read_recipe(row.parts), bias_correction="none") for row in rows if row.parts != ("default",)}
-    assert corrected == set(nearest) - {replace(Recipe(), bias_correction="none")}
+    expected = {replace(recipe, seven_bits=bits) for recipe in nearest for bits in ("first", "all")}
+    assert corrected == expected - {replace(Recipe(), bias_correction="none")}
     assert all(math.isfinite(row.divergence) for row in rows)
     assert rows[0].divergence <= min(row.divergence for row in rows) / (1 - CLEARLY)
     # Nothing was timed or scored for it.
@@ -66,9 +68,9 @@ def test_the_nearest_are_compared_with_each_correction_of_biases(tmp_path: Path)
     hunt, _ = search(tmp_path, Scripted((Candidate(("default",)), Calibration(("default",)))))
     seen = divergences(with_numbers(hunt, "bias"))
     rows = hunt.explore().standings.table().calibrations[("default",)]
-    assert len(uncorrected(seen)) == 6
+    assert len(uncorrected(seen)) == 3
     found = {row.parts for row in rows}
-    assert len({row.parts for row in rows if "bias" in row.parts}) == FINALISTS
+    assert len({row.parts for row in rows if "bias" in row.parts}) == 2 * FINALISTS
     assert {tuple(part for part in names if part != "bias") or ("default",) for names in found} <= found
 
 

@@ -21,12 +21,12 @@ def split_parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split("+") if part.strip())
 
 
-def opening_parts(offered: Sequence[str], *, overflows: bool) -> tuple[str, ...]:
+def opening_parts(offered: Sequence[str], *, anywhere: bool) -> tuple[str, ...]:
     """Return those of the parts on offer that are likely to be best together, before anything is known of a model.
 
-    overflows: whether the processor adds int8 products in 16 bits.
+    anywhere: whether it must do on processors with and without VNNI: where weights have seven bits both answer alike.
     """
-    likely = {"transformer", "mixed", "ranges:estimator=histogram", "bias"} | ({"seven-bits"} if overflows else set())
+    likely = {"transformer", "mixed", "ranges:estimator=histogram", "bias"} | ({"seven-bits"} if anywhere else set())
     return tuple(part for part in offered if part in likely)
 
 
