@@ -33,7 +33,7 @@ def model() -> str:
 
 @dataclass(frozen=True)
 class Pages:
-    """Pages of up to sixteen words, blurred and with noise; the target is the box of each word, [words, 4].
+    """Pages of words in eight rows, blurred and with noise; the target is the box of each word, [words, 4].
 
     Inputs have shape [3, 320, 320], BGR.
     """

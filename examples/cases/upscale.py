@@ -44,7 +44,7 @@ def tiles(part: Part) -> np.ndarray:
         every.append(cut.reshape(-1, 3, TILE, TILE))
     found = np.concatenate(every)
     order = np.random.default_rng(0).permutation(len(found))
-    begin = sum(share for name, share in list(SHARES.items())[: list(SHARES).index(part)])
+    begin = sum(list(SHARES.values())[: list(SHARES).index(part)])
     bounds = [len(found) * count // 10 for count in (begin, begin + SHARES[part])]
     return found[order[slice(*bounds)]].astype(np.float32) / 255
 
