@@ -9,6 +9,8 @@ from ovquant.errors import OvquantError
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
+RACE_HEATS = 4
+"""Compilations over which a sketch is timed in turn with the best plan."""
 NEAR = 0.03
 """The share of its time by which a recipe may look slower than the best before it is dismissed without a race."""
 
@@ -79,18 +81,17 @@ def _no_better(
     good = [row for row in table.trials if not row.candidate.levels and _good_enough(row, candidate, table)]
     if good and judge.by_speed:
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
-        timing, bar = bench.timing(_sketch(plan)), best.cost
-        open_ = timing.ratio_low < min(bar, 1.0) and timing.ratio_high > bar
-        if open_ and timing.ratio < (1 + NEAR) * bar:
+        timing, rival = bench.timing(_sketch(plan)), standings.trials[best.candidate].plan
+        open_ = timing.ratio_low < min(best.cost, 1.0) and timing.ratio_high > best.cost
+        share = timing.ratio / best.cost
+        if open_ and share < 1 + NEAR:
             # What may be faster than float, and is this near, is known only in turn with it.
-            rivals = [standings.trials[best.candidate].plan, _sketch(plan)]
-            theirs, timing = bench.instruments.final_race(rivals, deciding=0, beside=bench.bar)
-            bar = theirs.ratio
+            share = bench.instruments.timing(_sketch(plan), heats=RACE_HEATS, beside=rival).ratio
         # A recipe with a part less shares what takes long, so the last race is left to decide where it looks no slower.
         least = 1.0 if {*best.candidate.parts} > {*candidate.parts} else 1 - SAVING
-        if timing.ratio >= least * bar:
-            name = standings.trials[best.candidate].plan.full_title
-            return Trial(plan, timing=timing, problem=f"not calibrated: {name} is inside the budget and no slower")
+        if share >= least:
+            problem = f"not calibrated: {rival.full_title} is inside the budget and no slower"
+            return Trial(plan, timing=timing, problem=problem)
     rows = {row.candidate: row for row in table.trials if row.candidate in tried and not row.failed}
     if not rows or any(table.comfortable(row) for row in rows.values()):
         return None

@@ -1,6 +1,6 @@
 """Recipes are dismissed for what a sketch of them shows, and only where that cannot be wrong for the search."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.table import Candidate
 from ovquant.domain.trial import Timing, Trial
+from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.quantization import Quantized
 from ovquant.search.loop import Search
 from tests.search.played import Scripted, search
@@ -91,7 +92,7 @@ def test_the_first_recipe_is_not_sketched(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("looks", "in_turn", "races", "told"),
-    [(0.805, 0.7, 1, False), (0.795, 0.8, 1, True), (0.78, 0.9, 0, False), (0.9, 0.7, 0, True)],
+    [(0.805, 0.9, 1, False), (0.795, 1.0, 1, True), (0.78, 1.1, 0, False), (0.9, 0.9, 0, True)],
 )
 def test_what_looks_near_the_best_is_timed_in_turn_with_it(
     looks: float, in_turn: float, races: int, told: bool, tmp_path: Path
@@ -100,13 +101,16 @@ def test_what_looks_near_the_best_is_timed_in_turn_with_it(
     hunt, _ = search(tmp_path, script, ratios={"default": 0.8, "mixed": looks})
     hunt.budget = Budget(Drop(0.5))
     stopwatch, raced = hunt.bench.instruments.stopwatch, list[list[str]]()
+    timing = stopwatch.timing
 
-    def race(plans: Sequence[Plan], *_: object, **__: object) -> list[Timing]:
-        raced.append([plan.name for plan in plans])
-        known = stopwatch.timing(plans[0])
-        return [replace(known, ratio=ratio) for ratio in (0.8, in_turn)]
+    def timed(plan: Plan, *, heats: int = TRIAL_HEATS, beside: Plan | None = None) -> Timing:
+        found: Timing = timing(plan, heats=heats)
+        if beside is None:
+            return found
+        raced.append([beside.name, plan.name])
+        return replace(found, ratio=in_turn)
 
-    stopwatch.final_race = race
+    stopwatch.timing = timed
     problem = tried(hunt)["mixed"].problem
     assert raced == [["default", "mixed"]] * races
     assert problem == ("not calibrated: int8 is inside the budget and no slower" if told else "")

@@ -1,4 +1,4 @@
-"""The opening comes first, and its numbers are chosen before other operations are tried."""
+"""The opening comes first; outside the budget its numbers are chosen before other operations are tried, inside it after them."""
 
 from dataclasses import replace
 
@@ -36,14 +36,17 @@ def test_an_opening_that_is_safe_needs_no_other_numbers() -> None:
     assert not any(isinstance(item, Calibration) for item in proposals(truth(start=0.01)))
 
 
-def test_an_opening_that_few_samples_call_safe_has_its_numbers_chosen() -> None:
+def test_a_best_recipe_that_few_samples_call_safe_has_its_numbers_chosen_at_last() -> None:
     hidden = truth()
     inside = replace(hidden.row(Candidate(OPENING)), excess=-0.006, noise=0.005)
     assert inside.excess <= -hidden.allowed / 2
-    table = replace(hidden.table(), trials=(inside,))
-    assert next_recipe(table, most=24) == Candidate(("fine",))
-    unsure = replace(table, trials=(replace(inside, noise=0.007),))
-    assert next_recipe(unsure, most=24) == Calibration(OPENING)
+    safe = proposals(hidden, replace(hidden.table(), trials=(inside,)))
+    unsure = proposals(hidden, replace(hidden.table(), trials=(replace(inside, noise=0.007),)))
+    # Other operations come first: numbers are of no use for those that are not kept.
+    assert safe[0] == unsure[0] == Candidate(("fine",))
+    assert not any(isinstance(item, Calibration) for item in safe)
+    chosen = unsure.index(Calibration(OPENING))
+    assert all(item in unsure[:chosen] for item in safe)
 
 
 def test_numbers_are_not_chosen_for_what_is_slower_than_float() -> None:
