@@ -11,8 +11,6 @@ from ovquant.search.standings import Standings
 
 RACE_HEATS = 4
 """Compilations over which a sketch is timed in turn with the best plan."""
-NEAR = 0.03
-"""The share of its time by which a recipe may look slower than the best before it is dismissed without a race."""
 
 
 def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Workbench) -> Trial | None:
@@ -82,10 +80,9 @@ def _no_better(
     if good and judge.by_speed:
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
         timing, rival = bench.timing(_sketch(plan)), standings.trials[best.candidate].plan
-        open_ = timing.ratio_low < min(best.cost, 1.0) and timing.ratio_high > best.cost
         share = timing.ratio / best.cost
-        if open_ and share < 1 + NEAR:
-            # What may be faster than float, and is this near, is known only in turn with it.
+        if timing.ratio_low < min(best.cost_high, 1.0) and timing.ratio_high > best.cost:
+            # Timings that were made apart leave open which is faster.
             share = bench.instruments.timing(_sketch(plan), heats=RACE_HEATS, beside=rival).ratio
         # A recipe with a part less shares what takes long, so the last race is left to decide where it looks no slower.
         least = 1.0 if {*best.candidate.parts} > {*candidate.parts} else 1 - SAVING

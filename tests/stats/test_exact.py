@@ -71,7 +71,7 @@ def test_more_harm_is_never_more_convincing(samples: int, worse: int, better: in
     assert paired_p_value(worse, better, samples, margin * 1.2) <= here * 1.03 + 2 * NUISANCE_ERROR
 
 
-@few
+@settings(max_examples=15, deadline=None)
 @given(samples=st.integers(30, 300), worse=st.integers(0, 10), better=st.integers(0, 10))
 def test_the_paired_bound_tightens_with_samples_and_widens_with_confidence(
     samples: int, worse: int, better: int

@@ -122,7 +122,7 @@ def test_near_the_exhaustive_optimum(strategy: Any, seed: int) -> None:
     assert best(truth, strategy).cost <= 1.05 * exhaustive(truth).cost
 
 
-@pytest.mark.parametrize("count", [10, 100, 1000])
+@pytest.mark.parametrize("count", [10, 60, 400])
 def test_trials_grow_with_the_logarithm_of_the_layers(strategy: Any, count: int) -> None:
     truth = HiddenTruth(
         parts={"default": 0.0},
@@ -145,7 +145,7 @@ class Noisy(HiddenTruth):
 
 
 def test_luck_in_timing_does_not_keep_single_changes_going(strategy: Any) -> None:
-    layers = {f"layer{place}": 0.0 for place in range(400)}
+    layers = {f"layer{place}": 0.0 for place in range(120)}
     # Every layer looks cheaper in float by more than counts; that is luck, and true of none.
     truth = Noisy(parts={"default": 0.0}, layers=layers, start=0.0, layer_cost=0.0)
     table, changed = truth.table(), 0
