@@ -9,8 +9,8 @@ from ovquant.errors import OvquantError
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
-RACE_HEATS = 4
-"""Compilations over which a sketch is timed in turn with the best plan."""
+RACE_HEATS = (4, 8)
+"""Compilations over which a sketch is timed in turn with the best plan: more where fewer do not tell."""
 
 
 def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Workbench) -> Trial | None:
@@ -81,11 +81,11 @@ def _no_better(
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
         timing, rival = bench.timing(_sketch(plan)), standings.trials[best.candidate].plan
         share = timing.ratio / best.cost
-        if timing.ratio_low < min(best.cost_high, 1.0) and timing.ratio_high > best.cost:
-            # Timings that were made apart leave open which is faster.
-            share = bench.instruments.timing(_sketch(plan), heats=RACE_HEATS, beside=rival).ratio
         # A recipe with a part less shares what takes long, so the last race is left to decide where it looks no slower.
         least = 1.0 if {*best.candidate.parts} > {*candidate.parts} else 1 - SAVING
+        if timing.ratio_low < min(best.cost_high, 1.0) and timing.ratio_high > best.cost:
+            # Timings that were made apart leave open which is faster.
+            share = _in_turn(_sketch(plan), rival, bench, least)
         if share >= least:
             problem = f"not calibrated: {rival.full_title} is inside the budget and no slower"
             return Trial(plan, timing=timing, problem=problem)
@@ -98,6 +98,15 @@ def _no_better(
         return None
     problem = f"not calibrated: its outputs are further from float's than those of {tried[like].plan.full_title}"
     return Trial(plan, divergence=distance, problem=problem)
+
+
+def _in_turn(plan: Plan, rival: Plan, bench: Workbench, least: float) -> float:
+    """Return how long a plan takes beside another, timed for longer where it is open whether that is less than `least`."""
+    for heats in RACE_HEATS:
+        timing = bench.instruments.timing(plan, heats=heats, beside=rival)
+        if not timing.ratio_low < least < timing.ratio_high:
+            break
+    return timing.ratio
 
 
 def _good_enough(row: TrialRow, candidate: Candidate, table: Table) -> bool:

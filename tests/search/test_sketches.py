@@ -92,27 +92,36 @@ def test_the_first_recipe_is_not_sketched(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("looks", "in_turn", "races", "told"),
-    [(0.805, 0.9, 1, False), (0.795, 1.0, 1, True), (0.78, 1.1, 0, False), (0.9, 0.9, 0, True)],
+    [
+        (0.805, 0.9, [4], False),
+        (0.795, 1.1, [4], True),
+        # It has to be one percent faster, and its time is known to one percent.
+        (0.795, 0.985, [4, 8], False),
+        (0.795, 0.995, [4, 8], True),
+        # Timings that were made apart leave nothing open.
+        (0.78, 1.1, [], False),
+        (0.9, 0.9, [], True),
+    ],
 )
 def test_what_looks_near_the_best_is_timed_in_turn_with_it(
-    looks: float, in_turn: float, races: int, told: bool, tmp_path: Path
+    looks: float, in_turn: float, races: list[int], told: bool, tmp_path: Path
 ) -> None:
     script = Scripted((Candidate(("default",)), Candidate(("mixed",))))
     hunt, _ = search(tmp_path, script, ratios={"default": 0.8, "mixed": looks})
     hunt.budget = Budget(Drop(0.5))
-    stopwatch, raced = hunt.bench.instruments.stopwatch, list[list[str]]()
+    stopwatch, raced = hunt.bench.instruments.stopwatch, list[tuple[str, int]]()
     timing = stopwatch.timing
 
     def timed(plan: Plan, *, heats: int = TRIAL_HEATS, beside: Plan | None = None) -> Timing:
         found: Timing = timing(plan, heats=heats)
         if beside is None:
             return found
-        raced.append([beside.name, plan.name])
-        return replace(found, ratio=in_turn)
+        raced.append((beside.name, heats))
+        return replace(found, ratio=in_turn, ratio_low=in_turn - 0.01, ratio_high=in_turn + 0.01)
 
     stopwatch.timing = timed
     problem = tried(hunt)["mixed"].problem
-    assert raced == [["default", "mixed"]] * races
+    assert raced == [("default", heats) for heats in races]
     assert problem == ("not calibrated: int8 is inside the budget and no slower" if told else "")
 
 
