@@ -35,7 +35,8 @@ def test_recipes_one_after_the_other_are_what_nncf_makes_of_each(
     model = request.getfixturevalue(kind)
     together = quantizer(model, large=large)
     found = []
-    for recipe in RECIPES:
+    # Of what large models keep less, every other recipe tells too.
+    for recipe in RECIPES[1:2] + RECIPES[2::2] if large else RECIPES:
         calibration = requests(model)[: recipe.calibration_size]
         assert len(calibration) == recipe.calibration_size
         quantized = together.quantize(recipe, calibration=calibration).model
@@ -44,7 +45,7 @@ def test_recipes_one_after_the_other_are_what_nncf_makes_of_each(
         assert fingerprint(quantized) == fingerprint(alone), recipe
         assert written_by_nncf(quantized) == written_by_nncf(alone)
         found.append(fingerprint(quantized))
-    assert found[1] == found[-1]
+    assert found[0 if large else 1] == found[-1]
     # Else nothing would be compared.
     assert len(set(found)) > 2
 
