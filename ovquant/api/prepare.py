@@ -10,6 +10,7 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import Options
+from ovquant.domain.cache import Room
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.sample import Sample
@@ -33,6 +34,9 @@ from ovquant.measure.stopwatch import Stopwatch
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.loaders import digest_in, lacks_example, load_model
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
+
+CACHE_BYTES, CACHE_SHARE = 512 * 2**20, 0.1
+"""The memory that samples may take which are slow to read, and the share of what is free at most."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,7 @@ def open_splits(
         slice_by=settings.slice_by,
         group_by=settings.group_by,
         step=told(progress, "comparing samples by content"),
+        room=Room(min(CACHE_BYTES, int(CACHE_SHARE * runtime.free_bytes()))),
     )
     return replace(splits, notes=(*notes, *splits.notes))
 

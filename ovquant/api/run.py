@@ -222,7 +222,7 @@ def plain_notes(plain: Trial | None, chosen: Trial) -> list[str]:
 
 def elsewhere_notes(scores: Scores) -> list[str]:
     """Say how the returned plan fares with the int8 arithmetic that the device has not."""
-    found = f"By simulation it loses {lost(scores)}"
+    found = f"By simulation, on {scores.main.samples:,} held-out samples, it loses {lost(scores)}"
     if scores.inside:
         return [f"{found}: inside the budget there too."]
     return [

@@ -1,7 +1,7 @@
 """The roles of data: search and holdout, disjoint by content, and calibration drawn from search."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ovquant.domain.cache import Room, SampleCache
 from ovquant.domain.content import content_digest
 from ovquant.domain.labels import check_same, label_note, labels_of
 from ovquant.domain.repetition import check_repetition
@@ -35,7 +36,7 @@ class Subset:
     bytes of the digest of each sample's inputs.
     """
 
-    dataset: Dataset
+    dataset: Dataset = field(compare=False)
     indices: tuple[int, ...]
     fingerprint: str
     inputs: str
@@ -148,12 +149,17 @@ def read_contents(
     *,
     slice_by: By | None = None,
     group_by: By | None = None,
+    cache: SampleCache | None = None,
 ) -> Contents:
-    """Read every sample once. Raises DataError when the data have no such column, or one of another length."""
+    """Read every sample once, through the cache if there is one.
+
+    Raises DataError when the data have no such column, or one of another length.
+    """
+    source = dataset if cache is None else cache
     hashes, targets, classes, broken, padding = [], [], [], list[int](), ""
     labels: dict[By, list[str]] = {by: [] for by in (slice_by, group_by) if by == "target" or callable(by)}
     for index in range(len(dataset)):
-        sample = dataset[index]
+        sample = source[index]
         hashes.append(digest(sample))
         padding = padding or _padding(sample)
         broken += [index] if _is_broken(sample) else []
@@ -168,7 +174,7 @@ def read_contents(
             labels[name] = _column(dataset, name)
     slices, groups = (tuple(labels[by]) if by is not None else () for by in (slice_by, group_by))
     return Contents(
-        dataset,
+        source,
         tuple(hashes),
         tuple(targets),
         known_classes(classes),
@@ -250,6 +256,7 @@ def split_data(
     slice_by: By | None = None,
     group_by: By | None = None,
     step: Step = lambda done, total: None,
+    room: Room | None = None,
 ) -> Splits:
     """Give each sample its role.
 
@@ -257,27 +264,31 @@ def split_data(
     the seed, so equal samples fall in the same half, and so do those of one group; each class is halved where targets
     are whole numbers. Of copies among the held-out samples one is kept. Calibration samples are drawn from the search
     half unless given.
+    room: for samples that are slow to read, which are kept in memory, those for search first.
     Raises DataError when there are too few samples or groups, or when roles overlap.
     """
-    contents = read_contents(data, step, slice_by=slice_by, group_by=group_by)
+    room = room or Room(0)
+    cache = SampleCache(data, room)
+    contents = read_contents(data, step, slice_by=slice_by, group_by=group_by, cache=cache)
     remarks = contents.notes
     if holdout is None:
         kept, held = _halve(contents, seed)
         (held_out, notes), theirs = contents.proving(held), "the held-out half"
     else:
         kept = list(range(len(data)))
-        proof = read_contents(holdout, step, slice_by=slice_by, group_by=group_by)
+        proof = read_contents(holdout, step, slice_by=slice_by, group_by=group_by, cache=SampleCache(holdout, room))
         check_same(labels_of(data), labels_of(holdout), "--data", "--holdout")
         (held_out, notes), theirs = proof.proving(range(len(proof.hashes))), "--holdout"
         remarks += proof.notes
         _forbid_overlap(contents.whole(), held_out, "--data", theirs)
     # Shuffled, since data often come sorted: so its first samples stand for all of it.
     search = contents.subset([kept[place] for place in np.random.default_rng(seed).permutation(len(kept))])
+    cache.prefer(kept)
     classes = len({contents.classes[index] for index in kept}) if contents.classes else 0
     remarks = tuple(dict.fromkeys((*notes, *remarks)))
     if calibration is None:
         return Splits(search, held_out, search, remarks, classes)
-    calibrating = read_contents(calibration, step).whole()
+    calibrating = read_contents(calibration, step, cache=SampleCache(calibration, room)).whole()
     _forbid_overlap(calibrating, held_out, "--calibration", theirs)
     return Splits(search, held_out, calibrating, remarks, classes)
 
@@ -286,8 +297,12 @@ def draw(samples: Subset, size: int, *, seed: int = 0) -> Subset:
     """Return at most `size` samples drawn without replacement, the same for the same seed."""
     if size >= len(samples):
         return samples
-    picks = [int(pick) for pick in np.random.default_rng(seed).permutation(len(samples))[:size]]
-    return samples.only(picks, f"{size}:{seed}")
+    return samples.only(drawn(len(samples), size, seed=seed), f"{size}:{seed}")
+
+
+def drawn(count: int, size: int, *, seed: int = 0) -> list[int]:
+    """Return the places of `size` of so many samples, drawn without replacement, the same for the same seed."""
+    return [int(pick) for pick in np.random.default_rng(seed).permutation(count)[:size]]
 
 
 def shared(mine: bytes, theirs: bytes) -> int:

@@ -30,9 +30,11 @@ class Elsewhere:
     start: Callable[[], Worker]
     _worker: Worker | None = None
 
-    def evaluation(self, models: Models, plan: Plan, split: Split, data: Subset) -> list[Evaluation]:
-        """Score a plan's saved file on the first samples of a split, by every metric."""
-        return self._ask("evaluation", models, plan, split, len(data), data.fingerprint)  # type: ignore[no-any-return]
+    def evaluation(
+        self, models: Models, plan: Plan, split: Split, places: Sequence[int] | None, data: Subset
+    ) -> list[Evaluation]:
+        """Score a plan's saved file on these samples of a split, or on all, by every metric; `data` is what they are here."""
+        return self._ask("evaluation", models, plan, split, places, data.fingerprint)  # type: ignore[no-any-return]
 
     def divergence(self, models: Models, plan: Plan) -> float:
         """Return how far the outputs of a plan's saved file are from float's."""
@@ -72,12 +74,12 @@ class Simulator:
         title: str,
         properties: Mapping[str, str],
         split: Split,
-        samples: int,
+        places: Sequence[int] | None,
         fingerprint: str,
     ) -> list[Evaluation]:
-        """Score a model on the first samples of a split; raises DataError where they have another fingerprint here."""
+        """Score a model on these samples of a split, or on all; raises DataError where they have another fingerprint here."""
         whole = self.splits.search if split == "search" else self.splits.holdout
-        data = whole if samples == len(whole) else whole.only(range(min(samples, len(whole))))
+        data = whole if places is None else whole.only([place for place in places if place < len(whole)])
         if data.fingerprint != fingerprint:
             raise DataError(
                 "The data were not the same when they were read again. Give data that are read alike each time."

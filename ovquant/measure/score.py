@@ -11,7 +11,7 @@ import openvino
 from ovquant.domain.budget import Budget
 from ovquant.domain.plan import Plan
 from ovquant.domain.progress import told
-from ovquant.domain.split import Subset
+from ovquant.domain.split import Subset, drawn
 from ovquant.domain.trial import Scores, Split
 from ovquant.domain.trial import elsewhere as elsewhere_of
 from ovquant.domain.typed import typed
@@ -24,6 +24,8 @@ from ovquant.measure.paired import Pairing, resampler
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.stats.intervals import decided
 
+ELSEWHERE = 1000
+"""The most samples that the answers of another processor are scored on, where they only have to be told."""
 GLANCE = 256
 """The most samples that a glance at a trial takes; a quarter of all where that is more."""
 
@@ -61,7 +63,7 @@ class Scorer:
         On the search split that ends as soon as it is clear on which side of the budget the plan is, and with `glance`
         after a part of the samples; the holdout is always scored whole. With `level` the budget must hold at that level of
         error; `before` is the plan's score on other data, which tells what spread to expect. With `elsewhere` it is the score
-        with the int8 arithmetic that this processor has not, by the point estimates.
+        with the int8 arithmetic that this processor has not, by the point estimates, on some of the samples where they are many.
         """
         if elsewhere:
             return self._elsewhere(plan, split, budget)
@@ -84,27 +86,34 @@ class Scorer:
         if not self.anywhere or not plan.runs_int8 or (split == "search" and not found.inside):
             return found
         assert self.elsewhere is not None
-        there = self._there(plan, split, mine[0].samples, truth)
+        count, whole = mine[0].samples, len(data)
+        there = self._there(plan, split, None if count == whole else range(count), truth)
         beside = elsewhere_of(pairing.scores(there, truth, split, budget), self.elsewhere.arithmetic)
         return Scores((*found.all, *beside))
 
     def _elsewhere(self, plan: Plan, split: Split, budget: Budget) -> Scores:
         """Compare a plan with float with the int8 arithmetic that this processor has not alone."""
         assert self.elsewhere is not None
-        truth, data = self.evaluation(self.models.reference_plan, split), self._data(split)
-        there = self._there(plan, split, truth[0].samples, truth)
+        truth, data, places = self.evaluation(self.models.reference_plan, split), self._data(split), None
+        if self.by_sample and budget.worst_slice is None and len(data) > ELSEWHERE:
+            # What is simulated is slow, and decides nothing.
+            places = drawn(len(data), ELSEWHERE, seed=self.models.seed)
+            truth, data = [_some(found, places) for found in truth], data.only(places)
+        there = self._there(plan, split, places, truth)
         scores = Pairing(self.metrics, data.slices, data.groups).scores(there, truth, split, budget)
         return Scores(elsewhere_of(scores, self.elsewhere.arithmetic))
 
-    def _there(self, plan: Plan, split: Split, samples: int, truth: Sequence[Evaluation]) -> list[Evaluation]:
-        """Score a plan on the first samples of a split with the int8 arithmetic that this processor has not."""
+    def _there(
+        self, plan: Plan, split: Split, places: Sequence[int] | None, truth: Sequence[Evaluation]
+    ) -> list[Evaluation]:
+        """Score a plan on these samples of a split, or on all, with the int8 arithmetic that this processor has not."""
         elsewhere, data = self.elsewhere, self._data(split)
         assert elsewhere is not None
-        part = data if samples == len(data) else data.only(range(samples))
+        part = data if places is None else data.only(places)
         key = {**self._key(plan, part, split), "simulated": elsewhere.arithmetic}
 
         def measure() -> list[dict[str, Any]]:
-            return [asdict(item) for item in elsewhere.evaluation(self.models, plan, split, part)]
+            return [asdict(item) for item in elsewhere.evaluation(self.models, plan, split, places, part)]
 
         found = self.models.profile.measured("evaluation", key, measure, _evaluations)
         refuse_nan(plan, found, truth)
@@ -209,6 +218,12 @@ class Scorer:
             resample=resample,
             whose=whose,
         )
+
+
+def _some(whole: Evaluation, places: Sequence[int]) -> Evaluation:
+    """Return the evaluation of some samples, of one whose metric is a mean."""
+    items = [(whole.items or ())[place] for place in places]
+    return Evaluation(float(np.mean(items)), len(items), tuple(items), nan=whole.nan)
 
 
 def _evaluations(value: Any) -> list[Evaluation]:

@@ -14,6 +14,7 @@ import nncf
 import openvino
 from nncf.common.factory import build_graph
 from nncf.common.graph.graph import NNCFGraph
+from nncf.common.tensor_statistics.collectors import TensorCollector
 from nncf.common.tensor_statistics.statistic_point import StatisticPoint, StatisticPointsContainer
 from nncf.openvino.rt_info import dump_parameters
 from nncf.quantization.advanced_parameters import convert_to_dict_recursively
@@ -28,17 +29,15 @@ Key = tuple[Any, ...]
 PLACES = ("model_type", "smooth_convolution", "smooth_matmul", "preset", "keep_float_types", "keep_float_names")
 """The settings that decide what is quantized, and to which levels."""
 SMOOTHING = ("model_type", "smooth_convolution", "smooth_matmul", "calibration_size")
-"""The settings by which weights are smoothed before anything is quantized."""
-RANGES = (*PLACES, "activation_range", "calibration_size")
-"""The settings that statistics of ranges depend on."""
+"""The settings by which weights are smoothed before anything is quantized, which all statistics depend on."""
 
 
 @dataclass
 class PostTraining:
     """Quantizes a model by ever other recipes; those of one `calibration_size` are given the same requests.
 
-    Kept from one recipe to the next are the smoothed model, what is quantized, and the statistics of ranges and means, each by
-    the settings that it depends on. The activations that accurate bias correction takes are not: they can be large. Nor is the
+    Kept from one recipe to the next are the smoothed model, what is quantized, and the statistics of ranges and means at each
+    place, by the settings that they depend on. The activations that accurate bias correction takes are not: they can be large. Nor is the
     smoothed model where models are `large`: it has weights of its own.
     """
 
@@ -46,7 +45,7 @@ class PostTraining:
     large: bool = False
     _smoothed: dict[Key, tuple[openvino.Model, NNCFGraph]] = field(default_factory=dict)
     _places: dict[Key, tuple[Any, Any]] = field(default_factory=dict)
-    _statistics: dict[Key, tuple[str, StatisticPointsContainer]] = field(default_factory=dict)
+    _statistics: dict[Key, TensorCollector] = field(default_factory=dict)
 
     def quantize(self, recipe: Recipe, arguments: Mapping[str, Any], dataset: nncf.Dataset) -> openvino.Model:
         """Return a copy that is quantized by a recipe, which these arguments of nncf.quantize are another form of."""
@@ -84,33 +83,27 @@ class PostTraining:
     ) -> StatisticPointsContainer:
         """Return the statistics of ranges and biases; those that are not known are collected in one pass."""
         ranges, *biases = algorithms
-        wanted = [(ranges, self._range_points(ranges, recipe, model, graph), _key(recipe, RANGES))]
-        wanted += [
-            (bias, bias.get_statistic_points(model, graph), (type(bias).__name__, *_key(recipe, SMOOTHING)))
-            for bias in biases
-        ]
-        new = [points for _, points, key in wanted if key not in self._statistics]
-        collected = self._passed(new, model, graph, dataset) if new else StatisticPointsContainer()
-        merged = StatisticPointsContainer()
-        for algorithm, _, key in wanted:
-            found = (algorithm._algorithm_key, collected)
-            if key in self._statistics:
-                found = self._statistics[key]
-                algorithm._algorithm_key = found[0]
-            elif not isinstance(algorithm, BiasCorrection):
-                found = self._statistics[key] = (found[0], _of(found[0], collected))
-            _merge(merged, *found)
-        return merged
+        wanted = [self._range_points(ranges, recipe, model, graph)]
+        wanted += [bias.get_statistic_points(model, graph) for bias in biases]
+        large = {bias._algorithm_key for bias in biases if isinstance(bias, BiasCorrection)}
+        found, missing, smoothed = StatisticPointsContainer(), StatisticPointsContainer(), _key(recipe, SMOOTHING)
+        for name, point, collector in (item for points in wanted for item in points.get_tensor_collectors()):
+            key = (*smoothed, point.target_point, *_asked(collector))
+            known = self._statistics.get(key)
+            (missing if known is None else found).add_statistic_point(
+                StatisticPoint(point.target_point, known or collector, name)
+            )
+        for name, point, collector in self._passed(missing, model, graph, dataset).get_tensor_collectors():
+            found.add_statistic_point(StatisticPoint(point.target_point, collector, name))
+            if name not in large:
+                self._statistics[(*smoothed, point.target_point, *_asked(collector))] = collector
+        return found
 
     def _passed(
-        self,
-        points: StatisticPointsContainer | list[StatisticPointsContainer],
-        model: openvino.Model,
-        graph: NNCFGraph,
-        dataset: nncf.Dataset,
+        self, points: StatisticPointsContainer, model: openvino.Model, graph: NNCFGraph, dataset: nncf.Dataset
     ) -> StatisticPointsContainer:
-        """Return the statistics of one pass over the data."""
-        found = collect_statistics(points, model, graph, dataset)
+        """Return the statistics of one pass over the data, which there is none of where nothing is asked for."""
+        found = collect_statistics(points, model, graph, dataset) if points else points
         self._tidy()
         return found
 
@@ -140,19 +133,9 @@ def _key(recipe: Recipe, settings: Iterable[str]) -> Key:
     return tuple(getattr(recipe, name) for name in settings)
 
 
-def _of(algorithm: str, points: StatisticPointsContainer) -> StatisticPointsContainer:
-    """Return the statistics of one algorithm alone."""
-    return _merge(StatisticPointsContainer(), algorithm, points)
-
-
-def _merge(
-    into: StatisticPointsContainer, algorithm: str, points: StatisticPointsContainer
-) -> StatisticPointsContainer:
-    """Add the statistics of one algorithm, and return all; containers share collectors but no points, which adding changes."""
-    for name, point, collector in points.get_tensor_collectors():
-        if name == algorithm:
-            into.add_statistic_point(StatisticPoint(point.target_point, collector, algorithm))
-    return into
+def _asked(collector: TensorCollector) -> tuple[Any, ...]:
+    """Return what a collector is to find: NNCF takes branches of one name with equal hashes for the same."""
+    return collector._stat_container, frozenset(collector._stat_container_kwargs_map.items())
 
 
 def _document(model: openvino.Model, arguments: Mapping[str, Any]) -> None:

@@ -1,15 +1,16 @@
 """Recipes that are dismissed before they are calibrated, which takes longest of all."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from ovquant.domain.plan import Plan
 from ovquant.domain.table import HARM, SAVING, Candidate, Table, TrialRow
-from ovquant.domain.trial import Trial
+from ovquant.domain.trial import Timing, Trial
 from ovquant.errors import OvquantError
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
-RACE_HEATS = (4, 8)
+RACE_HEATS = (3, 8)
 """Compilations over which a sketch is timed in turn with the best plan: more where fewer do not tell."""
 
 
@@ -26,7 +27,11 @@ def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Wor
     if not _is_recipe(candidate, Trial(plan)) or any(table.operations(known.parts) == operations for known in tried):
         return None
     try:
-        return _same(plan, tried, bench) or _no_better(plan, candidate, tried, standings, bench)
+        if (same := _same(plan, tried, bench)) is not None or standings.judge.minimises_drop:
+            return same
+        return _no_faster(plan, candidate, tried, standings, bench) or _further(
+            plan, candidate, tried, standings, bench
+        )
     except FAILURES:
         # The whole trial says what is wrong with it, or moves to f32.
         return None
@@ -69,27 +74,37 @@ def _same(plan: Plan, tried: dict[Candidate, Trial], bench: Workbench) -> Trial 
     return None
 
 
-def _no_better(
+def _no_faster(
     plan: Plan, candidate: Candidate, tried: dict[Candidate, Trial], standings: Standings, bench: Workbench
 ) -> Trial | None:
-    """Dismiss a recipe where one that was tried is as fast and good enough, or clearly nearer to float."""
-    table, judge = standings.table(), standings.judge
-    if judge.minimises_drop:
-        return None
+    """Dismiss a recipe where one that was tried is as fast and good enough, or else where float is as fast.
+
+    What layers save that are put back to float shows beside the first recipe too, so that one is always calibrated.
+    """
+    table = standings.table()
     good = [row for row in table.trials if not row.candidate.levels and _good_enough(row, candidate, table)]
-    if good and judge.by_speed:
+    if not standings.judge.by_speed or not (good or _usable(tried, table)):
+        return None
+    rival, least, whose = None, 1 - SAVING, "float's time"
+    if any(row.cost < 1 for row in good):
         best = min(good, key=lambda row: (row.cost, row.candidate.parts))
-        timing, rival = bench.timing(_sketch(plan)), standings.trials[best.candidate].plan
-        share = timing.ratio / best.cost
+        rival = standings.trials[best.candidate].plan
         # A recipe with a part less shares what takes long, so the last race is left to decide where it looks no slower.
-        least = 1.0 if {*best.candidate.parts} > {*candidate.parts} else 1 - SAVING
-        if timing.ratio_low < min(best.cost_high, 1.0) and timing.ratio_high > best.cost:
-            # Timings that were made apart leave open which is faster.
-            share = _in_turn(_sketch(plan), rival, bench, least)
-        if share >= least:
-            problem = f"not calibrated: {rival.full_title} is inside the budget and no slower"
-            return Trial(plan, timing=timing, problem=problem)
-    rows = {row.candidate: row for row in table.trials if row.candidate in tried and not row.failed}
+        least = 1.0 if {*best.candidate.parts} > {*candidate.parts} else least
+        whose = f"the time of {rival.full_title}, which is inside the budget"
+    timing = _in_turn(_sketch(plan), rival or bench.bar, bench, least)
+    if timing.ratio < least:
+        return None
+    problem = f"not calibrated: it takes {timing.ratio:.3f} of {whose}"
+    return Trial(plan, timing=None if rival else timing, problem=problem)
+
+
+def _further(
+    plan: Plan, candidate: Candidate, tried: dict[Candidate, Trial], standings: Standings, bench: Workbench
+) -> Trial | None:
+    """Dismiss a recipe whose outputs are clearly further from float's than those of its like, while none is safely inside."""
+    table = standings.table()
+    rows = _usable(tried, table)
     if not rows or any(table.comfortable(row) for row in rows.values()):
         return None
     like = min(rows, key=lambda known: (len({*known.parts} ^ {*candidate.parts}), rows[known].divergence))
@@ -100,13 +115,17 @@ def _no_better(
     return Trial(plan, divergence=distance, problem=problem)
 
 
-def _in_turn(plan: Plan, rival: Plan, bench: Workbench, least: float) -> float:
-    """Return how long a plan takes beside another, timed for longer where it is open whether that is less than `least`."""
+def _usable(tried: Collection[Candidate], table: Table) -> dict[Candidate, TrialRow]:
+    return {row.candidate: row for row in table.trials if row.candidate in tried and not row.failed}
+
+
+def _in_turn(plan: Plan, rival: Plan | None, bench: Workbench, least: float) -> Timing:
+    """Time a plan beside another, or float, for longer where it is open whether it takes less than `least` of its time."""
     for heats in RACE_HEATS:
         timing = bench.instruments.timing(plan, heats=heats, beside=rival)
         if not timing.ratio_low < least < timing.ratio_high:
             break
-    return timing.ratio
+    return timing
 
 
 def _good_enough(row: TrialRow, candidate: Candidate, table: Table) -> bool:
