@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test alone together check types format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,24 +20,34 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/ovquant demo -o out/demo
 
 # openvino and nncf send usage statistics unless told otherwise: CI is what openvino's telemetry honours, NNCF_CI nncf's.
-test check: export CI := true
-test check: export NNCF_CI := 1
+alone together: export CI := true
+alone together: export NNCF_CI := 1
 
-# Most of a test that runs a command is spent on imports, which use one core. Files with few and long tests come first, so that both
-# cores are in use to the end.
+# A test that compares speeds runs alone. Files with few and long tests come first of all others, so that all workers are busy to the
+# end; they are more than the cores, since tests wait for processes that start.
+ALONE := tests/e2e/test_normal_form.py
 LONG := tests/e2e tests/faults tests/cli
 OTHERS := $(filter-out $(LONG),$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py plugins/*/tests)
 
-test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(LONG) $(filter-out %__pycache__,$(OTHERS))
+test: alone
+	$(MAKE) together
+
+alone: $(VENV)/test.stamp
+	$(BIN)/python -m pytest $(ALONE)
+
+together: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore $(ALONE) $(LONG) $(filter-out %__pycache__,$(OTHERS))
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check ovquant tests plugins examples
 	$(BIN)/ruff check ovquant tests plugins examples
+	$(BIN)/lint-imports
+	$(MAKE) alone
+	$(MAKE) -j 2 types together
+
+types: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/mypy $(dir $(wildcard plugins/*/ovquant_*/__init__.py))
-	$(BIN)/lint-imports
-	$(MAKE) test
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix ovquant tests plugins examples

@@ -43,10 +43,10 @@ def test_a_sample_is_read_once_and_handed_out_anew() -> None:
 def test_what_is_quick_to_read_is_not_kept() -> None:
     data = Slow(seconds=0.0)
     cache = SampleCache(data, Room(SIZE))
-    for _ in range(20):
-        cache[0]
-    # A pause of the machine can make one reading long.
-    assert len(data.reads) > 1
+    for index in [*range(8)] * 2:
+        cache[index]
+    # A pause of the machine can make a reading long, but not each.
+    assert len(data.reads) > 8
 
 
 def test_no_more_is_kept_than_there_is_room_for_in_all() -> None:

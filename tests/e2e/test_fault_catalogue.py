@@ -188,9 +188,9 @@ ROWS = {
     "abort": Row(lambda place: place.plant("abort"), 3, f"{LOST}: it crashed (signal 6, Aborted)"),
     "segmentation fault": Row(lambda place: place.plant("segfault"), 3, f"{LOST}: it crashed (signal 11"),
     "endless loop": Row(
-        lambda place: (place.plant("loop"), place.options.extend(["--trial-timeout", "25s"]), None)[-1],
+        lambda place: (place.plant("loop"), place.options.extend(["--trial-timeout", "15s"]), None)[-1],
         3,
-        f"{LOST}: it gave no answer within 25 s",
+        f"{LOST}: it gave no answer within 15 s",
     ),
     "4 GB under a limit": Row(limited, 3, "Unable to allocate 4.00 GiB"),
     "a folder that vanishes": Row(lambda place: place.plant("folder_gone"), 1, "out.partial", result=False),

@@ -90,9 +90,9 @@ def test_what_can_be_told_is_told_at_once(tmp_path: Path, fault: str, problem: s
 
 
 def test_no_answer_within_the_limit_is_a_failure(tmp_path: Path) -> None:
-    found = quantized(tmp_path, "loop", 99, trial_timeout=20, recipes=["default"])
+    found = quantized(tmp_path, "loop", 99, trial_timeout=12, recipes=["default"])
     assert found.verdict == "float"
-    assert found.trials[0].problem.endswith("left out: it gave no answer within 20 s.")
+    assert found.trials[0].problem.endswith("left out: it gave no answer within 12 s.")
     assert (tmp_path / "count").read_text() == "."
 
 

@@ -142,6 +142,6 @@ def test_a_real_search(tmp_path: Path) -> None:
     assert len(names) == 4
     assert {"default", "mixed"} <= set(names)
     assert sum(bool(trial.plan.layers) for trial in result.trials) == 2
-    assert all(trial.timing for trial in result.trials), "every plan was built and timed"
+    assert all(trial.timing or trial.problem.startswith("not calibrated: it takes ") for trial in result.trials)
     assert result.verdict in ("met", "float", "inconclusive")
     assert (tmp_path / "out" / "model.xml").exists()
