@@ -26,7 +26,7 @@ class Case:
 
     `model` returns the model's text, and fetches or trains it where needed. `search` is all that a contender sees;
     `holdout` is what ovquant walks; `fresh` is seen by nothing but the final measuring. `shares` names the case whose
-    float, NNCF and onnxruntime models are the same.
+    float, NNCF and onnxruntime models are the same. `trained_here` tells that its net is not a published one.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Case:
     reason: str
     onnx: bool = False
     shares: str = ""
+    trained_here: bool = False
 
 
 def _recogniser() -> str:
@@ -130,6 +131,7 @@ _ALL = (
         metric="psnr",
         max_drop="0.1",
         reason="super-resolution: every error of a value shows, and the budget is a tenth of a decibel",
+        trained_here=True,
     ),
     Case(
         "orientation",
@@ -171,6 +173,7 @@ _ALL = (
         metric="accuracy",
         max_drop="1%",
         reason="residual additions, which INT8 in bf16 cannot compile on processors without AMX",
+        trained_here=True,
     ),
     Case(
         "fashion-plain",
@@ -181,6 +184,7 @@ _ALL = (
         metric="accuracy",
         max_drop="1%",
         reason="a TensorFlow Lite file for which default INT8 is already right",
+        trained_here=True,
     ),
 )
 ALL = {case.name: case for case in _ALL}

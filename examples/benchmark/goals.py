@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cases import Case
+
 RIVALS = {
     "against_plain": "float and NNCF on the graph as read",
     "against_best": "all contenders, those made by hand on the normal form included,",
@@ -89,21 +91,25 @@ def _control_line(ours: Mapping[str, Any], control: Mapping[str, Any] | None) ->
     return [f"  Search time: {ratio:.2f} of accuracy control's."]
 
 
-def summary(cases: Mapping[str, Any], results: Mapping[str, Any]) -> list[str]:
-    """Return the lines over all cases that were measured."""
+def summary(cases: Mapping[str, Case], results: Mapping[str, Any]) -> list[str]:
+    """Return the lines over all cases that were measured, and over those of published nets."""
     lines = []
     for kind, rivals in RIVALS.items():
-        speedups: dict[str, list[float]] = {}
+        speedups: dict[str, dict[str, float]] = {}
         for name in cases:
             models = results.get(name, {}).get("measured", {}).get("models", {})
             for ours, model in models.items():
                 if kind in model:
                     speedup = 1 / model[kind]["ratio"]
                     # What is outside the budget is no speed-up.
-                    speedups.setdefault(ours, []).append(speedup if model["inside"] else min(1.0, speedup))
-        lines += [
-            f"- {ours}: geometric mean speed-up {geometric_mean(values):.3f} over the fastest of {rivals} inside the "
-            f"same budget, over {len(values)} cases (a result outside the budget counts as 1 at most)."
-            for ours, values in speedups.items()
-        ]
+                    speedups.setdefault(ours, {})[name] = speedup if model["inside"] else min(1.0, speedup)
+        for ours, values in speedups.items():
+            published = [value for name, value in values.items() if not cases[name].trained_here]
+            apart = (
+                f"; {geometric_mean(published):.3f} over the {len(published)} with a published net" if published else ""
+            )
+            lines.append(
+                f"- {ours}: geometric mean speed-up {geometric_mean([*values.values()]):.3f} over the fastest of {rivals} inside "
+                f"the same budget, over {len(values)} cases (a result outside the budget counts as 1 at most){apart}."
+            )
     return lines
