@@ -91,7 +91,7 @@ def trial_row(trial: "Trial", holdout: "Scores | None", chosen: "Trial") -> list
     """Return one line of the table of trials."""
     mark = "→" if trial.plan.key == chosen.plan.key else ""
     if trial.problem or trial.search is None:
-        return [mark, trial.plan.full_title, "not scored" if trial.was_built else "not possible", "", "", "", ""]
+        return [mark, trial.plan.full_title, "not scored" if trial.possible else "not possible", "", "", "", ""]
     timing = trial.timing
     return [
         mark,

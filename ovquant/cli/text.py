@@ -67,7 +67,7 @@ def seconds_text(seconds: float) -> str:
 def trial_line(trial: "Trial") -> str:
     """Return one line about a trial, for the log."""
     if trial.problem or trial.search is None:
-        what = "" if trial.was_built else "not possible: "
+        what = "" if trial.possible else "not possible: "
         return f"{trial.plan.full_title}: {what}{trial.problem}"
     parts = [f"score {decimal(trial.search.value)}"]
     if not trial.plan.is_float:

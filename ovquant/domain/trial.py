@@ -215,6 +215,10 @@ def _nearness(score: Score) -> tuple[float, float]:
     return (score.p_value or 0.0, share)
 
 
+DISMISSED = ("not calibrated", "not started")
+"""How the problem of a plan begins that was not tried."""
+
+
 @dataclass(frozen=True)
 class Timing:
     """How long a plan takes beside float: medians and 95th percentiles, milliseconds.
@@ -318,9 +322,9 @@ class Trial:
     elsewhere: Scores | None = None
 
     @property
-    def was_built(self) -> bool:
-        """Tell whether the plan, or a sketch of it, could be built and run."""
-        return self.timing is not None or self.divergence is not None
+    def possible(self) -> bool:
+        """Tell whether the plan, or a sketch of it, could be built and run, or whether it was dismissed before that was known."""
+        return self.timing is not None or self.divergence is not None or self.problem.startswith(DISMISSED)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -144,7 +144,7 @@ class Walk:
     def _finalists(self) -> tuple[list[Trial], list[Trial]]:
         """Return the plans to walk, safest first, each surely faster than float and faster than all safer ones; and the open ones.
 
-        The open ones are inside the budget, and neither surely faster than float nor surely slower.
+        The open ones are inside the budget, and faster than float, but not surely.
         """
         while self.settle():
             pass
@@ -154,7 +154,7 @@ class Walk:
         raced = self._race([trial for _, trial in (*kept, *beside)], len(kept) or len(beside))
         pairs = list(zip([self.standings.judge.row(Candidate(()), trial) for trial in raced], raced, strict=True))
         faster = front([pair for pair in pairs if pair[0].inside], margin=SAVING)
-        open_ = front([pair for pair in pairs if not pair[0].inside and self.standings.judge.cost_low(pair[1]) < 1])
+        open_ = front([pair for pair in pairs if not pair[0].inside and pair[0].cost < 1])
         return [trial for _, trial in faster], [trial for _, trial in open_]
 
     def _race(self, trials: Sequence[Trial], deciding: int | None = None) -> list[Trial]:

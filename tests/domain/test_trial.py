@@ -71,3 +71,16 @@ def test_a_budget_is_held_where_every_part_of_it_is() -> None:
     assert Scores((MAIN, inside)).holds is True
     assert Scores((MAIN, SLICE)).holds is False
     assert Scores((replace(MAIN, level=0.05, p_value=0.04), replace(inside, level=0.05, p_value=0.06))).holds is False
+
+
+@pytest.mark.parametrize(
+    ("trial", "possible"),
+    [
+        (Trial(Plan("mixed"), problem="not calibrated: it takes 1.02 of float's time"), True),
+        (Trial(Plan("mixed"), problem="not started: it takes about 60 s, and 20 s were left for it"), True),
+        (Trial(Plan("mixed"), problem="it does not compile"), False),
+        (Trial(Plan("mixed"), divergence=0.1, problem="not scored"), True),
+    ],
+)
+def test_what_was_dismissed_may_be_possible(trial: Trial, possible: bool) -> None:
+    assert trial.possible is possible

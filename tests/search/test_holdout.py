@@ -163,6 +163,16 @@ def test_the_plans_that_may_be_returned_decide_how_long_the_race_is(tmp_path: Pa
     assert seen == [(["weights"], float("inf"), 1)]
 
 
+@pytest.mark.parametrize(("ratio", "verdict"), [(0.995, "inconclusive"), (1.005, "float")])
+def test_what_the_race_shows_to_be_no_faster_is_no_candidate(ratio: float, verdict: str, tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, ratios={"weights": 0.995, "mixed": 1.1, "default": 1.1})
+    timing = Timing(ratio, ratio, 1.0, 1.0, ratio, ratio - 0.01, ratio + 0.01, 50)
+    hunt.bench.instruments.stopwatch.final_race = lambda plans, *how: [timing for _ in plans]
+    outcome = hunt.run()
+    assert outcome.verdict == verdict
+    assert (outcome.candidate is None) is (verdict == "float")
+
+
 def test_where_nothing_may_be_faster_nothing_is_raced(tmp_path: Path) -> None:
     hunt, _ = search(tmp_path, ratios={"weights": 1.2, "mixed": 1.1, "default": 1.0})
     seen = raced(hunt)
