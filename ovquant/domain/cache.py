@@ -34,6 +34,7 @@ class SampleCache:
         self._dataset, self._room = dataset, room
         self._samples: dict[int, Sample] = {}
         self._preferred: frozenset[int] = frozenset()
+        self._yielding = list[int]()
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -51,17 +52,19 @@ class SampleCache:
     def prefer(self, indices: Iterable[int]) -> None:
         """Have all other samples make room for these, from now on."""
         self._preferred = frozenset(indices)
+        self._yielding = [index for index in self._samples if index not in self._preferred]
 
     def _keep(self, index: int, sample: Sample) -> None:
         size = _size(sample)
         if size is None:
             return
-        others = [other for other in self._samples if other not in self._preferred] if index in self._preferred else []
-        while size > self._room.left and others:
-            self._room.left += _size(self._samples.pop(others.pop())) or 0
+        preferred = index in self._preferred
+        while preferred and size > self._room.left and self._yielding:
+            self._room.left += _size(self._samples.pop(self._yielding.pop())) or 0
         if size <= self._room.left:
             self._samples[index] = copy.deepcopy(sample)
             self._room.left -= size
+            self._yielding += [] if preferred else [index]
 
 
 def _size(value: Any) -> int | None:

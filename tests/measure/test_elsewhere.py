@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.recipe import Recipe
+from ovquant.domain.split import drawn
 from ovquant.errors import DataError, LostError, ModelError
+from ovquant.measure import score
 from ovquant.measure.elsewhere import Elsewhere, Simulator
 from ovquant.measure.score import Scorer
 from ovquant.plugins.metrics import resolve_metrics
@@ -66,6 +69,31 @@ def test_without_anywhere_only_the_answer_is_told(tmp_path: Path) -> None:
     told = made.score(plan(), "holdout", BUDGET, elsewhere=True)
     assert [score.arithmetic for score in told.all] == ["saturating"]
     assert told.main.samples == 60
+
+
+@pytest.mark.parametrize(
+    ("metric", "budget", "samples"),
+    [
+        ("accuracy", BUDGET, 25),
+        # Neither can be told by a part of them.
+        ("f1", BUDGET, 60),
+        ("accuracy", Budget(Drop(0.5), worst_slice=Drop(0.5)), 60),
+    ],
+)
+def test_the_answer_is_told_by_some_of_many_samples(
+    metric: str, budget: Budget, samples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(score, "ELSEWHERE", 25)
+    made, _ = scoring(tmp_path, metric=metric, anywhere=False)
+    told = made.score(plan(), "holdout", budget, elsewhere=True).main
+    assert told.samples == samples
+    # It is one arithmetic that is asked twice here.
+    whole = made.evaluation(plan(), "holdout")[0]
+    expected = whole.score
+    if samples < 60:
+        assert whole.items is not None
+        expected = float(np.mean([whole.items[place] for place in drawn(60, samples, seed=made.models.seed)]))
+    assert told.value == pytest.approx(expected)
 
 
 def test_a_process_that_is_lost_is_the_plans_failure_and_another_is_started(tmp_path: Path) -> None:

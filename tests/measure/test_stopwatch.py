@@ -259,3 +259,10 @@ def test_finalists_that_are_large_are_raced_in_parts_each_with_float(tmp_path: P
     plans = [plan(str(number), Recipe(calibration_size=number)) for number in range(1, 6)]
     assert len(watching.final_race(plans)) == 5
     assert [item["plans"] for item in races.how[:3]] == [["float", "1", "2"], ["float", "3", "4"], ["float", "5"]]
+
+
+def test_a_plan_of_the_operations_of_what_it_is_timed_beside_takes_as_long(tmp_path: Path, play: Play) -> None:
+    races, made = play(0.9, 0.8), watch(tmp_path)
+    found = made.timing(plan("seven bits", Recipe(seven_bits="all")), beside=plan())
+    assert (found.ratio, found.ratio_low, found.ratio_high) == (1.0, 1.0, 1.0)
+    assert [how["plans"] for how in races.how] == [[plan().name]]
