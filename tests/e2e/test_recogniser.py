@@ -22,8 +22,6 @@ from ovquant.graph.normalise import normalised
 from ovquant.graph.precision import is_quantized
 from ovquant.quantization import quantize
 
-COUNT = 120
-"""Words that are held out."""
 RECIPE = "transformer+mixed+keep-float:types=GroupConvolution+calibration:size=50"
 
 
@@ -31,8 +29,8 @@ RECIPE = "transformer+mixed+keep-float:types=GroupConvolution+calibration:size=5
 def result(tmp_path_factory: pytest.TempPathFactory) -> ovquant.Result:
     return ovquant.quantize(
         str(recogniser()),
-        data=Words(120, seed=0),
-        holdout=Words(COUNT, seed=1),
+        data=Words(200, seed=0),
+        holdout=Words(200, seed=1),
         metric=exact,
         max_drop="10pt",
         recipes=[RECIPE],
@@ -47,7 +45,7 @@ def test_the_budget_holds_on_the_holdout(result: ovquant.Result) -> None:
     score = result.walked[-1].holdout
     assert score is not None
     assert result.verdict == "met"
-    assert score.samples == COUNT
+    assert score.samples == 200
     assert score.float_value > 0.7
     assert score.drop <= 0.1
 
@@ -62,7 +60,7 @@ def test_the_folder_holds_everything(result: ovquant.Result) -> None:
 def test_what_is_served_is_what_was_measured(result: ovquant.Result) -> None:
     score = result.trial.holdout
     assert score is not None
-    again = ovquant.evaluate(str(result.folder / "model.xml"), data=Words(COUNT, seed=1), metric=exact)
+    again = ovquant.evaluate(str(result.folder / "model.xml"), data=Words(200, seed=1), metric=exact)
     assert again.evaluation.score == pytest.approx(score.value, abs=0.011)
 
 
@@ -150,7 +148,7 @@ def test_the_guard_sees_noise_and_no_drift_where_there_is_none(result: ovquant.R
 def test_the_export_reads_as_well_in_onnx_runtime(result: ovquant.Result, tmp_path: Path) -> None:
     written = ovquant.export(result.folder, to="onnx", output=tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(written)
-    words = Words(COUNT, seed=1)
+    words = Words(200, seed=1)
     scores = np.concatenate([session.run(None, {"x": sample.inputs[None]})[0] for sample in words])
     right = exact(scores, [sample.target for sample in words])
     score = result.walked[-1].holdout
