@@ -114,6 +114,8 @@ def score(model: OnnxModel, data: Any, metric: Any, ports: Sequence[Any]) -> lis
         indices = list(range(begin, min(begin + BLOCK, len(data))))
         samples = [data[index] for index in indices]
         outputs = [dict(zip(model.outputs, model.infer(fit(ports, item)), strict=True)) for item in samples]
-        block = Block(indices, outputs, [sample.target for sample in samples])
+        # Each request is of one sample, so what has one row has a row for each sample.
+        batched = frozenset(name for name in model.outputs if all(len(each[name]) == 1 for each in outputs))
+        block = Block(indices, outputs, [sample.target for sample in samples], batched)
         items += [float(item) for item in metric.measure(block.stacked(), block.targets)]
     return items

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from ovquant.api.check import by_of, metrics_of, served_like, source_of
 from ovquant.api.options import ApplyOptions, Options, check_slices, read_options
+from ovquant.api.prepare import tokenizer_of
 from ovquant.api.result import Result
 from ovquant.api.run import Run
 from ovquant.api.session import Given, opened
@@ -167,7 +168,7 @@ def refresh(
     before.require_whole()
     if before.plan.is_float:
         raise UsageError(f"'{folder}' holds the float model: there is nothing to calibrate again.")
-    labelled = open_dataset(data)[0].target is not None
+    labelled = open_dataset(data, tokenizer=tokenizer_of(source_of(before, reference)))[0].target is not None
     own = before.budget
     if max_drop is None and (metric is not None or not labelled or own.max_drop is None):
         raise UsageError("Give --max-drop: the budget of the result is in its own metric, which needs labels.")

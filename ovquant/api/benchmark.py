@@ -10,14 +10,14 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import MeasureOptions, Options, read_options
-from ovquant.api.prepare import load_float, model_name
+from ovquant.api.prepare import load_float, model_name, tokenizer_of
 from ovquant.api.session import may_start_processes
 from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.sample import Array
 from ovquant.domain.trial import Timing
 from ovquant.measure.footprint import FOOTPRINT_REQUESTS, footprint
 from ovquant.measure.keys import check_keys
-from ovquant.measure.stopwatch import race_heats
+from ovquant.measure.stopwatch import race_heats, requests_for
 from ovquant.plugins.datasets import open_dataset
 
 HEATS, MOST_ROUNDS, TIMED_REQUESTS = 8, 400, 16
@@ -42,15 +42,20 @@ def benchmark(
 
     seconds: time in all, compilation aside; it is spread over heats, in each of which all models are compiled anew and have
     another order. Returns one Contender per model; ratios are to the first, with intervals over heats. `optimize`
-    "throughput" times bursts with all requests busy. Raises DataError when the shapes are dynamic and no data given.
+    "throughput" times bursts with all requests busy, and "first-token" and "next-token" a decoder while it generates. Raises DataError when the shapes are dynamic and no data given.
     """
     settings = read_options(options, MeasureOptions, of=benchmark)
     runtime.check_device(settings.device)
     loaded = [load_float(model, settings) for model in models]
     makers = [partial(runtime.compile_model, model, settings.deployment()) for model in loaded]
     first, *others = (make() for make in makers)
-    samples = open_dataset(data) if data is not None else runtime.random_samples(first, seed=settings.seed)
+    samples = (
+        open_dataset(data, tokenizer=tokenizer_of(models[0]))
+        if data is not None
+        else runtime.random_samples(first, seed=settings.seed)
+    )
     check_keys(first.inputs, samples[0], "the first sample of the data")
+    timed = requests_for(first, samples, settings.optimize, settings.generation(), TIMED_REQUESTS)
     requests = runtime.requests_of(first, samples, TIMED_REQUESTS)
     # The others must take the samples too; what is timed is compiled in the heats.
     for other in others:
@@ -58,7 +63,7 @@ def benchmark(
     del first, others
     timings = race_heats(
         makers,
-        lambda _: requests,
+        lambda _: timed,
         objective=settings.optimize,
         seconds=seconds,
         heats=HEATS,

@@ -9,12 +9,13 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import CheckOptions, Options, ServeOptions, read_options
-from ovquant.api.prepare import check_sample, load_float
+from ovquant.api.prepare import check_sample, load_float, tokenizer_of
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import BOTH, record_check
 from ovquant.domain.digest import REMEDY, damage, unusable
 from ovquant.domain.holdout_log import level_of, log_use, worn
+from ovquant.domain.objective import Generation
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.result import Checked, Data, versions
@@ -27,7 +28,7 @@ from ovquant.measure.evaluate import Evaluation, evaluate_all
 from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
 from ovquant.measure.rows import rows_of
-from ovquant.measure.stopwatch import race_heats
+from ovquant.measure.stopwatch import race_heats, requests_for
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 from ovquant.runtime import SERVED, Deployment
@@ -52,7 +53,9 @@ class Checking:
         """Score the saved model beside float in f32, time it beside float as it is served, and judge it."""
         served = Deployment(self.settings.device, dict(self.result.plan.properties), self.result.provenance.batch)
         saved = runtime.compile_model(self.result.folder / "model.xml", served)
-        truth = runtime.compile_model(self.reference, self._plain(), extra=runtime.REFERENCE)
+        truth = runtime.compile_model(
+            self.reference, self._plain(), extra=runtime.reference_properties(self.reference, self.settings.device)
+        )
         mine, theirs = self._scored(saved, truth, "the saved model"), self._scored(truth, truth, "the float model")
         number = self._log_use()
         level = level_of(self.budget.confidence, number)
@@ -104,10 +107,11 @@ class Checking:
             partial(runtime.compile_model, self.reference, self._plain()),
             partial(runtime.compile_model, self.result.folder / "model.xml", served),
         ]
+        objective = self.result.provenance.objective
         timings = race_heats(
             makers,
-            lambda compiled: runtime.requests_of(compiled, self.data, TIMED_REQUESTS),
-            objective=self.result.provenance.objective,
+            lambda compiled: requests_for(compiled, self.data, objective, self.settings.generation(), TIMED_REQUESTS),
+            objective=objective,
             seconds=TIMED_SECONDS,
             heats=TIMED_HEATS,
             most=TIMED_ROUNDS,
@@ -202,7 +206,8 @@ def checking(
         group_by=by_of("group_by", options.get("group_by"), origin.group_by),
     )
     runtime.check_device(settings.device)
-    model = load_float(source_of(result, reference), settings)
+    source = source_of(result, reference)
+    model = load_float(source, settings)
     known = likeness(model, result.provenance.model_fingerprint)
     if not known:
         raise UsageError(
@@ -210,7 +215,7 @@ def checking(
             f"{fingerprint(model)}, and the result's {result.provenance.model_fingerprint}. Give that one with --reference."
         )
     step = told(progress, "comparing samples by content")
-    samples, batches = rows_of(open_dataset(data), model, settings.deployment())
+    samples, batches = rows_of(open_dataset(data, tokenizer=tokenizer_of(source)), model, settings.deployment())
     check_sample(model, metrics, samples[0])
     contents = read_contents(samples, step, slice_by=settings.slice_by, group_by=settings.group_by)
     proof, remarks = contents.proving(range(len(contents.hashes)))
@@ -220,11 +225,14 @@ def checking(
 
 def served_like(result: Result) -> ServeOptions:
     """Return the options by which a model is loaded and served as a result was."""
+    generation = result.provenance.generation or Generation()
     return {
         "device": str(result.provenance.device["device"]),
         "optimize": result.provenance.objective,
         "batch": result.provenance.batch if result.provenance.batch > 1 else None,
         "input_shape": result.provenance.input_shape or None,
+        "prompt_tokens": generation.prompt_tokens,
+        "new_tokens": generation.new_tokens,
     }
 
 

@@ -7,7 +7,7 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import MeasureOptions, read_options
-from ovquant.api.prepare import check_sample, load_float
+from ovquant.api.prepare import check_sample, load_float, tokenizer_of
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.labels import label_note, labels_of
 from ovquant.domain.progress import Progress, silent
@@ -56,15 +56,11 @@ def evaluate(
     settings = read_options(options, MeasureOptions, of=evaluate)
     runtime.check_device(settings.device)
     (scorer,), deployment, loaded = resolve_metrics([metric]), settings.deployment(), load_float(model, settings)
-    samples, batches = rows_of(open_dataset(data), loaded, deployment)
+    samples, batches = rows_of(open_dataset(data, tokenizer=tokenizer_of(model)), loaded, deployment)
     check_repetition(samples)
     check_sample(loaded, [scorer], samples[0])
     compiled, classes = runtime.compile_model(loaded, deployment), list[str | None]()
-    truth = (
-        None
-        if reference is None
-        else runtime.compile_model(load_float(reference, settings), deployment, extra=runtime.REFERENCE)
-    )
+    truth = None if reference is None else _reference(load_float(reference, settings), deployment)
     # Without a reference there is no drop to resample.
     how: dict[str, Any] = {"metrics": [scorer], "reference": truth}
     how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
@@ -80,6 +76,10 @@ def evaluate(
     score = Pairing([scorer]).scores([mine], [theirs], "holdout", Budget(max_drop=Drop(0.0))).main
     found = score.drop, score.low, score.high, score.method, tuple(notes)
     return Comparison(scorer.name, scorer.higher_is_better, mine, theirs, *found)
+
+
+def _reference(model: openvino.Model, deployment: runtime.Deployment) -> runtime.Compiled:
+    return runtime.compile_model(model, deployment, extra=runtime.reference_properties(model, deployment.device))
 
 
 def _notes(

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import signature
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from ovquant.domain.budget import Budget
+from ovquant.domain.objective import Generation, Objective
 from ovquant.domain.split import By
-from ovquant.domain.trial import Objective
 from ovquant.domain.units import seconds
 from ovquant.errors import UsageError
 from ovquant.runtime import Deployment
@@ -28,6 +28,8 @@ class ServeOptions(TypedDict, total=False):
     threads: int | None
     properties: Mapping[str, str] | None
     input_shape: str | None
+    prompt_tokens: int
+    new_tokens: int
 
 
 class MeasureOptions(ServeOptions, total=False):
@@ -88,7 +90,8 @@ class Options:
     are a column of the data, "target", or a function of a sample: each slice has a drop of its own, and what is in one
     group stays on one side of the split and counts as one where it is asked how sure a drop is. With `isolate`, the default
     unless the environment variable OVQUANT_ISOLATE is 0, plans are measured in a process that can be lost; `trial_timeout`
-    limits each measurement of a plan there, in seconds, where it else follows from what float took.
+    limits each measurement of a plan there, in seconds, where it else follows from what float took. Where `optimize` is
+    "first-token" or "next-token", a decoder is timed while it takes a prompt of `prompt_tokens` and `new_tokens` after it.
     """
 
     device: str = "CPU"
@@ -109,6 +112,8 @@ class Options:
     group_by: By | None = None
     isolate: bool | None = None
     trial_timeout: float | None = None
+    prompt_tokens: int = Generation.prompt_tokens
+    new_tokens: int = Generation.new_tokens
 
     @property
     def says_how_long(self) -> bool:
@@ -120,6 +125,10 @@ class Options:
         """Return the compile properties that the user asked for."""
         threads = {} if self.threads is None else {"INFERENCE_NUM_THREADS": str(self.threads)}
         return {**threads, **{name: str(value) for name, value in (self.properties or {}).items()}}
+
+    def generation(self) -> Generation:
+        """Return how a decoder is timed."""
+        return Generation(self.prompt_tokens, self.new_tokens)
 
     def deployment(self) -> Deployment:
         """Return where and how the model will serve; the hint is written out, so that plans hold all that was measured."""
@@ -148,8 +157,13 @@ def read_options(options: Mapping[str, Any], taken: type, *, of: Callable[..., A
         raise UsageError(f"--trial-timeout is {settings.trial_timeout:g} s; give a time above zero.")
     if settings.processors not in ("this", "any"):
         raise UsageError(f"--processors is '{settings.processors}'; choose this or any.")
-    if settings.optimize not in ("latency", "throughput", "size"):
-        raise UsageError(f"--optimize is '{settings.optimize}'; choose latency, throughput or size.")
+    if settings.optimize not in (objectives := get_args(Objective)):
+        raise UsageError(
+            f"--optimize is '{settings.optimize}'; choose {', '.join(objectives[:-1])} or {objectives[-1]}."
+        )
+    for name in ("prompt_tokens", "new_tokens"):
+        if getattr(settings, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')} is {getattr(settings, name)}; it is at least 1.")
     return settings
 
 

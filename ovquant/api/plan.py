@@ -6,8 +6,9 @@ from typing import Any
 
 from ovquant.api.options import DEFAULT_STRATEGY
 from ovquant.domain.budget import Budget, Drops, Floors, read_budget
+from ovquant.domain.objective import Objective
 from ovquant.domain.profile import Profile
-from ovquant.domain.trial import Objective, Trial
+from ovquant.domain.trial import Trial
 from ovquant.errors import UsageError
 from ovquant.plugins.registry import Registry
 from ovquant.search.replay import Record, resolve

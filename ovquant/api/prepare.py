@@ -11,6 +11,7 @@ import openvino
 from ovquant import runtime
 from ovquant.api.options import Options
 from ovquant.domain.cache import Room
+from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.sample import Sample
@@ -32,9 +33,10 @@ from ovquant.measure.rows import rows_of
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
 from ovquant.plugins.datasets import open_dataset
-from ovquant.plugins.loaders import digest_in, lacks_example, load_model
+from ovquant.plugins.loaders import EXPORTED, digest_in, lacks_example, load_model
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 
+TOKENIZER = "tokenizer.json"
 CACHE_BYTES, CACHE_SHARE = 512 * 2**20, 0.1
 """The memory that samples may take which are slow to read, and the share of what is free at most."""
 
@@ -88,6 +90,8 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
     runtime.check_device(settings.device)
     given = load_named(model)
     loaded = shaped(given, settings)
+    if settings.optimize in GENERATING:
+        runtime.check_generates(loaded.inputs)
     float_model = quantizable(loaded)
     known, normal, notes = normal_form(given, float_model if loaded is given else quantizable(given), settings)
     quantized = float_model if normal is None else normal.model
@@ -194,12 +198,21 @@ def model_name(model: Any) -> str:
     return str(getattr(model, "friendly_name", "") or type(model).__name__)
 
 
+def tokenizer_of(model: Any) -> Path | None:
+    """Return the tokenizer of a model that was given as a folder, or as the file in it; None where it has none."""
+    if not isinstance(model, str | Path):
+        return None
+    path = Path(model)
+    folder = path.parent if path.name == EXPORTED else path
+    return folder / TOKENIZER if (folder / TOKENIZER).is_file() else None
+
+
 def with_example(model: Any, data: Any) -> Any:
     """Return a PyTorch module that has no example input beside one that is made of the first sample; others as they are."""
     once = isinstance(data, Iterator) or (not isinstance(data, str | Path) and not hasattr(data, "__len__"))
     if once or not lacks_example(model):
         return model
-    inputs = open_dataset(data)[0].inputs
+    inputs = open_dataset(data, tokenizer=tokenizer_of(model))[0].inputs
     if isinstance(inputs, Mapping):
         return model, {name: _of_one(value) for name, value in inputs.items()}
     return model, _of_one(inputs) if isinstance(inputs, np.ndarray) else tuple(map(_of_one, inputs))
@@ -223,17 +236,21 @@ def open_splits(
     model: openvino.Model | None = None,
     calibration: Any = None,
     holdout: Any = None,
+    tokenizer: Path | None = None,
     progress: Progress = silent,
 ) -> Splits:
-    """Open the data and give each sample its role; by the model it is told whether they come in batches."""
+    """Open the data and give each sample its role; by the model it is told whether they come in batches.
+
+    tokenizer: the model's own.
+    """
     notes: list[str] = []
 
     def samples(given: Any) -> Any:
         if given is None:
             return None
         if model is None:
-            return open_dataset(given)
-        found, more = rows_of(open_dataset(given), model, settings.deployment())
+            return open_dataset(given, tokenizer=tokenizer)
+        found, more = rows_of(open_dataset(given, tokenizer=tokenizer), model, settings.deployment())
         notes.extend(more)
         return found
 
@@ -305,4 +322,4 @@ def instruments_in(
         anywhere=anywhere,
     )
     scorer = Scorer(models, prepared.metrics, elsewhere, anywhere)
-    return Local(models, scorer, Stopwatch(models, settings.optimize))
+    return Local(models, scorer, Stopwatch(models, settings.optimize, generation=settings.generation()))

@@ -14,9 +14,11 @@ from ovquant.domain.budget import Budget
 from ovquant.domain.checks import BOTH
 from ovquant.domain.digest import model_digest
 from ovquant.domain.holdout_log import remember
+from ovquant.domain.objective import GENERATING
 from ovquant.domain.recipe import FLOATS, Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
 from ovquant.domain.split import By, Splits
+from ovquant.domain.table import PartNames
 from ovquant.domain.trial import WHERE, Scores, Trial
 from ovquant.errors import LostError, MetricError, ModelError, UsageError
 from ovquant.measure.workbench import FAILURES, Workbench
@@ -56,33 +58,15 @@ class Run:
         """
         settings, kept = self.settings, self.described.kept
         start = Recipe(keep_float_types=kept.types, keep_float_names=kept.names, graph=self.described.graph)
-        parts = tuple(settings.recipes) or tuple(offered_parts(self.described.operations))
 
         def read(names: Sequence[str]) -> Recipe:
             return read_recipe([part for name in names for part in split_parts(name)], start=start)
 
-        # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
-        apart = {part for part in parts if read((part,)).algorithm != "post-training"}
-        plain = read(()).sketch
-        free = {part for part in parts if read((part,)) != read(()) and read((part,)).sketch == plain}
-        default = self.bench.conditions.circumstances["precision"]
-        precision = settings.deployment().properties.get(runtime.PRECISION, default)
-        for part in parts:
-            asked = read((part,)).algorithm
-            if asked in FLOATS and asked != precision:
-                raise UsageError(
-                    f"The recipe '{part}' is for devices that compute float in {asked}, and {settings.device} computes it in "
-                    f"{precision} here. Leave it out."
-                )
-        anywhere = self.bench.conditions.circumstances["int8"] == BOTH
-        opening = () if settings.recipes else opening_parts(parts, anywhere=anywhere)
-        pinning = precision if precision in FLOATS and not settings.recipes else ""
-        alone = frozenset(parts if settings.recipes else apart)
         return Search(
             self.bench,
             self.budget,
             Registry("strategies").resolve(settings.strategy),
-            Offer(parts, alone, frozenset(free), settings.seed, opening, pinning),
+            self._offer(read),
             read,
             until=float("inf") if settings.time_budget is None else self.begin + settings.time_budget,
             most_trials=settings.max_trials,
@@ -91,6 +75,33 @@ class Run:
             on_best=on_best,
             gains=Gains(ends=not to_the_end and not settings.says_how_long),
         )
+
+    def _offer(self, read: Callable[[PartNames], Recipe]) -> Offer:
+        """Return the recipe parts that may be tried: those asked for, or all that suit the model and the objective."""
+        settings = self.settings
+        asked = tuple(settings.recipes)
+        parts = asked or tuple(offered_parts(self.described.operations))
+        generating = not asked and settings.optimize in GENERATING
+        if generating:
+            # A token takes what it takes to read the weights; rounding activations as well would only cost accuracy.
+            parts = tuple(part for part in parts if read((part,)).algorithm == "weights")
+        # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
+        apart = {part for part in parts if read((part,)).algorithm != "post-training"}
+        plain = read(()).sketch
+        free = {part for part in parts if read((part,)) != read(()) and read((part,)).sketch == plain}
+        default = self.bench.conditions.circumstances["precision"]
+        precision = settings.deployment().properties.get(runtime.PRECISION, default)
+        for part in parts:
+            kind = read((part,)).algorithm
+            if kind in FLOATS and kind != precision:
+                raise UsageError(
+                    f"The recipe '{part}' is for devices that compute float in {kind}, and {settings.device} computes it in "
+                    f"{precision} here. Leave it out."
+                )
+        anywhere = self.bench.conditions.circumstances["int8"] == BOTH
+        opening = () if asked else parts[:1] if generating else opening_parts(parts, anywhere=anywhere)
+        pinning = precision if precision in FLOATS and not asked else ""
+        return Offer(parts, frozenset(parts if asked else apart), frozenset(free), settings.seed, opening, pinning)
 
     def finish(self, outcome: Outcome, work: Work) -> Result:
         """Put the chosen model into the work folder, describe the run, and give the folder its final name."""
@@ -187,6 +198,7 @@ class Run:
             torch_weights=self.described.torch_weights,
             input_shape=settings.input_shape or "",
             processors=settings.processors,
+            generation=settings.generation() if settings.optimize in GENERATING else None,
         )
 
 

@@ -24,6 +24,7 @@ from ovquant.api.prepare import (
     model_source,
     open_splits,
     prepare,
+    tokenizer_of,
     with_doubts,
     with_example,
 )
@@ -101,7 +102,14 @@ class LocalSession:
         """Read the data, and check that they fit."""
         given = self._given
         model = self._prepared.model
-        splits = open_splits(given.data, given.settings, model=model, progress=self._progress, **given.roles)
+        splits = open_splits(
+            given.data,
+            given.settings,
+            model=model,
+            tokenizer=tokenizer_of(given.model),
+            progress=self._progress,
+            **given.roles,
+        )
         check_data(self._prepared, splits, scored=given.scored)
         self._splits = with_doubts(self._prepared, splits)
 

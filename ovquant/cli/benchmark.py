@@ -15,6 +15,13 @@ from ovquant.plugins.reports.figures import file_size, speedup
 if TYPE_CHECKING:
     from ovquant.api.benchmark import Contender
 
+PER = {
+    "latency": "ms per request",
+    "throughput": "ms per request, all requests busy",
+    "first-token": "ms to the first token",
+    "next-token": "ms per token",
+}
+
 
 def benchmark(
     models: Annotated[
@@ -28,6 +35,8 @@ def benchmark(
     seconds: Annotated[float, typer.Option(metavar="S", help="Measure for this many seconds in all.", min=0.1)] = 10.0,
     device: options.Device = "CPU",
     optimize: options.TimedFor = "latency",
+    prompt_tokens: options.PromptTokens = 128,
+    new_tokens: options.NewTokens = 64,
     batch: options.Batch = None,
     threads: options.Threads = None,
     property_: options.Properties = None,
@@ -46,6 +55,8 @@ def benchmark(
             **given(
                 device=device,
                 optimize=optimize,
+                prompt_tokens=prompt_tokens,
+                new_tokens=new_tokens,
                 batch=batch,
                 threads=threads,
                 properties=properties(property_ or ()),
@@ -55,7 +66,7 @@ def benchmark(
     if as_json:
         print_json({"device": device, "objective": optimize, "models": [contender_json(item) for item in found]})
         return
-    per = "ms per request, all requests busy" if optimize == "throughput" else "ms per request"
+    per = PER[optimize]
     columns = {
         "model": False,
         "p50": True,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.text import details, print_json, show
+from ovquant.domain.layer import INT4_WEIGHTS, INT8_WEIGHTS
 from ovquant.domain.recipe import FLOATS
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def devices(as_json: options.AsJson = False) -> None:
 def levels(device: "Capabilities") -> dict[str, str]:
     """Return the levels that a layer of a plan can have on a device, and how that is known."""
     found = {"int8": "openvino names INT8"} if "INT8" in device.capabilities else {}
-    found["int8-weights"] = "computed as float"
+    found |= dict.fromkeys((INT8_WEIGHTS, INT4_WEIGHTS), "computed as float")
     if device.default_precision in FLOATS:
         found[device.default_precision] = "its default"
     return {

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ovquant.domain.objective import Objective
+
 BUDGET = "Budget"
 DATA = "Data"
 SEARCH = "Search"
@@ -142,8 +144,20 @@ Holdout = Annotated[
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="Serve on this device.", rich_help_panel=SERVING)]
 Optimize = Annotated[
-    Literal["latency", "throughput", "size"],
-    typer.Option(help="What to optimise.", rich_help_panel=SERVING),
+    Objective,
+    typer.Option(
+        help="What to optimise; first-token and next-token time a decoder while it generates.", rich_help_panel=SERVING
+    ),
+]
+PromptTokens = Annotated[
+    int,
+    typer.Option(metavar="N", help="Time a decoder with prompts of this many tokens.", rich_help_panel=SERVING),
+]
+NewTokens = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Time a decoder while it takes this many tokens after a prompt.", rich_help_panel=SERVING
+    ),
 ]
 Processors = Annotated[
     Literal["this", "any"],
@@ -153,8 +167,12 @@ Processors = Annotated[
     ),
 ]
 TimedFor = Annotated[
-    Literal["latency", "throughput"],
-    typer.Option("--optimize", help="Time single requests, or bursts with all requests busy.", rich_help_panel=SERVING),
+    Literal["latency", "throughput", "first-token", "next-token"],
+    typer.Option(
+        "--optimize",
+        help="Time single requests, bursts with all requests busy, or a decoder while it generates.",
+        rich_help_panel=SERVING,
+    ),
 ]
 Recipes = Annotated[
     list[str] | None,

@@ -1,7 +1,7 @@
 """The command `plan`: a budget solved from measurements that exist."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given
 from ovquant.cli.text import details, drop_text, exit_code, print_json, score_change, show, speedup_text, times_text
+from ovquant.domain.objective import Objective
 from ovquant.plugins.reports.figures import speedup
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def plan(
     max_latency: options.MaxLatency = None,
     max_size: options.MaxSize = None,
     optimize: Annotated[
-        Literal["latency", "throughput", "size"] | None,
+        Objective | None,
         typer.Option(
             help="What to optimise. By default, what the profile was measured for.",
             rich_help_panel=options.SERVING,

@@ -26,6 +26,8 @@ def quantize(
     group_by: options.GroupBy = None,
     device: options.Device = "CPU",
     optimize: options.Optimize = "latency",
+    prompt_tokens: options.PromptTokens = 128,
+    new_tokens: options.NewTokens = 64,
     processors: options.Processors = "this",
     recipe: options.Recipes = None,
     strategy: options.Strategy = None,
@@ -69,6 +71,8 @@ def quantize(
             **given(
                 device=device,
                 optimize=optimize,
+                prompt_tokens=prompt_tokens,
+                new_tokens=new_tokens,
                 processors=processors,
                 recipes=recipe,
                 strategy=strategy,

@@ -17,9 +17,18 @@ FLOATS = ("bf16", "f16")
 """Algorithms that quantize nothing: float as a device computes it below f32, where layers can be kept in f32."""
 SKETCH_SIZE = 4
 """Samples that calibrate a model of which only the operations matter."""
-
 Ranges = Literal["default", "minmax", "mean-minmax", "mean-quantile", "quantile", "histogram"]
 """How the range of an activation is estimated."""
+_EIGHT_BITS: dict[str, Any] = {
+    "group_size": -1,
+    "symmetric_weights": False,
+    "awq": False,
+    "scale_estimation": False,
+    "gptq": False,
+}
+"""What weights of eight bits are stored with, and nothing else."""
+_ADDED = ("allowed_drop", "graph", "seven_bits", "weight_bits", *_EIGHT_BITS)
+"""What recipes did not always have."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,11 @@ class Recipe:
     `graph` is what is quantized: the model as it was read, or its normal form, which openvino's common transformations make.
     `seven_bits` says which layers have weights of seven bits, whose products cannot overflow where a processor adds them in 16
     bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms.
+
+    What remains is for `weights`: in how many bits those of matrix products are stored (others have eight), how many values
+    of an input channel share a scale (-1: all of them), whether they have a zero point, and what makes the integers. `awq` scales
+    channels by how much they are used (Lin et al., 2023), `scale_estimation` fits scales to activations, `gptq` rounds against
+    the error made so far (Frantar et al., 2022).
     """
 
     algorithm: Literal["post-training", "accuracy-control", "weights", "bf16", "f16"] = "post-training"
@@ -46,6 +60,12 @@ class Recipe:
     allowed_drop: float | None = None
     graph: Literal["as-read", "normalised"] = "as-read"
     seven_bits: Literal["none", "first", "all"] = "first"
+    weight_bits: Literal[4, 8] = 8
+    group_size: int = -1
+    symmetric_weights: bool = False
+    awq: bool = False
+    scale_estimation: bool = False
+    gptq: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings: they may come from a file that was edited by hand."""
@@ -55,11 +75,20 @@ class Recipe:
                 raise UsageError(f"The recipe's {name} is {value!r}, which is not {_described(hint)}.")
         if self.calibration_size < 1:
             raise UsageError(f"The recipe's calibration_size is {self.calibration_size}; it is at least 1.")
+        if self.group_size != -1 and self.group_size < 1:
+            raise UsageError(
+                f"The recipe's group_size is {self.group_size}; it is at least 1, or -1 for whole channels."
+            )
+        if self.weight_bits == 8 and any(getattr(self, name) != value for name, value in _EIGHT_BITS.items()):
+            raise UsageError(
+                "The recipe stores weights in 8 bits, which takes no groups and none of symmetric_weights, awq, scale_estimation and "
+                "gptq. Give it weight_bits 4, or leave these out."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON; what recipes did not always have is left out where it says nothing."""
         values = asdict(self)
-        for name in ("allowed_drop", "graph", "seven_bits"):
+        for name in _ADDED:
             if values[name] == getattr(Recipe, name):
                 del values[name]
         return values

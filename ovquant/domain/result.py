@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import measured_with
+from ovquant.domain.objective import Generation, Objective
 from ovquant.domain.plan import Plan
-from ovquant.domain.trial import Objective, Scores, Timing, Trial, Verdict
+from ovquant.domain.trial import Scores, Timing, Trial, Verdict
 from ovquant.domain.typed import read_json, typed
 from ovquant.errors import UsageError
 
@@ -37,7 +38,7 @@ class Provenance:
     `torch_weights` the digest of the weights that it uses, if it was
     a PyTorch model. `data` has the samples of each role. `metrics` are the metrics as they were given, where that was as
     texts; `slice_by` and `group_by` likewise. `served` is what the accuracy was measured on, as the compiled model reports
-    it. `processors` is "any" where budgets had to hold with either int8 arithmetic. `seconds` is the time that the run took, and
+    it. `generation` is how a decoder was timed, where that was the objective. `processors` is "any" where budgets had to hold with either int8 arithmetic. `seconds` is the time that the run took, and
     `versions` those of the packages.
     """
 
@@ -61,6 +62,7 @@ class Provenance:
     torch_weights: str = ""
     input_shape: str = ""
     processors: str = "this"
+    generation: Generation | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
 
 
@@ -115,6 +117,7 @@ class ResultRecord:
         plain = {name: getattr(self, name) for name in _PLAIN}
         plain |= {item.name: getattr(self.provenance, item.name) for item in fields(Provenance)}
         data = {role: asdict(item) for role, item in self.provenance.data.items()}
+        plain["generation"] = None if self.provenance.generation is None else asdict(self.provenance.generation)
         return {"schema": RESULT_SCHEMA, **plain, "budget": self.budget.to_json(), "data": data, **trials}
 
     @classmethod

@@ -27,7 +27,7 @@ def title(name: str, recipe: Recipe | None) -> str:
     """Return what a plan does, such as `int8, depthwise in float, 3 layers in float`; float has the name that it was given."""
     if recipe is None:
         return name
-    parts = [ALGORITHMS[recipe.algorithm]]
+    parts = ["int4 weights" if recipe.weight_bits == 4 else ALGORITHMS[recipe.algorithm]]
     parts += ["transformer"] if recipe.model_type == "transformer" else []
     parts += ["asymmetric"] if recipe.preset == "mixed" else []
     parts += [f"{_types(recipe.keep_float_types)} in float"] if recipe.keep_float_types else []
@@ -39,7 +39,7 @@ def title(name: str, recipe: Recipe | None) -> str:
 def numbers(recipe: Recipe | None) -> str:
     """Return the numbers of a recipe that are not NNCF's own choice: what decides accuracy alone; "" where all are."""
     if recipe is None or recipe.algorithm == "weights" or not recipe.quantizes:
-        return ""
+        return _weights(recipe)
     found = [f"{RANGES[recipe.activation_range]} ranges"] if recipe.activation_range in RANGES else []
     found += [BIASES[recipe.bias_correction]] if recipe.bias_correction in BIASES else []
     found += [BITS[recipe.seven_bits]] if recipe.seven_bits in BITS else []
@@ -47,6 +47,16 @@ def numbers(recipe: Recipe | None) -> str:
     found += [f"{what} smoothed by {alpha:g}" for what, alpha in smoothing.items() if alpha is not None]
     found += [f"{recipe.calibration_size} samples"] if recipe.calibration_size != type(recipe).calibration_size else []
     return ", ".join(found)
+
+
+def _weights(recipe: Recipe | None) -> str:
+    """Return how weights of four bits are made."""
+    if recipe is None or recipe.weight_bits == 8:
+        return ""
+    found = ["whole channels" if recipe.group_size == -1 else f"groups of {recipe.group_size}"]
+    found += ["symmetric"] if recipe.symmetric_weights else []
+    ways = {"AWQ": recipe.awq, "scale estimation": recipe.scale_estimation, "GPTQ": recipe.gptq}
+    return ", ".join([*found, *(name for name, used in ways.items() if used)])
 
 
 def _types(kinds: Sequence[str]) -> str:

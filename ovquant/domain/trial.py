@@ -16,7 +16,6 @@ BUSY = 0.05
 """The share of the processors that other work may have before it is spoken of."""
 NO_LIMIT = 1e6
 """What stands for no upper limit of a ratio, since JSON has no infinity."""
-Objective = Literal["latency", "throughput", "size"]
 Method = Literal["exact", "betting", "bootstrap", "t"]
 CERTIFYING: frozenset[Method] = frozenset({"exact", "betting"})
 """Methods that hold at every number of samples; the others are approximate."""
@@ -224,7 +223,7 @@ class Timing:
     """How long a plan takes beside float: medians and 95th percentiles, milliseconds.
 
     `ratio` is to float timed in turn with it (below 1 is faster), with a 95 % interval over compilations; for the throughput
-    objective the times are milliseconds per sample with all requests busy. `heats` counts the compilations timed, and
+    objective the times are milliseconds per sample with all requests busy, and for a decoder's those per token. `heats` counts the compilations timed, and
     `others` is the share of the processors that other work had meanwhile.
     """
 

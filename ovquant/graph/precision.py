@@ -1,17 +1,18 @@
 """Whether a model is quantized already, and which precision each of its layers has."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import openvino
 
-from ovquant.domain.layer import F32, FLOAT, Layer
+from ovquant.domain.layer import F32, FLOAT, INT4_WEIGHTS, INT8_WEIGHTS, Layer
 from ovquant.domain.sample import Array
 from ovquant.graph.fingerprint import every_operation
 
 LOW_BIT = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
 """The types of weights that are stored in eight bits or fewer."""
+FOUR_BIT = {"i4", "u4", "nf4"}
 WEIGHTED = (
     "Convolution",
     "GroupConvolution",
@@ -31,6 +32,8 @@ _HOLDING = {*WEIGHTED, "Gather"}
 QUANTIZERS = ("FakeQuantize", "FakeConvert")
 PASSED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Convert", "MaxPool")
 """Operations that a quantizer's effect passes through on its way to the operation it is for."""
+Readers = tuple[tuple[openvino.Node, int], ...]
+"""The operations that read one stored weight, in their order, each with the input that does."""
 
 
 def is_quantized(model: openvino.Model) -> bool:
@@ -92,16 +95,43 @@ def _is_scaled(constant: openvino.Node) -> bool:
     )
 
 
+def stored_weights(model: openvino.Model) -> tuple[Readers, ...]:
+    """Return the readers of each weight that is stored in eight bits or fewer; bodies of control flow are left out."""
+    found: dict[str, list[tuple[openvino.Node, int]]] = {}
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() in _HOLDING:
+            for port, source in enumerate(operation.input_values()):
+                stored = _behind(source) if is_constant(source) else None
+                if stored is not None and stored.get_type_name() == "Constant":
+                    found.setdefault(stored.get_friendly_name(), []).append((operation, port))
+    return tuple(map(tuple, found.values()))
+
+
+def weight_precision(readers: Readers) -> str:
+    """Return in what the weight is stored that operations read."""
+    operation, port = readers[0]
+    return _stored_in([operation.input_value(port)])
+
+
 def precisions(model: openvino.Model) -> dict[str, str]:
-    """Return the planned precision of every operation that has weights: operation name to f32, int8 or int8-weights."""
+    """Return the planned precision of each operation with weights: its name to f32, int8, int8-weights or int4-weights."""
     found = {}
     for operation in every_operation(model):
         if operation.get_type_name() in _HOLDING:
             quantized = [_through_quantizer(source) for source in operation.input_values()]
             weights = any(kind == "weights" for kind in quantized)
             activations = any(kind == "activations" for kind in quantized)
-            found[operation.get_friendly_name()] = _quantized(weights, activations) or F32
+            precision = _quantized(weights, activations)
+            if precision == INT8_WEIGHTS:
+                precision = _stored_in(operation.input_values())
+            found[operation.get_friendly_name()] = precision or F32
     return found
+
+
+def _stored_in(sources: Sequence[openvino.Output]) -> str:
+    """Return int4-weights where inputs come from weights of four bits, and else int8-weights."""
+    stored = [node.get_element_type().get_type_name() for node in map(_behind, sources) if node is not None]
+    return INT4_WEIGHTS if any(kind in FOUR_BIT for kind in stored) else INT8_WEIGHTS
 
 
 def layer_precisions(model: openvino.Model, layers: Iterable[Layer]) -> dict[str, str]:
@@ -122,7 +152,7 @@ def layer_precisions(model: openvino.Model, layers: Iterable[Layer]) -> dict[str
 def _quantized(weights: bool, activations: bool) -> str:
     if activations:
         return "int8"
-    return "int8-weights" if weights else ""
+    return INT8_WEIGHTS if weights else ""
 
 
 def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
@@ -137,6 +167,10 @@ def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
         # Weights are scaled behind their quantizer; of activations these are operations of their own.
         found = _through_quantizer(node.input_value(0), depth - 1)
         return found if found == "weights" else ""
+    if depth and kind == "Gather" and not is_constant(node.input_value(1)):
+        # What is looked up in stored weights is no weight.
+        found = _through_quantizer(node.input_value(0), depth - 1)
+        return "" if found == "weights" else found
     if depth and kind in (
         "Convert",
         "Reshape",

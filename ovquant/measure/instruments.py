@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ovquant.domain.budget import Budget
+from ovquant.domain.objective import GENERATING
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
@@ -14,6 +15,7 @@ from ovquant.domain.trial import Scores, Split, Timing
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.describer import Describer
 from ovquant.measure.evaluate import Evaluation
+from ovquant.measure.generation import degenerates
 from ovquant.measure.models import Models
 from ovquant.measure.probe import Probing
 from ovquant.measure.score import Scorer
@@ -47,6 +49,7 @@ class Instruments(Protocol):
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]: ...
     def compare_first(self, plan: Plan) -> None: ...
     def traits(self, plan: Plan) -> dict[str, Any]: ...
+    def degenerates(self, plan: Plan) -> str: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
     def footprint(self, plan: Plan) -> int | None: ...
     def layers(
@@ -134,6 +137,12 @@ class Local:
     def traits(self, plan: Plan) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan."""
         return self.describer.traits(plan)
+
+    def degenerates(self, plan: Plan) -> str:
+        """Say what is wrong with what a decoder goes on to write, where it is timed while it does; else ""."""
+        if self.stopwatch.objective not in GENERATING:
+            return ""
+        return degenerates(self.models, plan, self.stopwatch.generation)
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is scored and served on, as its compiled model reports it."""

@@ -7,6 +7,7 @@ from typing import Any
 from ovquant.domain.sample import Sample
 from ovquant.errors import DataError
 from ovquant.graph.names import names_of
+from ovquant.runtime import completed
 
 TARGETS = "targets"
 """What targets are called in data by name."""
@@ -54,6 +55,7 @@ def unknown_keys(inputs: Sequence[Any], sample: Sample) -> list[str]:
 
 
 def _missing(inputs: Sequence[Any], sample: Sample) -> list[str]:
+    sample = completed(inputs, sample)
     given = set(sample.inputs) if isinstance(sample.inputs, Mapping) else set()
     named = zip(inputs, names_of(inputs), strict=True)
     return [name for port, name in named if not given & {name, *port.get_names()}]

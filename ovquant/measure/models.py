@@ -27,7 +27,7 @@ from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.measure.recent import Recent
 from ovquant.plugins.metrics import ResolvedMetric
-from ovquant.quantization import Pinnable, Quantized, Validation, needed_bytes
+from ovquant.quantization import Pinnable, Switchable, Validation, needed_bytes
 from ovquant.runtime import Deployment
 
 LARGE = 64 * 2**20
@@ -62,7 +62,9 @@ class Models:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.float_plan, self.reference_plan = float_plan(self.deployment), reference_plan(self.deployment)
+        self.float_plan = float_plan(self.deployment)
+        self.reference_properties = runtime.reference_properties(self.model, self.deployment.device)
+        self.reference_plan = reference_plan(self.deployment, self.reference_properties)
         self.large = constant_bytes(self.float_model or self.model) > LARGE
         self.recent = Recent(self.large)
         mapped = runtime.core().read_model(self.build(self.float_plan))
@@ -97,6 +99,7 @@ class Models:
             seed=self.seed,
             compressed=self.float_model is not None and self.float_model is not self.model,
             normal=None if self.normal is None else NormalForm(version("openvino"), self.normal.names),
+            reference=self.reference_properties,
         )
 
     def key(self, plan: Plan) -> dict[str, Any]:
@@ -121,7 +124,7 @@ class Models:
 
     # Models -------------------------------------------------------------------------------------------------------
 
-    def quantized(self, recipe: Recipe) -> Quantized | Pinnable:
+    def quantized(self, recipe: Recipe) -> Switchable:
         """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
         if not recipe.quantizes:
             return self._pinnable(recipe)
@@ -177,14 +180,18 @@ class Models:
     def _finished(self, plan: Plan) -> openvino.Model:
         """Return a plan's model as it is saved: with what travels in it."""
         model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(plan.layers)
-        model = with_runtime_options(model, plan.properties)
+        model = with_runtime_options(model, self._travelling(plan))
         measured = BOTH if self.anywhere else runtime.int8_arithmetic(self.deployment.device)
         return runtime.mark(model, measured) if plan.runs_int8 else model
 
     def _place(self, plan: Plan) -> Path:
         """Return the folder of a plan's model, which plans share that differ in nothing that is built."""
-        built = replace(plan, properties=_travelling(plan.properties))
+        built = replace(plan, properties=self._travelling(plan))
         return self.folder / content_digest(self.key(built))[:16]
+
+    def _travelling(self, plan: Plan) -> dict[str, str]:
+        """Return those of a plan's properties that are in its file; the reference is float's own file, which is not served."""
+        return {} if plan.key == self.reference_plan.key else _travelling(plan.properties)
 
     def compile(self, plan: Plan) -> openvino.CompiledModel:
         """Compile a plan's saved file anew, exactly as it will be served.

@@ -21,7 +21,7 @@ from ovquant.graph.fingerprint import constant_bytes
 from ovquant.measure.divergence import divergence, outputs_of
 from ovquant.measure.models import Models
 from ovquant.measure.stopwatch import Stopwatch
-from ovquant.quantization import Pinnable, Quantized
+from ovquant.quantization import Switchable
 from ovquant.stats.intervals import shrunk
 
 PROBE_SAMPLES = 16
@@ -60,7 +60,7 @@ class Probing:
     models: Models
     stopwatch: Stopwatch
     plan: Plan
-    quantized: Quantized | Pinnable
+    quantized: Switchable
     expected: Sequence[dict[str, Array]]
     until: float = float("inf")
     count: int = 0
@@ -76,10 +76,10 @@ class Probing:
         measured until then.
         """
         costs = {FLOAT: float_cost, F32: 1.0}
-        return tuple(row for level in levels for row in self._at(level, base_cost, gains, costs[level]))
+        return tuple(row for level in levels for row in self._at(level, base_cost, gains, costs.get(level)))
 
-    def _at(self, level: str, base_cost: float, gains: bool, whole: float) -> Iterator[LayerRow]:
-        """Yield a row per layer at one level."""
+    def _at(self, level: str, base_cost: float, gains: bool, whole: float | None) -> Iterator[LayerRow]:
+        """Yield a row per layer at one level; whole: what all of them cost there, where that is known."""
         self.count = 0
         names = [layer.name for layer in self.quantized.at(level)]
         found = dict(self.measure(list(blocks(names, MOST_PROBES)), level))
@@ -97,7 +97,7 @@ class Probing:
                     found |= {half: finer[half] for half in blocks(group, 2)}
         noise = errors(list(found.values()))
         costs = shrunk([item.cost for item in found.values()], noise)
-        if sum(map(len, found)) == len(names):
+        if whole is not None and sum(map(len, found)) == len(names):
             costs = anchored(costs, noise, whole / base_cost - 1)
         for group, cost in zip(found, costs, strict=True):
             for name in group:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import openvino
 
 from ovquant.domain.recipe import Recipe
-from ovquant.quantization import Quantized, quantizer
+from ovquant.quantization import Compressed, Quantized, quantizer
 
 if TYPE_CHECKING:
     from ovquant.quantization.build import Quantizer
@@ -20,14 +20,14 @@ class Recent:
     """The latest quantized models by recipe, one where models are `large`, and what quantizes each graph."""
 
     large: bool
-    _models: dict[str, Quantized] = field(default_factory=dict)
+    _models: dict[str, Quantized | Compressed] = field(default_factory=dict)
     _quantizers: dict[str, "Quantizer"] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return how many models are kept."""
         return len(self._models)
 
-    def get(self, recipe: Recipe) -> Quantized | None:
+    def get(self, recipe: Recipe) -> Quantized | Compressed | None:
         """Return the model of a recipe, if it is kept."""
         return self._models.get(recipe.key)
 
@@ -36,7 +36,7 @@ class Recent:
         while len(self._models) >= KEPT_RECIPES[self.large]:
             self._models.pop(next(iter(self._models)))
 
-    def keep(self, recipe: Recipe, model: Quantized) -> None:
+    def keep(self, recipe: Recipe, model: Quantized | Compressed) -> None:
         """Keep a model as the latest."""
         self._models[recipe.key] = model
 

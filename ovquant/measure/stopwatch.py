@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -11,12 +11,13 @@ import openvino
 from numpy.typing import NDArray
 
 from ovquant import runtime
+from ovquant.domain.objective import GENERATING, Generation, Objective
 from ovquant.domain.plan import Plan
-from ovquant.domain.sample import Array
-from ovquant.domain.trial import Objective, Timing
+from ovquant.domain.sample import Array, Dataset
+from ovquant.domain.trial import Timing
 from ovquant.domain.typed import typed
 from ovquant.measure.models import Models
-from ovquant.runtime import Fitted, Maker
+from ovquant.runtime import Fitted, Interleave, Maker
 
 TIMING_REQUESTS = 16
 TRIAL_HEATS, FINAL_HEATS, MOST_HEATS = 3, 8, 32
@@ -31,11 +32,15 @@ HEAT_ROUNDS = 150
 
 @dataclass
 class Stopwatch:
-    """Times plans beside float, as the objective asks; what the profile holds is not timed again."""
+    """Times plans beside float, as the objective asks; what the profile holds is not timed again.
+
+    `generation` is how decoders are timed, where the objective is one of theirs.
+    """
 
     models: Models
     objective: Objective
     heat_seconds: float = 0.5
+    generation: Generation = field(default_factory=Generation)
 
     def timing(self, plan: Plan, *, heats: int = TRIAL_HEATS, beside: Plan | None = None) -> Timing:
         """Time a plan against float in turn, at the properties it is served with, over so many compilations at least.
@@ -84,13 +89,14 @@ class Stopwatch:
 
     def times(self, contenders: Sequence[openvino.CompiledModel], seconds: float, most: int) -> NDArray[np.float64]:
         """Time compiled models in turn, as the objective asks: milliseconds, shape [rounds, contenders]."""
-        interleave = runtime.interleave_throughput if self.objective == "throughput" else runtime.interleave
+        interleave = INTERLEAVE[self.objective]
         return interleave(contenders, self._requests(contenders[0]), seconds=seconds, most=most)
 
     def _how(self, bar: Plan) -> dict[str, Any]:
         """Return what a timing depends on beside the plans: on the bar only where that is not float as it is served."""
         beside = {} if bar.key == self.models.float_plan.key else {"beside": bar.key}
-        return {"objective": self.objective, "data": self.models.splits.search.inputs, **beside}
+        tokens = {"tokens": list(astuple(self.generation))} if self.objective in GENERATING else {}
+        return {"objective": self.objective, "data": self.models.splits.search.inputs, **tokens, **beside}
 
     def _raced(self, plans: Sequence[Plan], bar: Plan, key: Mapping[str, Any], number: int) -> list[Timing]:
         """Time plans beside the bar in one heat; one that was run before is in the profile."""
@@ -126,26 +132,45 @@ class Stopwatch:
         return [Timing.joined(timed[name]) for name in names]
 
     def _requests(self, compiled: openvino.CompiledModel) -> list[list[Array]]:
-        return runtime.requests_of(compiled, self.models.splits.search, TIMING_REQUESTS)
+        return requests_for(compiled, self.models.splits.search, self.objective, self.generation, TIMING_REQUESTS)
+
+
+INTERLEAVE: dict[Objective, Interleave] = {
+    "latency": runtime.interleave,
+    "size": runtime.interleave,
+    "throughput": runtime.interleave_throughput,
+    "first-token": partial(runtime.interleave_tokens, first=True),
+    "next-token": runtime.interleave_tokens,
+}
+"""How contenders are timed in turn, by objective."""
+
+
+def requests_for(
+    compiled: openvino.CompiledModel, dataset: Dataset, objective: Objective, generation: Generation, count: int
+) -> list[list[Array]]:
+    """Return what contenders are timed on: the inputs of a few whole requests, or a decoder's prompts with what follows each."""
+    if objective in GENERATING:
+        return runtime.prompts_of(compiled, dataset, generation)
+    return runtime.requests_of(compiled, dataset, count)
 
 
 def race(
-    makers: Sequence[Maker], requests: Fitted, *, objective: str, seconds: float, most: int, seed: int
+    makers: Sequence[Maker], requests: Fitted, *, objective: Objective, seconds: float, most: int, seed: int
 ) -> list[Timing]:
     """Time contenders in one heat and return one timing each, relative to the first.
 
-    makers: each compiles a contender. requests: returns the inputs of whole requests for the first of them. objective:
-    "throughput" keeps all requests busy. seconds and most: when the heat ends, the latter in rounds.
+    makers: each compiles a contender. requests: returns what they are timed on, for the first of them (`requests_for`).
+    objective: how they are timed. seconds and most: when the heat ends, the latter in rounds.
     """
-    throughput, load = objective == "throughput", runtime.Load()
-    times = runtime.heat(makers, requests, seconds=seconds, most=most, seed=seed, throughput=throughput)
+    load = runtime.Load()
+    times = runtime.heat(makers, requests, seconds=seconds, most=most, seed=seed, interleaved=INTERLEAVE[objective])
     others, base = load.others(), times[:, 0]
     columns = [base, *(times[:, place] for place in range(1, len(makers)))]
     return [Timing.of(column, base, others=others) for column in columns]
 
 
 def race_heats(
-    makers: Sequence[Maker], requests: Fitted, *, objective: str, seconds: float, heats: int, most: int, seed: int
+    makers: Sequence[Maker], requests: Fitted, *, objective: Objective, seconds: float, heats: int, most: int, seed: int
 ) -> list[Timing]:
     """Time contenders over so many heats, which share the time, and return one timing each, relative to the first."""
     found = [

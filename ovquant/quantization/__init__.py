@@ -8,6 +8,7 @@ from ovquant.domain.layer import Layer
 from ovquant.domain.recipe import Recipe
 from ovquant.graph.names import MadeUp, with_unique_names
 from ovquant.graph.precision import is_quantized, precisions
+from ovquant.quantization.compressed import Compressed
 from ovquant.quantization.needs import needed_bytes
 from ovquant.quantization.pinnable import Pinnable
 from ovquant.quantization.quantized import Calibration, Quantized, Validation
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from ovquant.quantization.build import Quantizer
 
 __all__ = [
+    "Compressed",
     "Layer",
     "MadeUp",
     "Pinnable",
     "Quantized",
+    "Switchable",
     "Validation",
     "is_quantized",
     "load_alone",
@@ -31,6 +34,10 @@ __all__ = [
     "revert",
     "with_unique_names",
 ]
+
+
+Switchable = Quantized | Compressed | Pinnable
+"""What a recipe makes of a model, with layers that can be put to other levels."""
 
 
 def load_alone() -> None:
@@ -53,7 +60,7 @@ def quantizer(model: openvino.Model, *, large: bool = False) -> "Quantizer":
 
 def quantize(
     model: openvino.Model, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None
-) -> Quantized:
+) -> Quantized | Compressed:
     """Quantize a copy of a model by a recipe.
 
     calibration: requests to draw statistics from; the caller draws as many as the recipe's `calibration_size`.

@@ -4,7 +4,7 @@ import contextlib
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import nncf
 import openvino
@@ -14,11 +14,13 @@ from ovquant.domain.recipe import Recipe
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import operation_types
 from ovquant.graph.names import with_unique_names
+from ovquant.quantization.compressed import Compressed
 from ovquant.quantization.float32 import holds_bfloats, in_float32, widened_requests
 from ovquant.quantization.layers import layers_of
 from ovquant.quantization.pipeline import PostTraining
 from ovquant.quantization.quantized import Calibration, Quantized, Validation
-from ovquant.quantization.settings import ignored_scope, quantize_arguments
+from ovquant.quantization.settings import quantize_arguments
+from ovquant.quantization.weights import in_int4, in_int8, with_scaled_channels
 
 
 class Quantizer:
@@ -30,12 +32,16 @@ class Quantizer:
         self.original = in_float32(self.given) if holds_bfloats(self.given) else self.given
         self._post_training = PostTraining(self.original, large)
 
-    def quantize(self, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None) -> Quantized:
+    def quantize(
+        self, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None
+    ) -> Quantized | Compressed:
         """Do what `ovquant.quantization.quantize` says; recipes of one `calibration_size` come with the same calibration."""
         with _quiet_nncf():
             try:
+                if recipe.algorithm == "weights":
+                    return self._compress(recipe, calibration)
                 quantized = self._run(recipe, calibration, validation)
-                layers = () if recipe.algorithm == "weights" else layers_of(quantized)
+                layers = layers_of(quantized)
             except nncf.ValidationError as error:
                 if "dataset must not be empty" in str(error) and self._branches:
                     raise ModelError(
@@ -60,11 +66,26 @@ class Quantizer:
     def _branches(self) -> bool:
         return "If" in operation_types(self.original)
 
-    def _run(self, recipe: Recipe, calibration: Calibration, validation: Validation | None) -> openvino.Model:
-        if recipe.algorithm == "weights":
-            return compress_weights(self.original, recipe)
+    def _dataset(self, calibration: Calibration) -> nncf.Dataset:
         # Requests are of the model as it was given, whose bfloat16 is f32 here.
-        dataset = nncf.Dataset(calibration, partial(widened_requests, original=self.given))
+        return nncf.Dataset(calibration, partial(widened_requests, original=self.given))
+
+    def _compress(self, recipe: Recipe, calibration: Calibration) -> Compressed:
+        dataset, samples, source = self._dataset(calibration), len(calibration), self.original
+        if recipe.awq:
+            source = with_scaled_channels(source, recipe, dataset, samples=samples)
+
+        @cache
+        def wider() -> openvino.Model:
+            # It may be asked for later, and then nothing else keeps NNCF quiet.
+            with _quiet_nncf():
+                return in_int8(source, recipe)
+
+        model = wider() if recipe.weight_bits == 8 else in_int4(source, recipe, dataset, samples=samples)
+        return Compressed(source, model, wider, self.given)
+
+    def _run(self, recipe: Recipe, calibration: Calibration, validation: Validation | None) -> openvino.Model:
+        dataset = self._dataset(calibration)
         arguments = quantize_arguments(self.original, recipe, samples=len(calibration))
         if recipe.algorithm == "accuracy-control":
             if validation is None:
@@ -131,9 +152,3 @@ def _quiet_nncf() -> Iterator[None]:
             yield
     finally:
         nncf_logger.setLevel(level)
-
-
-def compress_weights(model: openvino.Model, recipe: Recipe) -> openvino.Model:
-    """Return a copy with int8 weights and float activations; no data are needed."""
-    mode = nncf.CompressWeightsMode.INT8_ASYM
-    return nncf.compress_weights(model.clone(), mode=mode, ignored_scope=ignored_scope(model, recipe))

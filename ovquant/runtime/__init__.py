@@ -5,7 +5,16 @@ from ovquant.graph.names import names_of
 from ovquant.graph.shapes import static_batch, with_batch
 from ovquant.runtime.arithmetic import Arithmetic, Simulation, int8_arithmetic, mark, marked, simulation
 from ovquant.runtime.batches import Compiled, Filling, batched_of, batched_outputs, known, lengths_of, samples_in
-from ovquant.runtime.compile import PRECISION, REFERENCE, Deployment, check_device, compile_model, core
+from ovquant.runtime.compile import (
+    PRECISION,
+    REFERENCE,
+    Deployment,
+    check_device,
+    compile_model,
+    core,
+    reference_properties,
+)
+from ovquant.runtime.decoder import Feeder, check_generates, interleave_tokens, prompts_of
 from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
 from ovquant.runtime.fit import fit, random_samples
 from ovquant.runtime.infer import Block, batched_names, infer, stack, stackable
@@ -13,7 +22,8 @@ from ovquant.runtime.load import Load
 from ovquant.runtime.requests import Requests, filling_of, request, requests_of
 from ovquant.runtime.room import free_bytes, let_go_of_pages
 from ovquant.runtime.states import clean, has_state, run
-from ovquant.runtime.timing import Fitted, Maker, heat, interleave, interleave_throughput
+from ovquant.runtime.supplied import completed
+from ovquant.runtime.timing import Fitted, Interleave, Maker, heat, interleave, interleave_throughput
 from ovquant.runtime.values import cast, outputs_of, values_of
 
 __all__ = [
@@ -26,8 +36,10 @@ __all__ = [
     "Compiled",
     "Deployment",
     "Executed",
+    "Feeder",
     "Filling",
     "Fitted",
+    "Interleave",
     "Load",
     "Maker",
     "Requests",
@@ -38,8 +50,10 @@ __all__ = [
     "capabilities",
     "cast",
     "check_device",
+    "check_generates",
     "clean",
     "compile_model",
+    "completed",
     "core",
     "devices",
     "executed",
@@ -53,6 +67,7 @@ __all__ = [
     "int8_arithmetic",
     "interleave",
     "interleave_throughput",
+    "interleave_tokens",
     "known",
     "lengths_of",
     "let_go_of_pages",
@@ -60,8 +75,10 @@ __all__ = [
     "marked",
     "names_of",
     "outputs_of",
+    "prompts_of",
     "properties_of",
     "random_samples",
+    "reference_properties",
     "request",
     "requests_of",
     "run",

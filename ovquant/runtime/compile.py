@@ -9,7 +9,9 @@ import openvino
 
 from ovquant.errors import CompileError, DeviceError
 from ovquant.graph.causes import first_line
+from ovquant.graph.fingerprint import STATEFUL, operation_types
 from ovquant.graph.names import names_of
+from ovquant.graph.precision import is_quantized
 from ovquant.runtime.batches import ByShapes, Compiled, Lengths, Shapes, batched_outputs, lengths_of, open_beyond_batch
 from ovquant.runtime.values import check_kind
 
@@ -17,6 +19,9 @@ PRECISION = "INFERENCE_PRECISION_HINT"
 """The property that says in what a device computes float."""
 REFERENCE = {PRECISION: "f32"}
 """The properties of the accuracy reference: some devices compute float models in bf16 or f16 unless told otherwise."""
+
+KEPT_WHOLE, NOT_ROUNDED = {"KV_CACHE_PRECISION": "f32"}, {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+"""The properties by which what a decoder keeps of past tokens is not rounded, nor what is multiplied by stored weights."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,14 @@ def check_device(device: str) -> None:
         raise DeviceError(
             f"There is no device '{device}' here. OpenVINO offers: {', '.join(names)}. Choose one of these with --device."
         )
+
+
+def reference_properties(model: openvino.Model, device: str) -> dict[str, str]:
+    """Return the properties of a model's accuracy reference: float is f32, and nothing is rounded on the way."""
+    wanted = {} if not any(kind in operation_types(model) for kind in STATEFUL) else KEPT_WHOLE
+    wanted = {**wanted, **(NOT_ROUNDED if is_quantized(model) else {})}
+    known = core().get_property(device, "SUPPORTED_PROPERTIES") if wanted else ()
+    return {**REFERENCE, **{name: value for name, value in wanted.items() if name in known}}
 
 
 def compile_model(

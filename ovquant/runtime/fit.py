@@ -11,6 +11,7 @@ from ovquant.errors import DataError
 from ovquant.graph.names import names_of, port_name
 from ovquant.graph.shapes import second_axis
 from ovquant.runtime.lengths import Fill, fills_of
+from ovquant.runtime.supplied import completed
 from ovquant.runtime.values import cast, check_kind, dtype_of
 
 
@@ -18,8 +19,10 @@ def fit(inputs: Sequence[Any], sample: Sample, *, what: str = "a sample") -> lis
     """Return one array per model input, in order, batch axis included, as openvino takes it (see `values.cast`).
 
     inputs: the model's input ports. A sample's array without the batch axis gets one; dtypes are cast where no
-    value is lost; rows shorter than the model's are padded where it is known how (see `lengths.fills_of`). Raises DataError naming the input, what it expects and what it got.
+    value is lost; rows shorter than the model's are padded where it is known how (see `lengths.fills_of`). What a language model takes
+    beside its tokens is supplied (see `supplied.completed`). Raises DataError naming the input, what it expects and what it got.
     """
+    sample = completed(inputs, sample)
     arrays = _match(inputs, sample.inputs, what)
     ports = zip(inputs, names_of(inputs), arrays, fills_of(inputs, sample), strict=True)
     return [_shape(port, name, array, fill, what) for port, name, array, fill in ports]

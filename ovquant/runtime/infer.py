@@ -1,5 +1,6 @@
 """Run a compiled model over a dataset with all requests busy."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +14,12 @@ from ovquant.errors import DataError
 from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
 from ovquant.runtime.batches import Cuts, Filling, batched_of, known
-from ovquant.runtime.requests import filling_of, joined
+from ovquant.runtime.requests import filling_of, joined, request
 from ovquant.runtime.states import clean, run
 from ovquant.runtime.values import outputs_of
 
-BLOCK_SIZE = 32
-"""Samples whose outputs an evaluation holds at once: enough to keep the requests busy, few enough for large outputs."""
+BLOCK_SIZE, BLOCK_BYTES = 32, 64 * 2**20
+"""Samples whose outputs an evaluation holds at once, enough to keep the requests busy, and the bytes of these at most."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def infer(
     # takes the whole process down.
     requests = [compiled.create_infer_request() for _ in range(_optimal_requests(compiled))]
     cuts, batch = known(compiled).cuts, filling.size
-    size = batch * max(1, BLOCK_SIZE // batch)
+    size = batch * _requests_at_once(compiled, dataset, filling, len(requests)) if start < stop else 1
     for begin in range(start, stop, size):
         indices = list(range(begin, min(begin + size, stop)))
         samples = [dataset[index] for index in indices]
@@ -93,6 +94,26 @@ def infer(
         ]
         batched = batched_names(compiled, given, size=batch)
         yield Block(indices, outputs, [sample.target for sample in samples], batched)
+
+
+def _requests_at_once(compiled: openvino.CompiledModel, dataset: Dataset, filling: Filling, busy: int) -> int:
+    """Return how many requests' outputs are held at once; models of the same outputs hold as many.
+
+    An open axis of an output counts as the longest of the inputs' axes.
+    """
+    given = request(compiled.inputs, dataset, 0, filling)
+    longest = max((size for array in given for size in array.shape), default=1)
+    sizes = 0
+    for port in compiled.outputs:
+        shape = port.get_partial_shape()
+        axes = [] if shape.rank.is_dynamic else list(shape)
+        # The batch is the first, and is counted by requests.
+        counts = [
+            axis.get_length() if axis.is_static else 1 if not place else longest for place, axis in enumerate(axes)
+        ]
+        sizes += math.prod(counts) * int(port.get_element_type().size)
+    wanted, fitting = max(1, BLOCK_SIZE // filling.size), BLOCK_BYTES // max(1, sizes)
+    return max(min(wanted, busy), min(wanted, fitting))
 
 
 def _optimal_requests(compiled: openvino.CompiledModel) -> int:

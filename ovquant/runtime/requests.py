@@ -14,6 +14,7 @@ from ovquant.graph.shapes import first_axis
 from ovquant.runtime.batches import Filling
 from ovquant.runtime.fit import fit
 from ovquant.runtime.lengths import MASK, Fill, fills_of
+from ovquant.runtime.supplied import completed
 
 
 def filling_of(inputs: Sequence[Any], dataset: Dataset) -> Filling:
@@ -59,7 +60,7 @@ def joined(inputs: Sequence[Any], samples: Sequence[Sample], filling: Filling, n
     if filling.size == 1:
         return rows[0]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    _level(columns, [fills_of(inputs, sample) for sample in samples])
+    _level(columns, [fills_of(inputs, completed(inputs, sample)) for sample in samples])
     ports = zip(names_of(inputs), filling.joined, columns, strict=True)
     return [
         _concatenated(port, column, filling.size, names) if many else _shared(port, column, filling.size, names)

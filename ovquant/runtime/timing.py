@@ -15,6 +15,8 @@ Maker = Callable[[], openvino.CompiledModel]
 """Compiles a contender anew."""
 Fitted = Callable[[openvino.CompiledModel], Sequence[Sequence[Array]]]
 """Returns the inputs of whole requests, fitted to a compiled model."""
+Interleave = Callable[..., NDArray[np.float64]]
+"""Times compiled models in turn, as `interleave` does."""
 
 
 def heat(
@@ -24,17 +26,18 @@ def heat(
     seconds: float,
     most: int,
     seed: int,
-    throughput: bool = False,
+    interleaved: "Interleave | None" = None,
 ) -> NDArray[np.float64]:
     """Compile every contender anew, in an order drawn from the seed, and time them in turn, each as if it were the first.
+
+    interleaved: how they are timed; `interleave` unless given.
 
     Returns milliseconds, shape [rounds, contenders]. Two compilations of one model differ by percents, and so do two
     places in an order: what is to be said of models must be seen over several heats.
     """
     order = [int(place) for place in np.random.default_rng(seed).permutation(len(makers))]
     compiled = {place: makers[place]() for place in order}
-    interleaved = interleave_throughput if throughput else interleave
-    times = interleaved(
+    times = (interleaved or interleave)(
         [compiled[place] for place in order], requests(compiled[0]), seconds=seconds, most=most, seed=seed
     )
     return times[:, np.argsort(order)]

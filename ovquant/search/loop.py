@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from ovquant.domain.budget import Budget
 from ovquant.domain.holdout_log import level_of
-from ovquant.domain.layer import F32, FLOAT
+from ovquant.domain.layer import F32, FLOAT, INT8_WEIGHTS
 from ovquant.domain.plan import Plan
 from ovquant.domain.prediction import predicted_cost
 from ovquant.domain.recipe import Recipe
@@ -19,6 +19,7 @@ from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.nans import told_nan
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
+from ovquant.runtime import REFERENCE
 from ovquant.search.bar import float_bar
 from ovquant.search.gains import Gains
 from ovquant.search.holdout import Outcome, Walk
@@ -162,20 +163,27 @@ class Search:
                     plan,
                     cost,
                     until,
-                    self._levels(plan, needed),
+                    self._levels(plan, standings, needed),
                     gains=needed,
-                    float_cost=float_cost(plan, self.bench.conditions, judge),
+                    float_cost=float_cost(plan, judge),
                 )
                 profile.record("layers", key, [asdict(row) for row in standings.layers[wish.parts]])
         except FAILURES as error:
             (standings.pairs if wish.pairs else standings.layers)[wish.parts] = ()
             self.notes.append(f"The layers of {plan.full_title} could not be measured, and none was put back: {error}")
 
-    def _levels(self, plan: Plan, gains: bool) -> tuple[str, ...]:
-        """Return the levels that layers of a plan's recipe may be put back to: f32 where what is float loses too much itself."""
-        if not plan.quantizes:
+    def _levels(self, plan: Plan, standings: Standings, gains: bool) -> tuple[str, ...]:
+        """Return the levels that layers of a plan's recipe may be put back to.
+
+        f32 is one where what is float loses too much itself. Weights in four bits are put to eight, and to float too unless eight
+        are known to be enough.
+        """
+        if plan.recipe is None or not plan.quantizes:
             return (F32,)
-        below = self.bench.bar is not None and plan.properties != self.bench.conditions.reference_plan.properties
+        if plan.recipe.weight_bits < 8:
+            enough = any(row.excess <= 0 and _has_weights(trial.plan, 8) for row, trial in standings.rows())
+            return (INT8_WEIGHTS,) if enough else (INT8_WEIGHTS, FLOAT)
+        below = self.bench.bar is not None and not REFERENCE.items() <= plan.properties.items()
         # What gains nothing is not worth what f32 costs.
         return (FLOAT, F32) if below and gains else (FLOAT,)
 
@@ -304,10 +312,16 @@ class Search:
         )
 
 
-def float_cost(plan: Plan, conditions: Conditions, judge: Judge) -> float:
+def float_cost(plan: Plan, judge: Judge) -> float:
     """Return what a plan costs, relative to the bar, with all of its layers put back."""
-    in_f32 = plan.properties == conditions.reference_plan.properties
+    in_f32 = REFERENCE.items() <= plan.properties.items()
     return 1.0 if in_f32 or not plan.quantizes else judge.served_cost
+
+
+def _has_weights(plan: Plan, bits: int) -> bool:
+    """Tell whether a plan stores weights in so many bits, all that its recipe takes, and quantizes no activations."""
+    recipe = plan.recipe
+    return recipe is not None and recipe.algorithm == "weights" and recipe.weight_bits == bits and not plan.layers
 
 
 def kept(until: float, judge: Judge) -> float:

@@ -47,10 +47,26 @@ def test_every_setting_is_in_the_key() -> None:
         "allowed_drop": 0.01,
         "graph": "normalised",
         "seven_bits": "all",
+        "weight_bits": 4,
     }
-    assert set(changes) == {item.name for item in fields(Recipe)}
+    of_four_bits: dict[str, Any] = {
+        "group_size": 64,
+        "symmetric_weights": True,
+        "awq": True,
+        "scale_estimation": True,
+        "gptq": True,
+    }
+    assert {*changes, *of_four_bits} == {item.name for item in fields(Recipe)}
     keys = {replace(Recipe(), **{name: value}).key for name, value in changes.items()}
-    assert len(keys | {Recipe().key}) == len(changes) + 1
+    keys |= {replace(Recipe(weight_bits=4), **{name: value}).key for name, value in of_four_bits.items()}
+    assert len(keys | {Recipe().key}) == len(changes) + len(of_four_bits) + 1
+
+
+def test_settings_that_weights_of_eight_bits_do_not_take_are_refused() -> None:
+    with pytest.raises(UsageError, match="weights in 8 bits, which takes no groups"):
+        Recipe.from_json({**Recipe(algorithm="weights").to_json(), "awq": True})
+    with pytest.raises(UsageError, match="group_size is 0"):
+        Recipe(algorithm="weights", weight_bits=4, group_size=0)
 
 
 def test_an_unknown_setting_is_refused() -> None:

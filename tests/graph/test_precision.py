@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import nncf
 import numpy as np
 import openvino
 import pytest
@@ -17,6 +18,8 @@ from ovquant.graph.precision import (
     precisions,
     quantized_activations,
     quantizers_of,
+    stored_weights,
+    weight_precision,
 )
 from tests.faults.test_fingerprints import add, with_if, with_iterator, with_loop
 
@@ -111,7 +114,7 @@ def test_eight_bits_are_few(kind: str) -> None:
     packed = openvino.op.Constant(getattr(openvino.Type, kind), openvino.Shape([4, 4]), [1] * 16)
     made = multiplied(stored(packed))
     assert is_quantized(made)
-    assert precisions(made) == {"product": "int8-weights"}
+    assert precisions(made) == {"product": "int4-weights" if "4" in kind[:3] else "int8-weights"}
     assert [found.type for found in quantizers(made)] == [kind]
 
 
@@ -407,3 +410,23 @@ def test_a_constant_is_one_through_what_only_unpacks_it() -> None:
     assert not is_constant(port.output(0))
     assert not is_constant(ops.multiply(port, ops.constant(np.float32(2))).output(0))
     assert not is_constant(ops.relu(ops.constant(VALUES)).output(0))
+
+
+def test_what_is_looked_up_in_stored_weights_is_no_weight(language: openvino.Model) -> None:
+    built = nncf.compress_weights(language.clone(), ignored_scope=nncf.IgnoredScope(names=["up0"]))
+    found = precisions(built)
+    assert (found["embedding"], found["gate0"], found["up0"]) == ("int8-weights", "int8-weights", "f32")
+
+
+@pytest.mark.parametrize(("mode", "precision"), [("INT8_ASYM", "int8-weights"), ("INT4_SYM", "int4-weights")])
+def test_readers_of_each_stored_weight(language: openvino.Model, mode: str, precision: str) -> None:
+    options = {} if mode == "INT8_ASYM" else {"group_size": 32}
+    built = nncf.compress_weights(language.clone(), mode=nncf.CompressWeightsMode[mode], **options)
+    found = {
+        tuple((node.get_friendly_name(), port) for node, port in readers): weight_precision(readers)
+        for readers in stored_weights(built)
+    }
+    assert found[("embedding", 0), ("head", 1)] == "int8-weights"
+    assert found[(("up1", 1),)] == precision
+    assert len(found) == 10
+    assert stored_weights(language) == ()

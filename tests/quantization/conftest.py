@@ -75,6 +75,38 @@ def conditional() -> openvino.Model:
     return named(openvino.Model([result], [image], "conditional"), "image")
 
 
+@pytest.fixture(scope="session")
+def language() -> openvino.Model:
+    """An embedding whose weight the last matrix product shares, and three gated blocks between them."""
+    ids = ops.parameter([-1, -1], np.int64, name="ids")
+    table = ops.constant(weights((100, 64), 20, 1.0))
+    state = ops.gather(table, ids, ops.constant(np.int64(0)))
+    state.set_friendly_name("embedding")
+    for block in range(3):
+        up, gate = (
+            product(state, (64, 128), 30 + 10 * block + place, f"{name}{block}")
+            for place, name in enumerate(("up", "gate"))
+        )
+        down = product(ops.multiply(ops.swish(gate), up), (128, 64), 32 + 10 * block, f"down{block}")
+        state = ops.add(state, down)
+    scores = ops.matmul(state, table, transpose_a=False, transpose_b=True)
+    scores.set_friendly_name("head")
+    return named(openvino.Model([scores], [ids], "language"), "ids")
+
+
+def product(source: openvino.Node, channels: tuple[int, int], seed: int, name: str) -> openvino.Node:
+    matrix = ops.constant(weights(channels[::-1], seed, 0.1))
+    made = ops.matmul(source, matrix, transpose_a=False, transpose_b=True)
+    made.set_friendly_name(name)
+    return made
+
+
+def texts(count: int = 12) -> list[list[np.ndarray]]:
+    """Requests of `language`."""
+    random = np.random.default_rng(0)
+    return [[random.integers(0, 100, (1, 10))] for _ in range(count)]
+
+
 def named(model: openvino.Model, name: str) -> openvino.Model:
     model.inputs[0].get_tensor().set_names({name})
     model.outputs[0].get_tensor().set_names({"scores"})

@@ -4,6 +4,10 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
+from tests.quantization.conftest import language
+
+__all__ = ["F32", "doubler", "language", "mixer"]
+
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 

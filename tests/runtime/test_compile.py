@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import nncf
 import numpy as np
 import openvino
 import pytest
 
 from ovquant.errors import CompileError, DeviceError, ModelError
-from ovquant.runtime import REFERENCE, Compiled, Deployment, check_device, compile_model, core
+from ovquant.runtime import REFERENCE, Compiled, Deployment, check_device, compile_model, core, reference_properties
+from tests.decoders import decoder
 from tests.runtime.conftest import doubler, mixer
 
 LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THROUGHPUT"}
@@ -95,3 +97,12 @@ def test_a_type_that_numpy_lacks_is_refused_with_the_port() -> None:
     model.outputs[0].get_tensor().set_names({"codes"})
     with pytest.raises(ModelError, match="output 'codes' is of the type f8e4m3"):
         compile_model(model, Deployment())
+
+
+def test_the_reference_rounds_nothing_on_the_way(language: openvino.Model) -> None:
+    plain = {"INFERENCE_PRECISION_HINT": "f32"}
+    assert reference_properties(language, "CPU") == plain
+    assert reference_properties(decoder(stateful=False), "CPU") == plain
+    assert reference_properties(decoder(), "CPU") == {**plain, "KV_CACHE_PRECISION": "f32"}
+    stored = nncf.compress_weights(language.clone())
+    assert reference_properties(stored, "CPU") == {**plain, "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}

@@ -16,8 +16,8 @@ from ovquant.plugins.spec import coerce, create, import_object, parse_spec
 _FORMS = "Write PATH[:key=value,…], FILE.py:NAME, package.module:NAME, or KIND:path=PATH."
 
 
-def open_dataset(source: Any) -> Dataset:
-    """Return the dataset of a source.
+def open_dataset(source: Any, *, tokenizer: Path | None = None) -> Dataset:
+    """Return the dataset of a source. tokenizer: the model's own, which texts are read with unless they name another.
 
     As text or a Path: `PATH` or `PATH:key=value,…`, read by the registered kind that accepts the path;
     `KIND:path=PATH,…`, read by that kind; `FILE.py:NAME` or `package.module:NAME`, with options, which is a dataset
@@ -27,16 +27,16 @@ def open_dataset(source: Any) -> Dataset:
     Raises DataError for data that is missing, empty, or read by no kind or several; UsageError for wrong options.
     """
     if isinstance(source, Path):
-        return open_path(source, {})
+        return open_path(source, {}, tokenizer)
     if not isinstance(source, str):
         return dataset_of(source)
     if not source.strip():
         raise DataError(f"The data has no name. {_FORMS}")
     if Path(source).exists():
-        return open_path(Path(source), {})
+        return open_path(Path(source), {}, tokenizer)
     spec = parse_spec(source)
     if Path(spec.name).exists():
-        return open_path(Path(spec.name), spec.options)
+        return open_path(Path(spec.name), spec.options, tokenizer)
     if "path" in spec.options:
         return checked(Registry("datasets").resolve(source), f"'{source}'")
     if spec.module and (spec.module.endswith(".py") or is_module_name(spec.module)):
@@ -44,8 +44,11 @@ def open_dataset(source: Any) -> Dataset:
     raise DataError(f"There is no data '{spec.name}': the path does not exist. {_FORMS}")
 
 
-def open_path(path: Path, options: Mapping[str, Any]) -> Dataset:
-    """Read a path with the registered kind that accepts it; raise DataError when none or several do."""
+def open_path(path: Path, options: Mapping[str, Any], tokenizer: Path | None = None) -> Dataset:
+    """Read a path with the registered kind that accepts it; raise DataError when none or several do.
+
+    tokenizer: what a kind with an option of this name is given where the options lack it.
+    """
     if not path.exists():
         raise DataError(f"There is no data '{path}': the path does not exist.")
     kinds = Registry("datasets").working()
@@ -57,8 +60,9 @@ def open_path(path: Path, options: Mapping[str, Any]) -> Dataset:
             f"'{path}' is read by several kinds of data: {', '.join(accepting)}. "
             f"Name the one to use, as in {accepting[0]}:path={path}."
         )
-    what = f"the data '{path}' ({accepting[0]})"
-    return checked(create(kinds[accepting[0]], {**options, "path": path}, what=what), f"'{path}'")
+    kind, what = kinds[accepting[0]], f"the data '{path}' ({accepting[0]})"
+    own = {} if tokenizer is None or "tokenizer" not in parameters_of(kind) else {"tokenizer": str(tokenizer)}
+    return checked(create(kind, {**own, **options, "path": path}, what=what), f"'{path}'")
 
 
 def open_reference(reference: str, options: Mapping[str, str]) -> Dataset:

@@ -37,7 +37,7 @@ class OpenvinoFile:
         return path.is_dir() and not (path / "saved_model.pb").exists() and any(path.glob("*.xml"))
 
     def load(self, source: str | Path) -> "openvino.Model":
-        """Return the model of a file, or of the only .xml file in a folder; raise ModelError with the cause."""
+        """Return the model of a file, or of a folder with one; raise ModelError with the cause."""
         path = only_xml(Path(source)) if Path(source).is_dir() else Path(source)
         if not path.is_file():
             raise ModelError(f"The model file '{path}' does not exist. Check the path.")
@@ -51,8 +51,14 @@ class OpenvinoFile:
             raise ModelError(explain(path, error)) from error
 
 
+EXPORTED = "openvino_model.xml"
+"""The model's file in a folder that optimum-intel writes, beside those of tokenizers."""
+
+
 def only_xml(folder: Path) -> Path:
-    """Return the one .xml file of a folder; raise ModelError naming them when there are several."""
+    """Return the model's .xml file in a folder, or the only one; raise ModelError naming them when there are several."""
+    if (folder / EXPORTED).is_file():
+        return folder / EXPORTED
     found = sorted(folder.glob("*.xml"))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"

@@ -1,6 +1,6 @@
-"""Score language models: perplexity."""
+"""Score language models: perplexity, and agreement with float on the next token."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 from ovquant.domain.sample import Array, Outputs
 from ovquant.errors import MetricError
 from ovquant.plugins.extras import library
+from ovquant.plugins.metrics.fidelity import Fidelity
 from ovquant.plugins.metrics.outputs import split_output, without_batch
 
 
@@ -19,7 +20,7 @@ class Perplexity:
     The output is logits `[1, T, V]` (log-probabilities do as well), the target token ids `[T]`. With `shift` the logits
     at a position are for the next token, as causal models give them: the last position and the first target are
     dropped. Targets equal to `ignore_index` are left out. Items are (sum of nats, tokens); 1 is perfect. The log-softmax
-    is `scipy.special.log_softmax`.
+    is `scipy.special.log_softmax`. Of several outputs it is `logits`, unless another is named.
     """
 
     shift: bool = True
@@ -33,7 +34,7 @@ class Perplexity:
     def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[tuple[float, int]]:
         """Return (negative log-likelihood in nats, number of tokens) per sample."""
         log_softmax = library("scipy.special", metric="perplexity", extra="metrics").log_softmax
-        samples = split_output(outputs, targets, output=self.output, metric="perplexity")
+        samples = split_output(outputs, targets, output=logits_of(outputs, self.output), metric="perplexity")
         return [self._likelihood(log_softmax, sample, target) for sample, target in zip(samples, targets, strict=True)]
 
     def aggregate(self, items: Sequence[tuple[float, int]], /) -> float:
@@ -57,6 +58,37 @@ class Perplexity:
             return 0.0, 0
         chosen = log_softmax(logits.astype(np.float64), axis=-1)[np.arange(tokens.size), tokens]
         return float(-chosen.sum()), int(tokens.size)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Return the share of a text's positions at which the likeliest next token is the float model's; no labels are needed.
+
+    The output is logits `[1, T, V]`; of several outputs it is `logits`, unless another is named. Targets are the float model's
+    outputs. Each text counts as one, with a share from 0 to 1, so that the mean over texts can be certified by betting
+    (Waudby-Smith and Ramdas, 2024), though the positions of a text depend on each other. Higher is better, 1 is perfect.
+    """
+
+    output: str = ""
+
+    higher_is_better: ClassVar[bool] = True
+    is_mean: ClassVar[bool] = True
+    against: ClassVar[str] = "float"
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[float]:
+        """Return the share per text."""
+        fidelity = Fidelity("agreement", axis=-1, output=logits_of(outputs, self.output))
+        return fidelity.measure(outputs, targets)
+
+    def aggregate(self, items: Sequence[float], /) -> float:
+        """Return the mean over texts."""
+        return float(np.mean(items))
+
+
+def logits_of(outputs: Outputs, asked: str) -> str:
+    """Return the name of the output that holds logits: the one asked for, or `logits` where there are several."""
+    return asked or ("logits" if isinstance(outputs, Mapping) and "logits" in outputs else "")
 
 
 def _check_shapes(logits: Array, tokens: Array) -> None:

@@ -58,18 +58,58 @@ class Mixed:
 
 @dataclass(frozen=True)
 class Weights:
-    """Store weights in int8 and compute in float: smaller, as accurate as float, faster where memory is the limit."""
+    """Store weights in int8 or int4 and compute in float: smaller, and faster where memory is the limit.
+
+    bits: 8, or 4 for the weights of matrix products; embeddings, convolutions and the last matrix product have 8.
+    group_size: with 4 bits, how many values of an input channel share a scale; -1 for all. symmetric: no zero points.
+    awq: first scale channels by how much they are used (AWQ, Lin et al., 2023). scale_estimation: fit scales to what layers
+    are given. gptq: round each weight against the errors made so far (GPTQ, Frantar et al., 2022).
+    """
 
     rank: ClassVar[int] = 60
+    bits: Literal[4, 8] = 8
+    group_size: int = 128
+    symmetric: bool = False
+    awq: bool = False
+    scale_estimation: bool = False
+    gptq: bool = False
+
+    def __post_init__(self) -> None:
+        if self.bits == 8 and replace(self, bits=4) != Weights(bits=4):
+            raise ValueError("weights of 8 bits take no other option; give bits=4 too")
+        if self.group_size != -1 and self.group_size < 1:
+            raise ValueError(f"group_size is {self.group_size}; it is at least 1, or -1 for whole channels")
 
     def extend(self, recipe: Recipe) -> Recipe:
         """Return the recipe with weight compression instead of quantization."""
-        return replace(recipe, algorithm="weights")
+        if self.bits == 8:
+            return replace(recipe, algorithm="weights")
+        return replace(
+            recipe,
+            algorithm="weights",
+            weight_bits=self.bits,
+            group_size=self.group_size,
+            symmetric_weights=self.symmetric,
+            awq=self.awq,
+            scale_estimation=self.scale_estimation,
+            gptq=self.gptq,
+        )
 
     @staticmethod
     def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
-        """Offer it for models with weights that the algorithm takes."""
-        return [""] if any(kind in operation_types for kind in ("MatMul", "Convolution", "Gather")) else []
+        """Offer int8 for models with weights that the algorithm takes, and int4 for those made of matrix products."""
+        if not any(kind in operation_types for kind in ("MatMul", "Convolution", "Gather")):
+            return []
+        convolutions = operation_types.get("Convolution", 0) + operation_types.get("GroupConvolution", 0)
+        return ["", *(_INT4 if operation_types.get("MatMul", 0) > convolutions else ())]
+
+
+_INT4 = (
+    "bits=4,group_size=128,scale_estimation=true",
+    "bits=4,group_size=64,scale_estimation=true",
+    "bits=4,group_size=32,awq=true,scale_estimation=true",
+)
+"""Ways to store weights in int4 that are worth a trial, from the smallest to the most accurate."""
 
 
 @dataclass(frozen=True)

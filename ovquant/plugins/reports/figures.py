@@ -3,6 +3,14 @@
 import math
 import re
 
+TIMED = {
+    "latency": "latency",
+    "size": "latency",
+    "throughput": "time per sample",
+    "first-token": "time to the first token",
+    "next-token": "time per token",
+}
+"""What is timed, by objective."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

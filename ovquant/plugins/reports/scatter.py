@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
-from ovquant.plugins.reports.figures import decimal
+from ovquant.plugins.reports.figures import TIMED, decimal
 
 if TYPE_CHECKING:
     from ovquant.domain.result import ResultRecord
@@ -93,7 +93,7 @@ def scatter(result: "ResultRecord") -> Element | None:
     across, up = _axes(points, limit)
     chart = Element("svg", {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "class": "chart"})
     SubElement(chart, "title").text = f"{len(points)} trials: cost relative to float, and drop on the search split"
-    what = {"size": "size", "throughput": "time per sample"}.get(result.provenance.objective, "latency")
+    what = "size" if result.provenance.objective == "size" else TIMED[result.provenance.objective]
     _draw_axes(chart, across, up, f"{what} relative to float")
     if result.budget.max_drop is not None:
         _line(chart, (across.first, up(limit)), (across.last, up(limit)), "limit")

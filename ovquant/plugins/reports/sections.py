@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ovquant.domain.layer import LEVELS
-from ovquant.plugins.reports.figures import decimal, file_size, interval, milliseconds, signed, speedup
+from ovquant.domain.layer import F32, FLOAT
+from ovquant.plugins.reports.figures import TIMED, decimal, file_size, interval, milliseconds, signed, speedup
 
 if TYPE_CHECKING:
     from ovquant.domain.budget import Budget
@@ -19,6 +19,7 @@ METHODS = {
     "bootstrap": "bootstrap (approximate)",
     "t": "Student's t (approximate)",
 }
+FLOATING = (FLOAT, F32)
 NONE = "–"
 """What stands where nothing was measured."""
 
@@ -157,9 +158,15 @@ def float_layers(result: "ResultRecord") -> Section:
     if result.plan.recipe is None:
         return Section("Layers in float", ("layer", "precision"), (), "The whole model is float.")
     layers = result.trial.layers or result.plan.layers
-    rows = tuple(sorted((name, precision) for name, precision in layers.items() if precision in LEVELS))
+    shown = {
+        name: precision for name, precision in layers.items() if precision in FLOATING or name in result.plan.layers
+    }
+    rows = tuple(sorted(shown.items()))
     counted = f" of {len(layers)}" if result.trial.layers else ""
-    remark = f"{len(rows)}{counted} layers are in float." if rows else "No layer was put back to float."
+    back = {level: sum(precision == level for precision in shown.values()) for level in shown.values()}
+    floating = sum(count for level, count in back.items() if level in FLOATING)
+    remark = f"{floating}{counted} layers are in float." if floating else "No layer was put back to float."
+    remark += "".join(f" {count} are in {level}." for level, count in back.items() if level not in FLOATING)
     kept = [*result.plan.recipe.keep_float_types, *(f"'{name}'" for name in result.plan.recipe.keep_float_names)]
     remark += f" The recipe itself keeps {', '.join(kept)} in float; these are not among its layers." if kept else ""
     return Section("Layers in float", ("layer", "precision"), rows, remark)
@@ -270,7 +277,7 @@ def _summary_remark(score: "Score | None") -> str:
 
 
 def _timing_rows(result: "ResultRecord", timing: "Timing | None") -> Iterable[tuple[str, str, str]]:
-    what = "time per sample" if result.provenance.objective == "throughput" else "latency"
+    what = TIMED[result.provenance.objective]
     if timing is None:
         return [(f"{what} p50 / p95", NONE, NONE)]
     range_text = interval(1 / timing.ratio_high, 1 / timing.ratio_low)

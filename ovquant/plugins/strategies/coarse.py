@@ -31,7 +31,7 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
         if not row.failed and (current is None or improves(table, row, current) or _harmless(table, row, current)):
             current = row
     for part in table.parts:
-        if part in table.alone and table.row(Candidate((part,))) is None:
+        if part in table.alone and table.row(Candidate((part,))) is None and not _hopeless(table, part):
             return Candidate((part,))
     for part in reversed(joinable):
         if current is None or part not in _chosen(current):
@@ -86,6 +86,17 @@ def _with_numbers(table: Table, row: TrialRow) -> tuple[Candidate | Calibration 
     if other is None:
         return best, row
     return None, other if improves(table, other, row) else row
+
+
+def _hopeless(table: Table, part: str) -> bool:
+    """Tell whether a part is a variant of one that was tried and is of no use: it failed, or is no better than float.
+
+    Recipes that were asked for, where there is no opening, are all tried.
+    """
+    if not table.opening:
+        return False
+    plain = table.row(Candidate((part.partition(":")[0],)))
+    return plain is not None and plain.candidate.parts != (part,) and (plain.failed or plain.cost >= 1)
 
 
 def _chosen(row: TrialRow | None) -> frozenset[str]:

@@ -55,8 +55,25 @@ def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Pro
         step = _next_on_path(table, parts, path, margin)
         if step is not None:
             return step
-        # A recipe without layers, such as one for weights alone, has nothing to put back: the next one does.
+        # A recipe without layers, such as one by accuracy control, has nothing to put back: the next one does.
         refined += bool(table.layers[parts])
+    variant = _variant(table)
+    return None if variant is None else _next_on_path(table, variant, path, margin)
+
+
+def _variant(table: Table) -> PartNames | None:
+    """Return the best recipe that is a cheaper variant, outside the budget, of one that is inside: between them lie mixtures.
+
+    Such are weights in four bits beside weights in eight.
+    """
+    cheapest = min((row.cost for row in table.trials if row.inside and not row.candidate.levels), default=0.0)
+    for row in best_recipes(table):
+        (part, *others) = row.candidate.parts
+        plain = table.row(Candidate((part.partition(":")[0],)))
+        if others or part not in table.alone or plain is None or plain.candidate == row.candidate or not plain.inside:
+            continue
+        if row.excess > 0 and row.cost < cheapest - SAVING:
+            return row.candidate.parts
     return None
 
 

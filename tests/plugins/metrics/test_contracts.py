@@ -111,6 +111,7 @@ CASES: dict[str, MetricCase] = {
     "perplexity:shift=false": MetricCase(
         np.stack([one_hot([0, 1], 3) * 9] * 3), [np.array([0, 1])] * 3, np.zeros((3, 2, 3), dtype=np.float32)
     ),
+    "agreement": _against_float(),
     "fidelity": _against_float(),
     "fidelity:by=cosine": _against_float(),
     "fidelity:by=kl": _several_outputs(),

@@ -29,6 +29,7 @@ PARTS = (
     "transformer",
     "transformer:smooth=0.6",
     "weights",
+    "weights:bits=4,group_size=32,awq=true",
 )
 
 

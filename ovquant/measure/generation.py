@@ -1,0 +1,53 @@
+"""What a decoder goes on to write: what is NaN, or one token for ever where float writes more, is no answer."""
+
+from dataclasses import astuple
+
+import numpy as np
+
+from ovquant import runtime
+from ovquant.domain.objective import Generation
+from ovquant.domain.plan import Plan
+from ovquant.measure.models import Models
+
+LEAST = 8
+"""Tokens from which on one token again and again is for ever."""
+
+
+def degenerates(models: Models, plan: Plan, generation: Generation) -> str:
+    """Say what is wrong with what a plan writes after a prompt, each token the likeliest; "" where that is nothing.
+
+    What float in f32 does too is not wrong.
+    """
+    written = _written(models, plan, generation)
+    if len(written) < generation.new_tokens:
+        return (
+            f"it writes {len(written)} tokens after a prompt of {generation.prompt_tokens}, and then its logits are NaN"
+        )
+    if len(written) < LEAST or len({*written}) > 1:
+        return ""
+    if len({*_written(models, models.reference_plan, generation)}) == 1:
+        return ""
+    return f"after a prompt of {generation.prompt_tokens} tokens it writes one token for ever, which float does not"
+
+
+def _written(models: Models, plan: Plan, generation: Generation) -> list[int]:
+    """Return what a plan writes after the first prompt of the search split, until its logits are NaN."""
+    data = models.splits.search
+
+    def measure() -> list[int]:
+        compiled = models.compiled(plan)
+        prompt, _ = runtime.prompts_of(compiled, data, generation)[0]
+        feeder = runtime.Feeder(compiled)
+        feeder.begin()
+        tokens, found = prompt, list[int]()
+        for _ in range(generation.new_tokens):
+            feeder.feed(tokens)
+            logits = feeder.logits()[0, -1]
+            if np.isnan(logits).any():
+                break
+            found.append(int(logits.argmax()))
+            tokens = np.array([found[-1:]])
+        return found
+
+    key = {**models.built_key(plan, values=True), "data": data.inputs, "tokens": list(astuple(generation))}
+    return models.profile.measured("generation", key, measure, lambda value: [int(token) for token in value])

@@ -1,0 +1,107 @@
+"""A decoder's folder, as optimum-intel writes it, from texts to a folder of the same kind."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+import ovquant
+from ovquant.domain.layer import FLOAT, INT4_WEIGHTS, INT8_WEIGHTS
+from ovquant.errors import UsageError
+from ovquant.runtime import Deployment, compile_model
+from ovquant.runtime.decoder import Feeder
+from tests.decoders import SMALL, decoder
+
+EIGHT = "weights"
+FOUR = "weights:bits=4,group_size=32"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("small-decoder")
+    openvino.save_model(decoder(), made / "openvino_model.xml", compress_to_fp16=False)
+    (made / "config.json").write_text(json.dumps(SMALL.to_json(eos_token_id=0)))
+    words = {f"w{number}": number for number in range(SMALL.vocab_size)}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(made / "tokenizer.json"))
+    (made / "openvino_tokenizer.xml").write_text("<net/>")
+    (made / "openvino_tokenizer.bin").write_bytes(b"0")
+    return made
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path, random = tmp_path_factory.mktemp("texts") / "texts.jsonl", np.random.default_rng(4)
+    rows = [" ".join(f"w{word}" for word in random.integers(0, SMALL.vocab_size, 8 + row % 9)) for row in range(120)]
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> ovquant.Result:
+    how = {"recipes": [EIGHT, FOUR], "prompt_tokens": 12, "new_tokens": 4}
+    output = tmp_path_factory.mktemp("out") / "decoder"
+    return ovquant.quantize(
+        folder, data=data, metric="agreement", max_drop="60%", optimize="next-token", output=output, **how
+    )
+
+
+def test_a_decoder_is_timed_while_it_generates(result: ovquant.Result) -> None:
+    assert result.provenance.objective == "next-token"
+    assert result.provenance.generation is not None
+    assert result.provenance.generation.new_tokens == 4
+    trials = {trial.plan.name: trial for trial in result.trials}
+    assert all(trials[name].timing for name in (EIGHT, FOUR))
+    assert set((trials[FOUR].layers or {}).values()) == {INT4_WEIGHTS, INT8_WEIGHTS}
+    assert trials[FOUR].size_bytes < trials[EIGHT].size_bytes
+
+
+def test_it_is_exported_as_the_folder_that_it_came_in(result: ovquant.Result, folder: Path, tmp_path: Path) -> None:
+    ovquant.export(result.folder, to="optimum", output=tmp_path / "hub")
+    names = {path.name for path in (tmp_path / "hub").iterdir()}
+    assert names == {*(path.name for path in folder.iterdir()), "ov_config.json", ".ovquant.json"}
+    assert (tmp_path / "hub" / "openvino_tokenizer.bin").read_bytes() == b"0"
+    served = compile_model(tmp_path / "hub" / "openvino_model.xml", Deployment())
+    feeder = Feeder(served)
+    feeder.begin()
+    feeder.feed(np.array([[1, 2, 3]]))
+    feeder.feed(np.array([[4]]))
+    assert np.isfinite(feeder.logits()).all()
+
+
+def test_layers_of_weights_in_four_bits_have_levels_between(folder: Path, data: Path, tmp_path: Path) -> None:
+    made = ovquant.quantize(
+        folder,
+        data=data,
+        metric="fidelity:by=cosine,output=logits",
+        max_drop=0.004,
+        optimize="size",
+        recipes=[EIGHT, FOUR],
+        output=tmp_path / "small",
+    )
+    mixed = [trial for trial in made.trials if trial.plan.layers]
+    assert mixed
+    for trial in mixed:
+        assert set(trial.plan.layers.values()) <= {INT8_WEIGHTS, FLOAT}
+        assert all((trial.layers or {})[name] == level for name, level in trial.plan.layers.items())
+
+
+def test_a_check_times_it_as_the_run_did(result: ovquant.Result, data: Path) -> None:
+    checked = ovquant.check(result.folder, data=data)
+    assert checked.score.main.metric == result.metric
+    assert checked.timing.rounds > 0
+
+
+def test_what_does_not_generate_is_told_so(data: Path, tmp_path: Path) -> None:
+    from tests.live.test_core import ROWS, net
+
+    with pytest.raises(UsageError, match="first-token and next-token are for models that generate"):
+        ovquant.quantize(
+            net(), data=list(ROWS), metric="fidelity", max_drop=0.1, optimize="next-token", output=tmp_path / "out"
+        )
+    with pytest.raises(UsageError, match="--new-tokens is 0"):
+        ovquant.quantize(net(), data=list(ROWS), metric="fidelity", max_drop=0.1, new_tokens=0, output=tmp_path / "out")

@@ -1,0 +1,68 @@
+"""Variants of a part that is tried alone: weights in four bits beside weights in eight."""
+
+from dataclasses import replace
+
+import pytest
+
+from ovquant.domain.layer import INT8_WEIGHTS
+from ovquant.domain.table import Candidate, LayerLevel, LayerRow, Probe, Proposal, Table, TrialRow
+from ovquant.plugins.strategies.coarse import next_recipe
+from ovquant.plugins.strategies.fine import next_on_paths
+from ovquant.plugins.strategies.layers import solved_path
+
+PARTS = ("weights", "weights:bits=4", "weights:bits=4,awq=true")
+
+PROBED = {("weights",): (LayerRow("one", 0.0, 0.5),)}
+
+
+def row(part: str, excess: float, cost: float) -> TrialRow:
+    return TrialRow(Candidate((part,)), excess, cost, cost + 0.005, divergence=max(0.0, 0.02 + excess))
+
+
+def table(*rows: TrialRow) -> Table:
+    opening = replace(row("default", 0.02, 0.9), failed=True)
+    return Table(PARTS, 0.02, (opening, *rows), alone=frozenset(PARTS), opening=("default",))
+
+
+def next_path(known: Table) -> Proposal | None:
+    return next_on_paths(known, solved_path, bases=1, margin=0.5)
+
+
+def test_variants_are_tried_where_the_plain_part_is_of_use() -> None:
+    assert next_recipe(table(), most=9) == Candidate(PARTS[:1])
+    assert next_recipe(table(row("weights", -0.02, 0.7)), most=9) == Candidate(PARTS[1:2])
+    # Outside the budget too, since what is put back differs.
+    assert next_recipe(table(row("weights", 0.02, 0.7)), most=9) == Candidate(PARTS[1:2])
+
+
+@pytest.mark.parametrize("plain", [row("weights", -0.02, 1.1), replace(row("weights", -0.02, 0.7), failed=True)])
+def test_variants_are_not_tried_where_it_is_not(plain: TrialRow) -> None:
+    assert next_recipe(table(plain), most=9) is None
+    asked = replace(table(plain), opening=())
+    assert next_recipe(asked, most=9) == Candidate(PARTS[1:2])
+
+
+def test_what_lies_between_a_variant_and_the_plain_part_is_looked_for() -> None:
+    eight, four, scaled = row("weights", -0.02, 0.7), row(PARTS[1], 0.2, 0.5), row(PARTS[2], 0.1, 0.52)
+    known = replace(table(eight, four, scaled), layers=PROBED)
+    assert next_path(known) == Probe((PARTS[2],))
+    layers = tuple(
+        LayerRow(name, gain, 0.03, INT8_WEIGHTS) for name, gain in (("one", 0.08), ("two", 0.03), ("three", 0.01))
+    )
+    found = next_path(replace(known, layers={**known.layers, (PARTS[2],): layers}))
+    assert isinstance(found, Candidate)
+    assert found.parts == (PARTS[2],)
+    assert LayerLevel("one", INT8_WEIGHTS) in found.levels
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (row("weights", -0.02, 0.7), row(PARTS[1], 0.2, 0.695)),
+        (row("weights", 0.02, 0.7), row(PARTS[1], 0.2, 0.5)),
+        (row("weights", -0.02, 0.7), replace(row(PARTS[1], 0.2, 0.5), failed=True)),
+    ],
+    ids=["no cheaper", "plain outside", "failed"],
+)
+def test_where_nothing_lies_between_none_is_probed(rows: tuple[TrialRow, ...]) -> None:
+    assert next_path(replace(table(*rows), layers=PROBED)) is None
