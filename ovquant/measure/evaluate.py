@@ -253,15 +253,16 @@ def _blocks(
     compares = [metric for metric in metrics if metric.compares_with_float]
     if compares and reference is None:
         raise MetricError(f"The metric {compares[0].name} compares with the float model: give it with --reference.")
-    others = infer(reference, dataset) if compares and reference is not None else None
+    others = infer(reference, dataset) if compares and reference is not None and reference is not compiled else None
     for block in infer(compiled, dataset):
         nans[0].look(block)
-        yield block, [] if others is None else _regrouped(others, block, nans[1])
+        # The reference itself is run once.
+        other = block if others is None else next(others)
+        yield block, _regrouped(other, block, nans[1]) if compares else []
 
 
-def _regrouped(others: Iterator[Block], block: Block, nans: Nans) -> list[Any]:
+def _regrouped(other: Block, block: Block, nans: Nans) -> list[Any]:
     """Return the float model's outputs for the samples of a block; both walk the same data in the same order."""
-    other = next(others)
     nans.look(other)
     if other.indices != block.indices:
         raise MetricError("The float model takes another batch size than the model that is compared with it.")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ovquant import runtime
 from ovquant.domain.layer import F32, FLOAT
+from ovquant.domain.objective import GENERATING
 from ovquant.domain.plan import Plan
 from ovquant.domain.sample import Array
 from ovquant.domain.table import LayerRow, PairRow
@@ -32,6 +33,8 @@ HEAT = {False: 6, True: 1}
 """Variants that are timed in turn with the recipe they differ from; by whether models are large, and memory counts."""
 HEAT_ROUNDS = 60
 HEAT_SECONDS = 4.0
+BY_BYTES = ("size", *GENERATING)
+"""Objectives for which the cost of a layer is told by the bytes of its weights, without a timing."""
 UNUSABLE = 1e6
 """The divergence of what does not compile."""
 Group = tuple[str, ...]
@@ -64,6 +67,7 @@ class Probing:
     expected: Sequence[dict[str, Array]]
     until: float = float("inf")
     count: int = 0
+    per_byte: float = 1.0
 
     def layers(
         self, base_cost: float, levels: Sequence[str] = (FLOAT,), *, gains: bool = True, float_cost: float = 1.0
@@ -75,6 +79,7 @@ class Probing:
         all layers put back to float cost; in f32 they cost what f32 does, or 1. When time is up the rows are of what was
         measured until then.
         """
+        self.per_byte = self._per_byte(float_cost / base_cost)
         costs = {FLOAT: float_cost, F32: 1.0}
         return tuple(row for level in levels for row in self._at(level, base_cost, gains, costs.get(level)))
 
@@ -157,15 +162,26 @@ class Probing:
         models = [self.quantized.build(dict.fromkeys(group, level)) for group in groups]
         compiled = [self._compile(model) for model in models]
         divergences = [UNUSABLE if item is None else self._divergence(item) for item in compiled]
-        if self.stopwatch.objective == "size":
+        if self.stopwatch.objective in BY_BYTES:
             whole = constant_bytes(self.quantized.build({}))
-            luck, costs = 0.0, [(constant_bytes(model) / whole - 1, 0.0) for model in models]
+            luck, costs = 0.0, [(self.per_byte * (constant_bytes(model) / whole - 1), 0.0) for model in models]
         else:
             luck, costs = self._timed(compiled)
         return [
             {"divergence": divergence, "cost": cost, "error": error, "luck": luck}
             for divergence, (cost, error) in zip(divergences, costs, strict=True)
         ]
+
+    def _per_byte(self, whole: float) -> float:
+        """Return by what share of its time a decoder takes longer where its weights are larger by a share of theirs.
+
+        What is generated takes the time that reading weights takes, and some besides; both are known of float. whole: what float
+        costs, relative to the recipe.
+        """
+        if self.stopwatch.objective not in GENERATING:
+            return 1.0
+        larger = constant_bytes(self.models.model) / constant_bytes(self.quantized.build({})) - 1
+        return max(0.0, (whole - 1) / larger) if larger > 0 else 0.0
 
     def _timed(self, compiled: Sequence[openvino.CompiledModel | None]) -> tuple[float, list[tuple[float, float]]]:
         """Return how much two compilations of the recipe differ, and each variant's cost relative to both with its error.
