@@ -14,9 +14,10 @@ import numpy as np
 import openvino
 from gguf import GGUFReader, dequantize
 from llama import Config, build
-from texts import Chunks, chunks, documents
+from texts import chunks, documents
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from ovquant import Sample
 from ovquant.demo.fetch import cache_folder, fetch
 from ovquant.domain.files import written
 
@@ -128,12 +129,12 @@ class Texts:
         return self._chunks[index]
 
     @property
-    def _chunks(self) -> Chunks:
+    def _chunks(self) -> list[Sample]:
         return _cut(self.table, self.count)
 
 
 @cache
-def _cut(table: str, count: int) -> Chunks:
+def _cut(table: str, count: int) -> list[Sample]:
     return chunks(documents(table), lambda text: tokenizer().encode(text).ids, length=LENGTH, count=count)
 
 

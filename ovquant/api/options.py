@@ -107,13 +107,13 @@ class Options:
     threads: int | None = None
     properties: Mapping[str, str] | None = None
     input_shape: str | None = None
+    prompt_tokens: int = Generation.prompt_tokens
+    new_tokens: int = Generation.new_tokens
     seed: int = 0
     slice_by: By | None = None
     group_by: By | None = None
     isolate: bool | None = None
     trial_timeout: float | None = None
-    prompt_tokens: int = Generation.prompt_tokens
-    new_tokens: int = Generation.new_tokens
 
     @property
     def says_how_long(self) -> bool:

@@ -1,7 +1,7 @@
 """What all measurements of a run share, as plain data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ class Conditions:
     `splits` need no samples and `metrics` no plugins here. `metric_key` tells the metrics from others, and `primary_key` the
     first of them, by which accuracy control builds. `compressed` tells that the float model's weights are stored in few bits,
     and `normal` how its normal form was made, if it was. `elsewhere` is the int8
-    arithmetic that the device has not, "" where it cannot be simulated. `reference` are the properties of the accuracy reference.
+    arithmetic that the device has not, "" where it cannot be simulated.
     """
 
     fingerprint: str
@@ -36,7 +36,6 @@ class Conditions:
     compressed: bool = False
     normal: NormalForm | None = None
     elsewhere: str = ""
-    reference: Mapping[str, str] = field(default_factory=lambda: REFERENCE)
 
     @cached_property
     def float_plan(self) -> Plan:
@@ -46,7 +45,7 @@ class Conditions:
     @cached_property
     def reference_plan(self) -> Plan:
         """Return float in f32, which drops are against."""
-        return reference_plan(self.deployment, self.reference)
+        return reference_plan(self.deployment)
 
     def effective(self, plan: Plan) -> Plan:
         """Return a plan without the properties that say what the device does anyway: to compute float in f32."""
@@ -80,6 +79,6 @@ def float_plan(deployment: Deployment) -> Plan:
     return Plan(FLOAT, properties=dict(deployment.properties))
 
 
-def reference_plan(deployment: Deployment, properties: Mapping[str, str] = REFERENCE) -> Plan:
-    """Return the plan of float in f32, by the properties of the accuracy reference."""
-    return Plan("float-f32", properties={**deployment.properties, **properties})
+def reference_plan(deployment: Deployment) -> Plan:
+    """Return the plan of float in f32."""
+    return Plan("float-f32", properties={**deployment.properties, **deployment.reference})

@@ -7,27 +7,24 @@ import numpy as np
 from ovquant import runtime
 from ovquant.domain.objective import Generation
 from ovquant.domain.plan import Plan
+from ovquant.errors import ModelError
 from ovquant.measure.models import Models
 
 LEAST = 8
 """Tokens from which on one token again and again is for ever."""
 
 
-def degenerates(models: Models, plan: Plan, generation: Generation) -> str:
-    """Say what is wrong with what a plan writes after a prompt, each token the likeliest; "" where that is nothing.
-
-    What float in f32 does too is not wrong.
-    """
-    written = _written(models, plan, generation)
+def refuse_degenerate(models: Models, plan: Plan, generation: Generation) -> None:
+    """Raise ModelError where what a plan writes after a prompt, each token the likeliest, is no answer, and float's in f32 is."""
+    written, prompt = _written(models, plan, generation), f"a prompt of {generation.prompt_tokens} tokens"
     if len(written) < generation.new_tokens:
-        return (
-            f"it writes {len(written)} tokens after a prompt of {generation.prompt_tokens}, and then its logits are NaN"
+        raise ModelError(
+            f"After {prompt} the plan {plan.full_title} writes {len(written)}, and then its logits are NaN."
         )
     if len(written) < LEAST or len({*written}) > 1:
-        return ""
-    if len({*_written(models, models.reference_plan, generation)}) == 1:
-        return ""
-    return f"after a prompt of {generation.prompt_tokens} tokens it writes one token for ever, which float does not"
+        return
+    if len({*_written(models, models.reference_plan, generation)}) > 1:
+        raise ModelError(f"After {prompt} the plan {plan.full_title} writes one token for ever, which float does not.")
 
 
 def _written(models: Models, plan: Plan, generation: Generation) -> list[int]:

@@ -15,7 +15,7 @@ from ovquant.domain.trial import Scores, Split, Timing
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.describer import Describer
 from ovquant.measure.evaluate import Evaluation
-from ovquant.measure.generation import degenerates
+from ovquant.measure.generation import refuse_degenerate
 from ovquant.measure.models import Models
 from ovquant.measure.probe import Probing
 from ovquant.measure.score import Scorer
@@ -49,7 +49,6 @@ class Instruments(Protocol):
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]: ...
     def compare_first(self, plan: Plan) -> None: ...
     def traits(self, plan: Plan) -> dict[str, Any]: ...
-    def degenerates(self, plan: Plan) -> str: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
     def footprint(self, plan: Plan) -> int | None: ...
     def layers(
@@ -135,14 +134,13 @@ class Local:
         self.describer.compare_first(plan)
 
     def traits(self, plan: Plan) -> dict[str, Any]:
-        """Return size, divergence from float, and the precision of every layer of a plan."""
-        return self.describer.traits(plan)
+        """Return size, divergence from float, and the precision of every layer of a plan.
 
-    def degenerates(self, plan: Plan) -> str:
-        """Say what is wrong with what a decoder goes on to write, where it is timed while it does; else ""."""
-        if self.stopwatch.objective not in GENERATING:
-            return ""
-        return degenerates(self.models, plan, self.stopwatch.generation)
+        Raises ModelError for a decoder that is timed while it generates, where what it writes is no answer.
+        """
+        if self.stopwatch.objective in GENERATING and not plan.is_float:
+            refuse_degenerate(self.models, plan, self.stopwatch.generation)
+        return self.describer.traits(plan)
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is scored and served on, as its compiled model reports it."""

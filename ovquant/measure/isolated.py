@@ -90,10 +90,6 @@ class Isolated:
         """Return size, divergence from float, and the precision of every layer of a plan."""
         return self._ask("traits", plan)  # type: ignore[no-any-return]
 
-    def degenerates(self, plan: Plan) -> str:
-        """Say what is wrong with what a decoder goes on to write."""
-        return self._ask("degenerates", plan)  # type: ignore[no-any-return]
-
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is served on."""
         return self._ask("served", plan)  # type: ignore[no-any-return]

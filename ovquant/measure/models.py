@@ -62,9 +62,9 @@ class Models:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.float_plan = float_plan(self.deployment)
-        self.reference_properties = runtime.reference_properties(self.model, self.deployment.device)
-        self.reference_plan = reference_plan(self.deployment, self.reference_properties)
+        known = runtime.reference_properties(self.model, self.deployment.device)
+        self.deployment = replace(self.deployment, reference=known)
+        self.float_plan, self.reference_plan = float_plan(self.deployment), reference_plan(self.deployment)
         self.large = constant_bytes(self.float_model or self.model) > LARGE
         self.recent = Recent(self.large)
         mapped = runtime.core().read_model(self.build(self.float_plan))
@@ -99,7 +99,6 @@ class Models:
             seed=self.seed,
             compressed=self.float_model is not None and self.float_model is not self.model,
             normal=None if self.normal is None else NormalForm(version("openvino"), self.normal.names),
-            reference=self.reference_properties,
         )
 
     def key(self, plan: Plan) -> dict[str, Any]:
@@ -180,18 +179,14 @@ class Models:
     def _finished(self, plan: Plan) -> openvino.Model:
         """Return a plan's model as it is saved: with what travels in it."""
         model = self.model if plan.recipe is None else self.quantized(plan.recipe).build(plan.layers)
-        model = with_runtime_options(model, self._travelling(plan))
+        model = with_runtime_options(model, _in_file(plan, self.reference_plan))
         measured = BOTH if self.anywhere else runtime.int8_arithmetic(self.deployment.device)
         return runtime.mark(model, measured) if plan.runs_int8 else model
 
     def _place(self, plan: Plan) -> Path:
         """Return the folder of a plan's model, which plans share that differ in nothing that is built."""
-        built = replace(plan, properties=self._travelling(plan))
+        built = replace(plan, properties=_in_file(plan, self.reference_plan))
         return self.folder / content_digest(self.key(built))[:16]
-
-    def _travelling(self, plan: Plan) -> dict[str, str]:
-        """Return those of a plan's properties that are in its file; the reference is float's own file, which is not served."""
-        return {} if plan.key == self.reference_plan.key else _travelling(plan.properties)
 
     def compile(self, plan: Plan) -> openvino.CompiledModel:
         """Compile a plan's saved file anew, exactly as it will be served.
@@ -268,6 +263,11 @@ def with_runtime_options(model: openvino.Model, properties: Mapping[str, str]) -
     for name, value in travelling.items():
         copy.set_rt_info(value, ["runtime_options", name])
     return copy
+
+
+def _in_file(plan: Plan, reference: Plan) -> dict[str, str]:
+    """Return those of a plan's properties that are in its file; the reference is float's own file, which is not served."""
+    return {} if plan.key == reference.key else _travelling(plan.properties)
 
 
 def _travelling(properties: Mapping[str, str]) -> dict[str, str]:

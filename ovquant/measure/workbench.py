@@ -70,7 +70,7 @@ class Workbench:
             if budget.max_drop is not None and not plan.is_float:
                 self.instruments.compare_first(plan)
             trial = replace(trial, **self.instruments.traits(plan))
-            reason = self._outgrown(trial) or self._degenerate(plan) or pointless(trial)
+            reason = self._outgrown(trial) or pointless(trial)
             score = None if reason else self.instruments.score(plan, "search", budget, glance=glance)
         except FAILURES as error:
             # The float model is measured first: what fails here fails because of the plan, outputs of NaN included.
@@ -105,11 +105,6 @@ class Workbench:
         layers = sum(precision not in (*LEVELS, *FLOATS) for precision in (trial.layers or {}).values())
         larger = trial.size_bytes > OUTGROWN_SHARE * size + OUTGROWN_BYTES * layers
         return f"not scored: it has {trial.size_bytes:,} bytes, and the model that was given {size:,}" if larger else ""
-
-    def _degenerate(self, plan: Plan) -> str:
-        """Say that what a decoder's plan goes on to write is no answer."""
-        found = "" if plan.is_float else self.instruments.degenerates(plan)
-        return f"not scored: {found}" if found else ""
 
     def divergence(self, plan: Plan) -> float:
         """Return how far a plan's outputs are from float's, without labels or a timing; infinite where it cannot be built, or NaN."""

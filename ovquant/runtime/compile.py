@@ -26,11 +26,15 @@ KEPT_WHOLE, NOT_ROUNDED = {"KV_CACHE_PRECISION": "f32"}, {"DYNAMIC_QUANTIZATION_
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where and how the model will serve: the device, the compile properties and the batch size."""
+    """Where and how the model will serve: the device, the compile properties and the batch size.
+
+    `reference` are the properties of the accuracy reference there, beside those.
+    """
 
     device: str = "CPU"
     properties: Mapping[str, str] = field(default_factory=dict)
     batch: int = 1
+    reference: Mapping[str, str] = field(default_factory=lambda: REFERENCE)
 
 
 @cache

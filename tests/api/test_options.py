@@ -26,7 +26,7 @@ from ovquant.errors import UsageError
 from ovquant.runtime import Deployment
 from tests.api.models import QUICK, linear, samples
 
-SERVE = {"device", "optimize", "batch", "threads", "properties", "input_shape"}
+SERVE = {"device", "optimize", "batch", "threads", "properties", "input_shape", "prompt_tokens", "new_tokens"}
 MEASURE = SERVE | {"seed"}
 WORKER = {"isolate", "trial_timeout"}
 PROFILE = MEASURE | {"recipes", "strategy", "time_budget", "max_trials", "keep_float", "group_by"} | WORKER
@@ -52,7 +52,7 @@ def test_each_function_takes_its_own_options_and_no_others(taken: type, names: s
 
 
 def test_what_is_not_taken_is_named_beside_what_is() -> None:
-    listed = "device, optimize, batch, threads, properties, input_shape, seed."
+    listed = "device, optimize, batch, threads, properties, input_shape, prompt_tokens, new_tokens, seed."
     with pytest.raises(UsageError, match="'batches' is not taken here. Did you mean 'batch'?"):
         read_options({"batches": 1}, MeasureOptions)
     with pytest.raises(UsageError, match=f"'colour' is not taken here. The options: {listed}$"):
@@ -69,7 +69,7 @@ def test_what_is_given_is_kept() -> None:
         ("batch", 0, "--batch is 0; it is at least 1"),
         ("batch", -3, "--batch is -3"),
         ("max_trials", 0, "--max-trials is 0; it is at least 1"),
-        ("optimize", "speed", "--optimize is 'speed'; choose latency, throughput or size"),
+        ("optimize", "speed", "--optimize is 'speed'; choose latency, throughput, size, first-token or next-token"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(name: str, value: Any, message: str) -> None:

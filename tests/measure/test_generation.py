@@ -12,8 +12,9 @@ from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.split import split_data
+from ovquant.errors import ModelError
 from ovquant.measure import generation
-from ovquant.measure.generation import degenerates
+from ovquant.measure.generation import refuse_degenerate
 from ovquant.measure.models import Models
 from ovquant.plugins.metrics import resolve_metrics
 from ovquant.runtime import Deployment
@@ -60,24 +61,28 @@ def writing(*, weight: float, bias: float) -> openvino.Model:
 
 
 def test_what_writes_as_float_does_is_right(tmp_path: Path) -> None:
-    assert degenerates(served(tmp_path, decoder()), PLAN, HOW) == ""
+    refuse_degenerate(served(tmp_path, decoder()), PLAN, HOW)
 
 
 def test_logits_that_are_nan_are_told(tmp_path: Path) -> None:
-    found = degenerates(served(tmp_path, writing(weight=float("nan"), bias=0)), PLAN, HOW)
-    assert found == "it writes 0 tokens after a prompt of 12, and then its logits are NaN"
+    broken = served(tmp_path, writing(weight=float("nan"), bias=0))
+    with pytest.raises(
+        ModelError, match="a prompt of 12 tokens the plan int8 weights writes 0, and then its logits are NaN"
+    ):
+        refuse_degenerate(broken, PLAN, HOW)
 
 
 def test_one_token_for_ever_is_told_where_float_writes_more(tmp_path: Path) -> None:
     stuck = writing(weight=1, bias=1e4)
-    assert "writes one token for ever" in degenerates(served(tmp_path / "one", stuck), PLAN, HOW)
-    assert degenerates(served(tmp_path / "both", stuck, stuck), PLAN, HOW) == ""
+    with pytest.raises(ModelError, match="writes one token for ever, which float does not"):
+        refuse_degenerate(served(tmp_path / "one", stuck), PLAN, HOW)
+    refuse_degenerate(served(tmp_path / "both", stuck, stuck), PLAN, HOW)
     # A word of few tokens may well be one token.
-    assert degenerates(served(tmp_path / "few", stuck), PLAN, Generation(12, generation.LEAST - 1)) == ""
+    refuse_degenerate(served(tmp_path / "few", stuck), PLAN, Generation(12, generation.LEAST - 1))
 
 
 def test_what_was_written_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = served(tmp_path, decoder())
-    assert degenerates(models, PLAN, HOW) == ""
+    refuse_degenerate(models, PLAN, HOW)
     monkeypatch.setattr(generation.runtime, "Feeder", None)
-    assert degenerates(models, PLAN, HOW) == ""
+    refuse_degenerate(models, PLAN, HOW)
