@@ -16,15 +16,15 @@ LEAST = 8
 
 def refuse_degenerate(models: Models, plan: Plan, generation: Generation) -> None:
     """Raise ModelError where what a plan writes after a prompt, each token the likeliest, is no answer, and float's in f32 is."""
-    written, prompt = _written(models, plan, generation), f"a prompt of {generation.prompt_tokens} tokens"
-    if len(written) < generation.new_tokens:
-        raise ModelError(
-            f"After {prompt} the plan {plan.full_title} writes {len(written)}, and then its logits are NaN."
-        )
-    if len(written) < LEAST or len({*written}) > 1:
+    written, prompt = _written(models, plan, generation), f"After a prompt of {generation.prompt_tokens} tokens"
+    broken, stuck = len(written) < generation.new_tokens, len(written) >= LEAST and len({*written}) == 1
+    if not (broken or stuck):
         return
-    if len({*_written(models, models.reference_plan, generation)}) > 1:
-        raise ModelError(f"After {prompt} the plan {plan.full_title} writes one token for ever, which float does not.")
+    right = _written(models, models.reference_plan, generation)
+    if broken and len(written) < len(right):
+        raise ModelError(f"{prompt} the plan {plan.full_title} writes {len(written)}, and then its logits are NaN.")
+    if stuck and len({*right}) > 1:
+        raise ModelError(f"{prompt} the plan {plan.full_title} writes one token for ever, which float does not.")
 
 
 def _written(models: Models, plan: Plan, generation: Generation) -> list[int]:

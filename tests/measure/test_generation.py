@@ -70,6 +70,8 @@ def test_logits_that_are_nan_are_told(tmp_path: Path) -> None:
         ModelError, match="a prompt of 12 tokens the plan int8 weights writes 0, and then its logits are NaN"
     ):
         refuse_degenerate(broken, PLAN, HOW)
+    nan = writing(weight=float("nan"), bias=0)
+    refuse_degenerate(served(tmp_path / "both", nan, nan), PLAN, HOW)
 
 
 def test_one_token_for_ever_is_told_where_float_writes_more(tmp_path: Path) -> None:
