@@ -15,7 +15,6 @@ from ovquant.domain.budget import Budget
 from ovquant.domain.checks import BOTH, record_check
 from ovquant.domain.digest import REMEDY, damage, unusable
 from ovquant.domain.holdout_log import level_of, log_use, worn
-from ovquant.domain.objective import Generation
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.result import Checked, Data, versions
@@ -225,15 +224,15 @@ def checking(
 
 def served_like(result: Result) -> ServeOptions:
     """Return the options by which a model is loaded and served as a result was."""
-    generation = result.provenance.generation or Generation()
-    return {
+    served: ServeOptions = {
         "device": str(result.provenance.device["device"]),
         "optimize": result.provenance.objective,
         "batch": result.provenance.batch if result.provenance.batch > 1 else None,
         "input_shape": result.provenance.input_shape or None,
-        "prompt_tokens": generation.prompt_tokens,
-        "new_tokens": generation.new_tokens,
     }
+    if (generation := result.provenance.generation) is not None:
+        served |= {"prompt_tokens": generation.prompt_tokens, "new_tokens": generation.new_tokens}
+    return served
 
 
 def metrics_of(result: Result, metric: Any) -> list[Any]:

@@ -13,6 +13,7 @@ import ovquant
 from ovquant.api import check as checks
 from ovquant.api.check import metrics_of, served_like, source_of
 from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.objective import Generation
 from ovquant.domain.profile import Profile
 from ovquant.domain.result import versions
 from ovquant.domain.trial import Timing
@@ -255,6 +256,8 @@ def test_it_is_loaded_and_served_as_the_result_was(found: ovquant.Result) -> Non
     assert served_like(found) == {"device": "CPU", "optimize": "size", "batch": None, "input_shape": None}
     other = changed(found, batch=2, objective="latency", input_shape="[2,1024]", device={"device": "GPU"})
     assert served_like(other) == {"device": "GPU", "optimize": "latency", "batch": 2, "input_shape": "[2,1024]"}
+    generating = served_like(changed(found, generation=Generation(12, 3)))
+    assert (generating["prompt_tokens"], generating["new_tokens"]) == (12, 3)
 
 
 def test_another_device_is_tried_where_it_is_there(folder: Path) -> None:

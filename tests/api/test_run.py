@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,19 @@ def test_else_all_that_suit_the_model_are_offered(tmp_path: Path) -> None:
     assert {"default", "mixed", "ranges", "ranges:estimator=histogram", "seven-bits", "weights"} <= set(offer.parts)
     # There is no convolution, whose biases could be corrected.
     assert "bias" not in offer.parts
-    assert offer.alone == {"weights"}
+    assert offer.alone == {part for part in offer.parts if part.partition(":")[0] == "weights"}
     assert offer.free == {"mixed", "ranges", "ranges:estimator=histogram", "seven-bits"}
+
+
+def test_a_decoder_that_generates_is_offered_weights_alone(tmp_path: Path) -> None:
+    run = run_in(tmp_path)
+    generating = replace(run, settings=replace(run.settings, optimize="next-token"))
+    offer = generating.search(lambda trial: None).offer
+    assert offer.opening == ("weights",)
+    assert len(offer.parts) > 1
+    assert all(part.startswith("weights") for part in offer.parts)
+    asked = replace(run, settings=replace(generating.settings, recipes=("default",)))
+    assert asked.search(lambda trial: None).offer.parts == ("default",)
 
 
 def test_the_opening_is_what_is_likely_to_be_best_here(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ovquant.domain.place import new_folder
-from ovquant.domain.result import ResultRecord
 from ovquant.errors import UsageError
 
 MODEL = "openvino_model"
@@ -42,7 +41,8 @@ class Optimum:
 
 def _source_of(folder: Path) -> Path | None:
     """Return the folder of the model that a result was made from, if it is still there."""
-    source = Path(ResultRecord.read(folder).provenance.model_source or "-")
+    known = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    source = Path(known.get("model_source") or "-")
     found = source.parent if source.is_file() else source
     return found if found.is_dir() else None
 
