@@ -9,6 +9,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import ovquant
+from ovquant.api import check as checks
 from ovquant.domain.layer import FLOAT, INT4_WEIGHTS, INT8_WEIGHTS
 from ovquant.errors import UsageError
 from ovquant.runtime import Deployment, compile_model
@@ -81,6 +82,7 @@ def test_layers_of_weights_in_four_bits_have_levels_between(folder: Path, data: 
         max_drop=0.004,
         optimize="size",
         recipes=[EIGHT, FOUR],
+        max_trials=3,
         output=tmp_path / "small",
     )
     mixed = [trial for trial in made.trials if trial.plan.layers]
@@ -90,7 +92,8 @@ def test_layers_of_weights_in_four_bits_have_levels_between(folder: Path, data: 
         assert all((trial.layers or {})[name] == level for name, level in trial.plan.layers.items())
 
 
-def test_a_check_times_it_as_the_run_did(result: ovquant.Result, data: Path) -> None:
+def test_a_check_times_it_as_the_run_did(result: ovquant.Result, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "TIMED_SECONDS", 0.1)
     checked = ovquant.check(result.folder, data=data)
     assert checked.score.main.metric == result.metric
     assert checked.timing.rounds > 0
