@@ -30,7 +30,7 @@ class Plan:
     """A recipe, the levels of the layers that differ from it, and the properties to compile with.
 
     `recipe` is None for the float model. `layers` maps a layer's name to its level, for the layers that were put back: to
-    the device's own `float`, or to `f32` where that is below it; all others have the precision that the recipe gives them. `budget`
+    the device's own `float`, to `f32` where that is below it, or to `int8-weights` where weights have fewer bits; all others have the precision that the recipe gives them. `budget`
     is what it was made to hold, as `metric` and the fields of Budget; it decides nothing of what is built. `normal` is, where
     the recipe quantizes the normal form, how that came about: layers have the names that they have there.
     """

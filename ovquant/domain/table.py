@@ -19,7 +19,7 @@ PartNames = tuple[str, ...]
 
 
 class LayerLevel(NamedTuple):
-    """A layer, and what it is computed in instead of what its recipe gives it: the device's own `float`, or `f32`."""
+    """A layer, and what it has instead of what its recipe gives it: the device's own `float`, `f32`, or `int8-weights`."""
 
     layer: str
     level: str = FLOAT
