@@ -1,7 +1,8 @@
 """Decoders: what they take beside tokens, and how they are fed a prompt and then one token after another."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ovquant.runtime.fit import fit
 from ovquant.runtime.lengths import MASK
 from ovquant.runtime.states import clean, has_state
 from ovquant.runtime.supplied import BEAMS, IDS, POSITIONS, empty_past, is_past, named, past_of
+from ovquant.runtime.timing import in_turn
 from ovquant.runtime.values import dtype_of
 
 MOST_PROMPTS = 16
@@ -39,15 +41,17 @@ def check_generates(inputs: Sequence[Any]) -> None:
 def prompts_of(compiled: openvino.CompiledModel, dataset: Dataset, generation: Generation) -> list[list[Array]]:
     """Return prompts and the tokens that follow each, int64 [1, tokens], from the texts of a dataset one after another.
 
-    Texts that are too few are gone round. Raises DataError for samples without tokens.
+    Texts that are too few are gone round. Raises UsageError for a model that cannot be fed tokens, and DataError for samples
+    without any.
     """
+    check_generates(compiled.inputs)
     ports = zip(compiled.inputs, names_of(compiled.inputs), strict=True)
-    place = next((at for at, (port, name) in enumerate(ports) if named(port, name) == IDS), None)
+    place = next(at for at, (port, name) in enumerate(ports) if named(port, name) == IDS)
     length, found = generation.prompt_tokens + generation.new_tokens, list[list[Array]]()
     row, number = np.zeros(0, np.int64), 0
     while len(found) < MOST_PROMPTS and (number < len(dataset) or not found):
         arrays = fit(compiled.inputs, dataset[number % len(dataset)], what=f"sample {number % len(dataset)}")
-        row, number = np.concatenate([row, arrays[place or 0].reshape(-1)]), number + 1
+        row, number = np.concatenate([row, arrays[place].reshape(-1)]), number + 1
         if number > len(dataset) and not row.size:
             raise DataError("The data hold no tokens. Give texts.")
         if row.size >= length:
@@ -132,7 +136,7 @@ def interleave_tokens(
     random = np.random.default_rng(seed)
     feeders = [Feeder(contender) for contender in contenders]
     rows: list[list[float]] = []
-    _turn(feeders, lambda feeder: _prompted(feeder, requests[0]), random)
+    in_turn(feeders, partial(_prompted, texts=requests[0]), random)
     end, number = time.perf_counter() + seconds, 0
 
     def over() -> bool:
@@ -141,7 +145,7 @@ def interleave_tokens(
     while not over():
         prompt, following = requests[number % len(requests)]
         number += 1
-        whole = _turn(feeders, lambda feeder, prompt=prompt: _prompted(feeder, [prompt]), random)  # type: ignore[misc]
+        whole = in_turn(feeders, partial(_prompted, texts=[prompt]), random)
         if first:
             rows.append(whole)
             continue
@@ -149,15 +153,8 @@ def interleave_tokens(
             if over():
                 break
             token = following[:, place : place + 1]
-            rows.append(_turn(feeders, lambda feeder, token=token: feeder.feed(token), random))  # type: ignore[misc]
+            rows.append(in_turn(feeders, partial(Feeder.feed, tokens=token), random))
     return np.asarray(rows)
-
-
-def _turn(feeders: Sequence[Feeder], step: Callable[[Feeder], float], random: np.random.Generator) -> list[float]:
-    row = [0.0] * len(feeders)
-    for place in random.permutation(len(feeders)):
-        row[place] = step(feeders[place])
-    return row
 
 
 def _prompted(feeder: Feeder, texts: Sequence[Array]) -> float:

@@ -64,7 +64,7 @@ def past_of(inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, int]:
     return {name: given[tail] for name in inputs if is_past(name) and (tail := name.partition(".")[2]) in given}
 
 
-def empty_past(port: Any, rows: int = 1) -> Array:
+def empty_past(port: Any) -> Array:
     """Return what an input takes where nothing is past: no token on its open axis beside the batch."""
     sizes = [0 if size.is_dynamic else size.get_length() for size in port.get_partial_shape()]
-    return np.zeros([rows if sizes[0] == 0 else sizes[0], *sizes[1:]], dtype_of(port))
+    return np.zeros([sizes[0] or 1, *sizes[1:]], dtype_of(port))

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import openvino
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ovquant.domain.sample import Array
 from ovquant.runtime.states import clean, has_state
 
+T = TypeVar("T")
 Maker = Callable[[], openvino.CompiledModel]
 """Compiles a contender anew."""
 Fitted = Callable[[openvino.CompiledModel], Sequence[Sequence[Array]]]
@@ -26,14 +28,13 @@ def heat(
     seconds: float,
     most: int,
     seed: int,
-    interleaved: "Interleave | None" = None,
+    interleaved: Interleave | None = None,
 ) -> NDArray[np.float64]:
     """Compile every contender anew, in an order drawn from the seed, and time them in turn, each as if it were the first.
 
-    interleaved: how they are timed; `interleave` unless given.
-
-    Returns milliseconds, shape [rounds, contenders]. Two compilations of one model differ by percents, and so do two
-    places in an order: what is to be said of models must be seen over several heats.
+    interleaved: how they are timed; `interleave` unless given. Returns milliseconds, shape [rounds, contenders]. Two
+    compilations of one model differ by percents, and so do two places in an order: what is to be said of models must be seen
+    over several heats.
     """
     order = [int(place) for place in np.random.default_rng(seed).permutation(len(makers))]
     compiled = {place: makers[place]() for place in order}
@@ -66,14 +67,24 @@ def interleave(
     end = time.perf_counter() + seconds
     while len(rows) < most and (len(rows) < least or time.perf_counter() < end):
         inputs = list(requests[len(rows) % len(requests)])
-        row = [0.0] * len(running)
-        for position in random.permutation(len(running)):
-            request = clean(running[position])
-            begin = time.perf_counter()
-            request.infer(inputs)
-            row[position] = (time.perf_counter() - begin) * 1e3
-        rows.append(row)
+        rows.append(in_turn(running, partial(_inference, inputs=inputs), random))
     return np.asarray(rows)
+
+
+def in_turn(contenders: Sequence[T], step: Callable[[T], float], random: np.random.Generator) -> list[float]:
+    """Return what a step takes with each contender, in their order; they take it in one that is drawn."""
+    row = [0.0] * len(contenders)
+    for position in random.permutation(len(contenders)):
+        row[position] = step(contenders[position])
+    return row
+
+
+def _inference(request: Any, inputs: list[Array]) -> float:
+    """Return the milliseconds of one inference, from a clean state."""
+    clean(request)
+    begin = time.perf_counter()
+    request.infer(inputs)
+    return (time.perf_counter() - begin) * 1e3
 
 
 def interleave_throughput(
@@ -95,10 +106,7 @@ def interleave_throughput(
         _burst(queue, requests, len(queue), stateful=stateful)
     end = time.perf_counter() + seconds
     while len(rows) < most and (len(rows) < least or time.perf_counter() < end):
-        row = [0.0] * len(queues)
-        for position in random.permutation(len(queues)):
-            row[position] = _burst(queues[position], requests, burst, stateful=stateful)
-        rows.append(row)
+        rows.append(in_turn(queues, partial(_burst, requests=requests, count=burst, stateful=stateful), random))
     return np.asarray(rows)
 
 

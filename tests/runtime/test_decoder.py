@@ -10,6 +10,7 @@ from ovquant.errors import DataError, UsageError
 from ovquant.runtime import Deployment, check_generates, compile_model, interleave_tokens, prompts_of
 from ovquant.runtime.decoder import Feeder
 from tests.decoders import Texts, decoder, with_past_as_inputs
+from tests.runtime.conftest import doubler
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 TOKENS = np.random.default_rng(3).integers(0, 120, (1, 9))
@@ -97,3 +98,5 @@ def test_models_that_do_not_generate_are_refused() -> None:
         check_generates([image.output(0)])
     with pytest.raises(UsageError, match="also takes 'image'"):
         check_generates([*decoder().inputs, image.output(0)])
+    with pytest.raises(UsageError, match="has no input 'input_ids'"):
+        prompts_of(compiled(doubler([1, 2])), [Sample(np.zeros(2))], Generation(4, 2))
