@@ -26,6 +26,7 @@ from ovquant.graph.first_scheme import likeness
 from ovquant.measure.evaluate import Evaluation, evaluate_all
 from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
+from ovquant.measure.reference import Reference
 from ovquant.measure.rows import rows_of
 from ovquant.measure.stopwatch import race_heats, requests_for
 from ovquant.plugins.datasets import open_dataset
@@ -95,7 +96,7 @@ class Checking:
             compiled,
             self.data,
             metrics=self.metrics,
-            reference=truth,
+            reference=Reference(lambda: truth),
             step=told(self.progress, f"evaluating {what}"),
             resample=resampler(len(self.data), groups=self.data.groups, seed=self.settings.seed),
             whose=what,

@@ -20,6 +20,7 @@ from ovquant.measure.keys import key_notes
 from ovquant.measure.nans import told_nan
 from ovquant.measure.paired import Pairing, resampler
 from ovquant.measure.pixels import pixel_doubts
+from ovquant.measure.reference import Reference
 from ovquant.measure.rows import rows_of
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
@@ -62,7 +63,7 @@ def evaluate(
     compiled, classes = runtime.compile_model(loaded, deployment), list[str | None]()
     truth = None if reference is None else _reference(load_float(reference, settings), deployment)
     # Without a reference there is no drop to resample.
-    how: dict[str, Any] = {"metrics": [scorer], "reference": truth}
+    how: dict[str, Any] = {"metrics": [scorer], "reference": None if truth is None else Reference(lambda: truth)}
     how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
     watched: dict[str, Any] = {"seen": lambda block: classes.extend(map(class_of, block.targets))}
     watched |= {"step": lambda done, total: progress("evaluating", done, total)}

@@ -11,6 +11,7 @@ import openvino
 from ovquant import runtime
 from ovquant.api.options import Options
 from ovquant.domain.cache import Room
+from ovquant.domain.model_folder import PREFIX
 from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
@@ -33,7 +34,7 @@ from ovquant.measure.rows import rows_of
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
 from ovquant.plugins.datasets import open_dataset
-from ovquant.plugins.loaders import EXPORTED, digest_in, lacks_example, load_model
+from ovquant.plugins.loaders import digest_in, lacks_example, load_model
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 
 TOKENIZER = "tokenizer.json"
@@ -203,7 +204,7 @@ def tokenizer_of(model: Any) -> Path | None:
     if not isinstance(model, str | Path):
         return None
     path = Path(model)
-    folder = path.parent if path.name == EXPORTED else path
+    folder = path.parent if path.name.startswith(PREFIX) else path
     return folder / TOKENIZER if (folder / TOKENIZER).is_file() else None
 
 

@@ -11,6 +11,7 @@ import openvino
 from ovquant import runtime
 from ovquant.domain.checks import doubt
 from ovquant.domain.digest import require_whole
+from ovquant.domain.model_folder import complete, model_in
 from ovquant.domain.place import find_place
 from ovquant.domain.record import MODEL_FILES, Record
 from ovquant.domain.result import CANDIDATE, ResultRecord
@@ -106,8 +107,12 @@ class Result(ResultRecord):
         reports = render_reports(self)
         for name, text in reports.items():
             (folder / name).write_text(text, encoding="utf-8")
+        # Where the model came from may be gone by now.
+        sources = (source for source in (self.provenance.model_source, self.folder) if source)
+        model = next((file for file in map(model_in, sources) if file is not None), None)
+        added = [] if model is None else complete(model, folder, reports.get("report.md", ""))
         names = [*MODEL_FILES, "compile.json", "result.json", "profile.jsonl", *reports, *self._plan_files(folder)]
-        Record.of("result", folder, names).write(folder)
+        Record.of("result", folder, [*names, *added]).write(folder)
 
     def _plan_files(self, folder: Path) -> list[str]:
         """Return which files of the plans on the front, and of the candidate, lie in a folder."""

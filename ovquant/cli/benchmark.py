@@ -9,8 +9,8 @@ from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
-from ovquant.cli.text import print_json, show, speedup_interval, table_of
-from ovquant.plugins.reports.figures import file_size, speedup
+from ovquant.cli.text import print_json, show, table_of
+from ovquant.plugins.reports.figures import file_size, speedup, speedup_interval
 
 if TYPE_CHECKING:
     from ovquant.api.benchmark import Contender

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from ovquant.plugins.reports.figures import decimal, interval, milliseconds, printable, speedup
+from ovquant.plugins.reports.figures import decimal, interval, milliseconds, printable, speedup, speedup_interval
 from ovquant.plugins.reports.sections import METHODS
 
 if TYPE_CHECKING:
@@ -51,11 +51,6 @@ def speedup_text(timing: "Timing | None") -> str:
         return ""
     noise = "" if timing.decided else f"; not decided: the noise exceeds the difference{timing.company}"
     return f"{speedup(timing.ratio)} (95 % interval {speedup_interval(timing)}{noise})"
-
-
-def speedup_interval(timing: "Timing") -> str:
-    """Return the 95 % interval of a speed-up."""
-    return interval(1 / timing.ratio_high, 1 / timing.ratio_low)
 
 
 def seconds_text(seconds: float) -> str:

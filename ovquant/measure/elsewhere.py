@@ -17,6 +17,7 @@ from ovquant.measure.divergence import DIVERGENCE_BYTES, DIVERGENCE_SAMPLES, div
 from ovquant.measure.evaluate import Evaluation, evaluate_all
 from ovquant.measure.models import Models
 from ovquant.measure.paired import resampler
+from ovquant.measure.reference import Reference
 from ovquant.measure.worker import Worker
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.runtime import Arithmetic, Deployment, Simulation
@@ -66,6 +67,7 @@ class Simulator:
     seed: int = 0
     progress: Progress = silent
     _compiled: dict[Path, openvino.CompiledModel] = field(default_factory=dict)
+    _truth: Reference | None = None
 
     def evaluation(
         self,
@@ -84,13 +86,13 @@ class Simulator:
             raise DataError(
                 "The data were not the same when they were read again. Give data that are read alike each time."
             )
-        against_float = any(metric.compares_with_float for metric in self.metrics)
+        self._truth = self._truth or Reference(lambda: self._model(reference, properties, reference))
         holdout = split == "holdout"
         return evaluate_all(
             self._model(path, properties, reference),
             data,
             metrics=self.metrics,
-            reference=self._model(reference, properties, reference) if against_float else None,
+            reference=self._truth,
             step=told(self.progress, f"evaluating {title} on {split} as {WHERE[self.simulation.arithmetic]} do"),
             resample=resampler(len(data), groups=data.groups, seed=self.seed) if holdout else None,
             whose=f"the plan {title}",

@@ -16,6 +16,7 @@ from ovquant.domain.sample import Array, Dataset, Outputs
 from ovquant.errors import MetricError, OvquantError
 from ovquant.graph.names import names_of
 from ovquant.measure.nans import Found, Nans
+from ovquant.measure.reference import Reference
 from ovquant.plugins.metrics import ResolvedMetric, checked
 from ovquant.runtime import Block, infer, stackable
 
@@ -51,7 +52,7 @@ def evaluate(
     dataset: Dataset,
     *,
     metric: ResolvedMetric,
-    reference: openvino.CompiledModel | None = None,
+    reference: Reference | None = None,
     step: Step | None = None,
     seen: Seen | None = None,
 ) -> Evaluation:
@@ -64,7 +65,7 @@ def evaluate_all(
     dataset: Dataset,
     *,
     metrics: Sequence[ResolvedMetric],
-    reference: openvino.CompiledModel | None = None,
+    reference: Reference | None = None,
     step: Step | None = None,
     seen: Seen | None = None,
     resample: Resample | None = None,
@@ -92,7 +93,7 @@ def _scored(
     compiled: openvino.CompiledModel,
     dataset: Dataset,
     metrics: Sequence[ResolvedMetric],
-    reference: openvino.CompiledModel | None,
+    reference: Reference | None,
     nans: tuple[Nans, Nans],
     *,
     step: Step | None,
@@ -109,10 +110,11 @@ def _scored(
         for block, truth in _blocks(compiled, dataset, metrics, reference, nans):
             if seen is not None:
                 seen(block)
+            columns = iter(truth)
             for metric, scorer in zip(metrics, scorers, strict=True):
                 if not metric.compares_with_float:
                     _require_targets(metric, block)
-                scorer.add(replace(block, targets=truth) if metric.compares_with_float else block)
+                scorer.add(replace(block, targets=next(columns)) if metric.compares_with_float else block)
             if step is not None:
                 step(block.indices[-1] + 1, len(dataset))
         return [scorer.finish(len(dataset)) for scorer in scorers]
@@ -246,27 +248,17 @@ def _blocks(
     compiled: openvino.CompiledModel,
     dataset: Dataset,
     metrics: Sequence[ResolvedMetric],
-    reference: openvino.CompiledModel | None,
+    reference: Reference | None,
     nans: tuple[Nans, Nans],
-) -> Iterator[tuple[Block, list[Any]]]:
-    """Yield the outputs of runs of samples, beside the float model's where a metric compares with them; note what is NaN."""
+) -> Iterator[tuple[Block, list[list[Any]]]]:
+    """Yield the outputs of runs of samples, and what each metric that compares with float reads of its; note what is NaN."""
     compares = [metric for metric in metrics if metric.compares_with_float]
     if compares and reference is None:
         raise MetricError(f"The metric {compares[0].name} compares with the float model: give it with --reference.")
-    others = infer(reference, dataset) if compares and reference is not None and reference is not compiled else None
     for block in infer(compiled, dataset):
         nans[0].look(block)
-        # The reference itself is run once.
-        other = block if others is None else next(others)
-        yield block, _regrouped(other, block, nans[1]) if compares else []
-
-
-def _regrouped(other: Block, block: Block, nans: Nans) -> list[Any]:
-    """Return the float model's outputs for the samples of a block; both walk the same data in the same order."""
-    nans.look(other)
-    if other.indices != block.indices:
-        raise MetricError("The float model takes another batch size than the model that is compared with it.")
-    return [next(iter(outputs.values())) if len(outputs) == 1 else outputs for outputs in other.outputs]
+        truth = reference.read(block, compiled, dataset, compares, nans[1]) if reference and compares else []
+        yield block, truth
 
 
 def _require_targets(metric: ResolvedMetric, block: Block) -> None:

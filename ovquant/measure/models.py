@@ -26,6 +26,7 @@ from ovquant.graph.pins import pinnable_layers
 from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.measure.recent import Recent
+from ovquant.measure.reference import Reference
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.quantization import Pinnable, Switchable, Validation, needed_bytes
 from ovquant.runtime import Deployment
@@ -158,10 +159,10 @@ class Models:
         if recipe.algorithm != "accuracy-control" or not metric.is_mean:
             return None
         batched, data = runtime.batched_outputs(self.model), self.splits.search
+        reference = Reference(lambda: self.compiled(self.reference_plan))
 
         def score(compiled: openvino.CompiledModel, places: Sequence[int]) -> tuple[float, list[float]]:
             known = runtime.Compiled(compiled, batched, lengths=partial(runtime.lengths_of, self.model))
-            reference = self.compiled(self.reference_plan) if metric.compares_with_float else None
             found = evaluate_all(known, data.only(places), metrics=[metric], reference=reference)[0]
             return metric.sign * found.score, [metric.sign * item for item in found.items or ()]
 

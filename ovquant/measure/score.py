@@ -21,6 +21,7 @@ from ovquant.measure.evaluate import Evaluation, Resample, Seen, checkpoints, ev
 from ovquant.measure.models import Models
 from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
+from ovquant.measure.reference import Reference
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.stats.intervals import decided
 
@@ -119,6 +120,10 @@ class Scorer:
         refuse_nan(plan, found, truth)
         return found
 
+    @cached_property
+    def _reference(self) -> Reference:
+        return Reference(lambda: self.models.compiled(self.models.reference_plan))
+
     @property
     def by_sample(self) -> bool:
         """Tell whether all metrics are means that are measured block by block, so that scoring can stop early."""
@@ -207,12 +212,11 @@ class Scorer:
         whose: str = "the model",
     ) -> list[Evaluation]:
         """Score a compiled model on data, whatever is recorded."""
-        against_float = any(metric.compares_with_float for metric in self.metrics)
         return evaluate_all(
             compiled,
             data,
             metrics=self.metrics,
-            reference=self.models.compiled(self.models.reference_plan) if against_float else None,
+            reference=self._reference,
             step=told(self.models.progress, f"evaluating {what}".strip()),
             seen=seen,
             resample=resample,

@@ -57,7 +57,9 @@ class Metric(Protocol):
     per sample with the batch axis, and labels are not needed; "targets" asks for labels. A metric may also have `bounds`,
     the least and the largest score there can be, of a sample where it is a mean: only with them, or with items of 0 and 1
     alone, can a mean's drop be certified, and a drop that allows every score is refused. Where scores can lie beyond what is
-    of any use, as error rates above 1 do, `useful` says what they lie between.
+    of any use, as error rates above 1 do, `useful` says what they lie between. One against "float" that reads but little of its
+    outputs may have `excerpt(outputs)`, which returns that for one sample: `measure` is then given it as the target, and it is
+    kept, so that float need not run again beside each plan.
     """
 
     @property

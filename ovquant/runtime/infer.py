@@ -1,7 +1,9 @@
 """Run a compiled model over a dataset with all requests busy."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import openvino
 
-from ovquant.domain.sample import Array, Dataset, Outputs
+from ovquant.domain.sample import Array, Dataset, Outputs, Sample
 from ovquant.errors import DataError
 from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
@@ -82,18 +84,29 @@ def infer(
     cuts, batch = known(compiled).cuts, filling.size
     size = batch * _requests_at_once(compiled, dataset, filling, len(requests)) if start < stop else 1
     for begin in range(start, stop, size):
-        indices = list(range(begin, min(begin + size, stop)))
-        samples = [dataset[index] for index in indices]
-        given = [
-            joined(compiled.inputs, samples[place : place + batch], filling, indices[place : place + batch])
-            for place in range(0, len(samples), batch)
-        ]
+        indices = range(begin, min(begin + size, stop))
+        samples, given = list[Sample](), list[list[Array]]()
+        found = _run(requests, _read(compiled.inputs, dataset, indices, filling, samples, given), cuts, filling)
         # The last request was filled up.
-        outputs = [
-            dict(zip(names, arrays, strict=True)) for arrays in _run(requests, given, cuts, filling)[: len(samples)]
-        ]
+        outputs = [dict(zip(names, arrays, strict=True)) for arrays in found[: len(samples)]]
         batched = batched_names(compiled, given, size=batch)
-        yield Block(indices, outputs, [sample.target for sample in samples], batched)
+        yield Block(list(indices), outputs, [sample.target for sample in samples], batched)
+
+
+def _read(
+    ports: Sequence[Any],
+    dataset: Dataset,
+    indices: Sequence[int],
+    filling: Filling,
+    samples: list[Sample],
+    given: list[list[Array]],
+) -> Iterator[list[Array]]:
+    """Yield the inputs of request after request, each read when it is asked for; `samples` and `given` keep what was read."""
+    for place in range(0, len(indices), filling.size):
+        numbers = indices[place : place + filling.size]
+        samples += [dataset[number] for number in numbers]
+        given.append(joined(ports, samples[place:], filling, numbers))
+        yield given[-1]
 
 
 def _requests_at_once(compiled: openvino.CompiledModel, dataset: Dataset, filling: Filling, busy: int) -> int:
@@ -120,29 +133,57 @@ def _optimal_requests(compiled: openvino.CompiledModel) -> int:
     return max(1, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
 
 
-def _run(requests: Sequence[Any], inputs: list[list[Array]], cuts: Cuts, filling: Filling) -> list[list[Array]]:
+def _run(requests: Sequence[Any], inputs: Iterable[list[Array]], cuts: Cuts, filling: Filling) -> list[list[Array]]:
     """Return the outputs of each sample."""
+    if filling.size == 1:
+        return _outputs(requests, inputs)
+    given: list[list[Array]] = []
+
+    def checked() -> Iterator[list[Array]]:
+        for arrays in inputs:
+            if not given:
+                with _blaming_data():
+                    cuts.check(arrays, filling.size)
+            given.append(arrays)
+            yield arrays
+
+    results, ask = _outputs(requests, checked()), partial(run, requests[0])
+    with _blaming_data():
+        return [
+            part for arrays, whole in zip(given, results, strict=True) for part in cuts.cut(ask, arrays, whole, filling)
+        ]
+
+
+def _outputs(requests: Sequence[Any], inputs: Iterable[list[Array]]) -> list[list[Array]]:
+    """Return the outputs of each request in order, each from a clean state; as many run at once as there are requests.
+
+    While they run, the next inputs are read.
+    """
+    results, running = list[list[Array]](), deque[Any]()
+
+    def finish() -> Any:
+        request = running.popleft()
+        request.wait()
+        results.append(outputs_of(request))
+        return request
+
+    for place, arrays in enumerate(inputs):
+        with _blaming_data():
+            request = requests[place] if place < len(requests) else finish()
+            clean(request).start_async(arrays)
+        running.append(request)
+    with _blaming_data():
+        while running:
+            finish()
+    return results
+
+
+@contextmanager
+def _blaming_data() -> Iterator[None]:
+    """Say of what openvino raises while it runs that the model fails on the data."""
     try:
-        if filling.size == 1:
-            return _outputs(requests, inputs)
-        cuts.check(inputs[0], filling.size)
-        results = zip(inputs, _outputs(requests, inputs), strict=True)
-        ask = partial(run, requests[0])
-        return [part for given, arrays in results for part in cuts.cut(ask, given, arrays, filling)]
+        yield
     except RuntimeError as error:
         raise DataError(
             f"The model fails on the data: {first_line(error)} Check the shapes and the preprocessing of the data."
         ) from error
-
-
-def _outputs(requests: Sequence[Any], inputs: Sequence[list[Array]]) -> list[list[Array]]:
-    """Return the outputs of each request in order, each from a clean state; as many run at once as there are requests."""
-    results: list[list[Array]] = []
-    for place in range(len(inputs) + len(requests)):
-        request = requests[place % len(requests)]
-        if len(requests) <= place and len(results) < len(inputs):
-            request.wait()
-            results.append(outputs_of(request))
-        if place < len(inputs):
-            clean(request).start_async(inputs[place])
-    return results

@@ -22,10 +22,13 @@ class Gains:
     last: float = 0.0
     fruitless: int = 0
 
-    def take(self, key: str | None) -> bool:
-        """Take what is the best plan after another proposal, None where there is none, and tell whether it is another one."""
+    def take(self, key: str | None, *, promising: bool = False) -> bool:
+        """Take what is the best plan after another proposal, None where there is none, and tell whether it is another one.
+
+        promising: though it gained nothing, it shows where something may be gained, and so is not fruitless.
+        """
         if key is None or key == self.best:
-            self.fruitless += 1
+            self.fruitless += not promising
             return False
         self.best, self.last, self.fruitless = key, time.monotonic(), 0
         return True

@@ -158,12 +158,14 @@ class Walk:
         return [trial for _, trial in faster], [trial for _, trial in open_]
 
     def _race(self, trials: Sequence[Trial], deciding: int | None = None) -> list[Trial]:
-        """Time the finalists once more, all of them in one interleaved run; a size needs no second timing.
+        """Time the finalists once more, all of them in one interleaved run; a size is known, and its plans are timed to tell how fast.
 
         deciding: how many of the first of them must be decided, whether they are faster than float or not.
         """
         if self.standings.judge.objective == "size":
-            return list(trials)
+            timed = [self.bench.timed(trial) for trial in trials]
+            self.standings.update(timed)
+            return timed
         try:
             plans = [trial.plan for trial in trials]
             timings = self.bench.instruments.final_race(plans, self.until, deciding, self.bench.bar)

@@ -10,7 +10,7 @@ from ovquant.domain.layer import F32, FLOAT, INT8_WEIGHTS
 from ovquant.domain.plan import Plan
 from ovquant.domain.prediction import predicted_cost
 from ovquant.domain.recipe import Recipe
-from ovquant.domain.table import COMFORT, SAVING, Calibration, Candidate, PartNames, Probe, Table
+from ovquant.domain.table import COMFORT, SAVING, Calibration, Candidate, PartNames, Probe, Proposal, Table
 from ovquant.domain.trial import Trial
 from ovquant.errors import MetricError, UsageError
 from ovquant.measure.chance import chance_notes
@@ -126,7 +126,7 @@ class Search:
                 choose_numbers(proposal.parts, standings, self.bench, base, self.read, end)
             else:
                 self._try(proposal, table, standings, walk.promising, end)
-            self._hand_on(standings)
+            self._hand_on(standings, proposal)
             exhausted = self.gains.exhausted
             if exhausted:
                 self.notes.append(exhausted)
@@ -236,10 +236,11 @@ class Search:
             "candidate", {**self.bench.conditions.key(plan), "parts": list(candidate.parts)}, lambda: value
         )
 
-    def _hand_on(self, standings: Standings) -> None:
+    def _hand_on(self, standings: Standings, proposal: Proposal | None) -> None:
         """Pass the best plan so far on when it has changed. It can be an earlier plan, when timing again showed that."""
         best = standings.best()
-        if self.gains.take(None if best is None else best.plan.key) and best is not None:
+        promising = _shows_the_way(proposal, standings)
+        if self.gains.take(None if best is None else best.plan.key, promising=promising) and best is not None:
             self.on_best(best)
 
     def _score_further(self, candidate: Candidate, standings: Standings) -> None:
@@ -310,6 +311,17 @@ class Search:
         self.bench.instruments.let_go(
             [trial.plan for _, trial in rows if trial.plan.key not in kept], None if best is None else best[1].plan
         )
+
+
+def _shows_the_way(proposal: Proposal | None, standings: Standings) -> bool:
+    """Tell whether what was done may lead to a better plan: its layers are known now, or it is cheaper than the best and too far off."""
+    if isinstance(proposal, Probe):
+        return True
+    if not isinstance(proposal, Candidate) or proposal.levels:
+        return False
+    row = standings.judge.row(proposal, standings.trials[proposal])
+    cheapest = min((other.cost for other, _ in standings.inside()), default=1.0)
+    return not row.failed and row.excess > 0 and row.cost < cheapest - SAVING
 
 
 def float_cost(plan: Plan, judge: Judge) -> float:

@@ -1,6 +1,8 @@
 """A decoder's folder, as optimum-intel writes it, from texts to a folder of the same kind."""
 
 import json
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 import ovquant
 from ovquant.api import check as checks
 from ovquant.domain.layer import FLOAT, INT4_WEIGHTS, INT8_WEIGHTS
+from ovquant.domain.record import strangers
 from ovquant.errors import UsageError
 from ovquant.runtime import Deployment, compile_model
 from ovquant.runtime.decoder import Feeder
@@ -59,6 +62,28 @@ def test_a_decoder_is_timed_while_it_generates(result: ovquant.Result) -> None:
     assert all(trials[name].timing for name in (EIGHT, FOUR))
     assert set((trials[FOUR].layers or {}).values()) == {INT4_WEIGHTS, INT8_WEIGHTS}
     assert trials[FOUR].size_bytes < trials[EIGHT].size_bytes
+
+
+def test_its_folder_is_one_like_that_of_the_model(result: ovquant.Result, folder: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "tokenizer.json", "openvino_tokenizer.bin"):
+        assert (result.folder / name).read_bytes() == (folder / name).read_bytes()
+    for suffix in (".xml", ".bin"):
+        assert (result.folder / f"openvino_model{suffix}").samefile(result.folder / f"model{suffix}")
+    card = (result.folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlibrary_name: openvino\n")
+    assert result.plan.full_title in card
+    assert strangers(result.folder) == []
+    ovquant.export(result.folder, to="zip", output=tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert {"model.bin", "tokenizer.json"} <= set(archive.namelist())
+        assert "openvino_model.bin" not in archive.namelist()
+
+
+def test_a_copy_is_whole_though_the_model_that_it_was_made_of_is_gone(result: ovquant.Result, tmp_path: Path) -> None:
+    alone = replace(result, provenance=replace(result.provenance, model_source=str(tmp_path / "gone")))
+    copy = alone.save(tmp_path / "copy")
+    names = {path.name for path in result.folder.iterdir()}
+    assert {path.name for path in copy.iterdir()} == names
 
 
 def test_it_is_exported_as_the_folder_that_it_came_in(result: ovquant.Result, folder: Path, tmp_path: Path) -> None:

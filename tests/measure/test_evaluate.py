@@ -11,6 +11,7 @@ from openvino import opset13 as ops
 from ovquant.domain.sample import Sample
 from ovquant.errors import MetricError
 from ovquant.measure.evaluate import Store, checkpoints, evaluate
+from ovquant.measure.reference import Reference
 from ovquant.plugins.metrics import resolve_metrics
 from ovquant.runtime import Block, Deployment, compile_model
 
@@ -20,6 +21,10 @@ def scaled(factor: float) -> openvino.CompiledModel:
     port.output(0).get_tensor().set_names({"x"})
     model = openvino.Model([ops.multiply(port, ops.constant(np.float32(factor)))], [port], "scaled")
     return compile_model(model, Deployment(properties={"INFERENCE_PRECISION_HINT": "f32"}))
+
+
+def against(compiled: openvino.CompiledModel) -> Reference:
+    return Reference(lambda: compiled)
 
 
 DATA = [Sample(row, int(row.argmax())) for row in np.random.default_rng(0).standard_normal((90, 3)).astype(np.float32)]
@@ -46,8 +51,8 @@ def test_a_function_gets_all_samples_at_once_from_disk() -> None:
 def test_fidelity_compares_with_the_float_model() -> None:
     unlabelled = [Sample(sample.inputs) for sample in DATA]
     metric = resolve_metrics("fidelity")[0]
-    assert evaluate(scaled(2), unlabelled, metric=metric, reference=scaled(1)).score == 1
-    assert evaluate(scaled(-1), unlabelled, metric=metric, reference=scaled(1)).score < 0.5
+    assert evaluate(scaled(2), unlabelled, metric=metric, reference=against(scaled(1))).score == 1
+    assert evaluate(scaled(-1), unlabelled, metric=metric, reference=against(scaled(1))).score < 0.5
 
 
 def test_targets_that_are_missing_are_named() -> None:
@@ -105,7 +110,7 @@ def test_nan_that_a_metric_stumbles_over_is_told_with_model_sample_and_output() 
     with pytest.raises(MetricError, match=f"'scores' of the model is NaN for sample {NEGATIVE[0]} of the data"):
         evaluate(with_nan(), DATA, metric=resolve_metrics("accuracy")[0])
     with pytest.raises(MetricError, match=f"'scores' of the reference is NaN for sample {NEGATIVE[0]}"):
-        evaluate(scaled(1), DATA, metric=resolve_metrics("fidelity:by=cosine")[0], reference=with_nan())
+        evaluate(scaled(1), DATA, metric=resolve_metrics("fidelity:by=cosine")[0], reference=against(with_nan()))
 
 
 def test_nan_that_a_metric_does_not_mind_is_kept() -> None:

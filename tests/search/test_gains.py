@@ -54,6 +54,17 @@ def test_it_goes_on_in_its_first_seconds_and_while_few_plans_were_tried(clock: l
     assert not seen.exhausted
 
 
+def test_what_shows_the_way_is_not_fruitless(clock: list[float]) -> None:
+    seen = Gains(ends=True, begin=clock[0])
+    seen.take("a")
+    fruitless(seen, "a", FRUITLESS - 1)
+    clock[0] += 500
+    assert not seen.take("a", promising=True)
+    assert not seen.exhausted
+    fruitless(seen, "a", 1)
+    assert seen.exhausted
+
+
 @pytest.mark.parametrize(("ends", "best"), [(False, "a"), (True, None)])
 def test_it_goes_on_where_it_is_told_to_or_has_nothing_to_return(
     ends: bool, best: str | None, clock: list[float]

@@ -368,9 +368,8 @@ def held() -> Any:
     data = whole([Sample(np.full(2, place)) for place in range(2)])
     scores = Scores((Score("holdout", 0.9, 0.9, 0.0, -0.01, 100),))
     conditions = SimpleNamespace(splits=Splits(data, data, data))
-    return SimpleNamespace(
-        profile=Profile(), conditions=conditions, instruments=SimpleNamespace(score=lambda *_, **__: scores)
-    )
+    instruments = SimpleNamespace(score=lambda *_, **__: scores)
+    return SimpleNamespace(profile=Profile(), conditions=conditions, instruments=instruments, timed=lambda trial: trial)
 
 
 # What is said -----------------------------------------------------------------------------------------------------------

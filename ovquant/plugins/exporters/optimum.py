@@ -5,11 +5,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ovquant.domain.model_folder import CONFIG, MODEL, beside, model_in
 from ovquant.domain.place import new_folder
 from ovquant.errors import UsageError
-
-MODEL = "openvino_model"
-WEIGHTS = {".safetensors", ".pt", ".pth", ".onnx", ".onnx_data", ".gguf", ".h5", ".msgpack"}
 
 
 @dataclass(frozen=True)
@@ -24,31 +22,26 @@ class Optimum:
 
     def export(self, folder: Path, target: Path) -> None:
         """Write the folder; raises UsageError when the source has no config.json."""
-        source = Path(self.source) if self.source else _source_of(folder)
-        if source is None or not (source / "config.json").is_file():
+        source, name = (Path(self.source), MODEL) if self.source else _source_of(folder)
+        if source is None or not (source / CONFIG).is_file():
             where = f"'{source}' has none" if self.source else "give its folder with --to optimum:source=FOLDER"
             raise UsageError(f"optimum-intel needs the config.json of the trained model: {where}.")
         serving = json.loads((folder / "compile.json").read_text(encoding="utf-8"))
         with new_folder(target) as partial:
-            for file in sorted(source.iterdir()):
-                if file.is_file() and not file.name.startswith(".") and not _is_weights(file):
-                    shutil.copy2(file, partial / file.name)
+            for file in beside(source, name):
+                shutil.copy2(file, partial / file.name)
             for suffix in (".xml", ".bin"):
-                shutil.copy2(folder / f"model{suffix}", partial / f"{MODEL}{suffix}")
+                shutil.copy2(folder / f"model{suffix}", partial / f"{name}{suffix}")
             # from_pretrained takes compile properties as its argument ov_config.
             (partial / "ov_config.json").write_text(json.dumps(serving["config"], indent=2) + "\n", encoding="utf-8")
 
 
-def _source_of(folder: Path) -> Path | None:
-    """Return the folder of the model that a result was made from, if it is still there."""
+def _source_of(folder: Path) -> tuple[Path | None, str]:
+    """Return the folder of the model that a result was made from, if it is still there, and the model's name in it."""
     known = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     source = Path(known.get("model_source") or "-")
+    file = model_in(source)
+    if file is not None:
+        return file.parent, file.stem
     found = source.parent if source.is_file() else source
-    return found if found.is_dir() else None
-
-
-def _is_weights(file: Path) -> bool:
-    """Tell whether a file of a trained model's folder is replaced by the result, or belongs to weights in another form."""
-    if file.stem == MODEL or ".index." in file.name or file.suffix in WEIGHTS:
-        return True
-    return file.suffix == ".bin" and not file.with_suffix(".xml").exists()
+    return found if found.is_dir() else None, MODEL

@@ -23,7 +23,13 @@ class Zip:
     def export(self, folder: Path, target: Path) -> None:
         """Write the zip file."""
         left_out = () if self.measurements else ("profile.jsonl",)
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in left_out)
+        # A model under another name is there already.
+        again = {file.stat().st_ino: file for file in map(folder.joinpath, ("model.xml", "model.bin"))}
+        files = sorted(
+            path
+            for path in folder.rglob("*")
+            if path.is_file() and path.name not in left_out and again.get(path.stat().st_ino, path) == path
+        )
         names = {path: path.relative_to(folder).as_posix() for path in files}
         sums = {names[path]: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
         with new_file(target, self.wrote) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ovquant.domain.model_folder import CONFIG
 from ovquant.errors import ModelError, UsageError
 from ovquant.plugins.protocols import Loader
 from ovquant.plugins.registry import Registry
@@ -12,6 +13,16 @@ from ovquant.plugins.spec import create
 
 if TYPE_CHECKING:
     import openvino
+
+
+CONVERSIONS = {
+    ".gguf": "OpenVINO does not read GGUF. Convert it first: read it with Transformers (from_pretrained(FOLDER, gguf_file=NAME)), "
+    "write it with save_pretrained, and run 'optimum-cli export openvino' on that folder.",
+    ".safetensors": "It holds weights and no network: 'optimum-cli export openvino --model FOLDER OUT' converts the folder that it is in.",
+    ".keras": "Write it as a SavedModel first, with model.export(FOLDER), and give that folder.",
+    ".h5": "Write it as a SavedModel first, with model.export(FOLDER), and give that folder.",
+}
+"""What to do with files that no loader reads, by suffix."""
 
 
 def load_model(source: object, loader: Any = None) -> "openvino.Model":
@@ -91,4 +102,16 @@ def _refusal(source: object) -> str:
     broken = "".join(f" Broken: {item.problem}" for item in listings if item.problem)
     if isinstance(source, str | Path) and not Path(source).exists():
         return f"There is no model file or folder '{source}'. Check the path. The loaders read — {formats}{broken}"
-    return f"No loader reads {described(source)}. They read — {formats}{broken}"
+    return f"No loader reads {described(source)}.{_conversion(source)} They read — {formats}{broken}"
+
+
+def _conversion(source: object) -> str:
+    """Say what makes a file that loaders read of one that they do not, where that is known."""
+    if not isinstance(source, str | Path):
+        return ""
+    path = Path(source)
+    if path.is_dir():
+        known = (path / CONFIG).is_file()
+        return f" 'optimum-cli export openvino --model {path} FOLDER' makes a folder that is read." if known else ""
+    remedy = CONVERSIONS.get(path.suffix.lower(), "")
+    return remedy and f" {remedy}"

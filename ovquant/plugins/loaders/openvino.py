@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ovquant.domain.model_folder import MODEL
 from ovquant.errors import ModelError
 from ovquant.graph.causes import first_cause
 
@@ -51,18 +52,18 @@ class OpenvinoFile:
             raise ModelError(explain(path, error)) from error
 
 
-EXPORTED = "openvino_model.xml"
-"""The model's file in a folder that optimum-intel writes, beside those of tokenizers."""
-
-
 def only_xml(folder: Path) -> Path:
     """Return the model's .xml file in a folder, or the only one; raise ModelError naming them when there are several."""
-    if (folder / EXPORTED).is_file():
-        return folder / EXPORTED
+    # A folder of optimum-intel's has those of tokenizers too.
+    if (folder / f"{MODEL}.xml").is_file():
+        return folder / f"{MODEL}.xml"
     found = sorted(folder.glob("*.xml"))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise ModelError(f"The folder '{folder}' should hold one model; its .xml files: {names}. Give the file itself.")
+        which = f", such as {found[0]}" if found else ""
+        raise ModelError(
+            f"The folder '{folder}' should hold one model; its .xml files: {names}. Give the file itself{which}."
+        )
     return found[0]
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from ovquant.domain.sample import Array, Outputs
 from ovquant.errors import MetricError
 from ovquant.plugins.extras import library
-from ovquant.plugins.metrics.fidelity import Fidelity
 from ovquant.plugins.metrics.outputs import split_output, without_batch
 
 
@@ -77,9 +76,17 @@ class Agreement:
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[float]:
-        """Return the share per text."""
-        fidelity = Fidelity("agreement", axis=-1, output=logits_of(outputs, self.output))
-        return fidelity.measure(outputs, targets)
+        """Return the share per text; raises MetricError where the shapes differ."""
+        samples = split_output(outputs, targets, output=logits_of(outputs, self.output), metric="agreement")
+        return [
+            _share(_likeliest(sample), self.excerpt(target)) for sample, target in zip(samples, targets, strict=True)
+        ]
+
+    def excerpt(self, outputs: Any, /) -> Array:
+        """Return the likeliest next token at each position of a text, `[1, T]`, of its logits; such tokens are left as they are."""
+        single = {name: [value] for name, value in outputs.items()} if isinstance(outputs, Mapping) else [outputs]
+        (logits,) = split_output(single, [None], output=logits_of(outputs, self.output), metric="agreement")
+        return _likeliest(logits)
 
     def aggregate(self, items: Sequence[float], /) -> float:
         """Return the mean over texts."""
@@ -89,6 +96,20 @@ class Agreement:
 def logits_of(outputs: Outputs, asked: str) -> str:
     """Return the name of the output that holds logits: the one asked for, or `logits` where there are several."""
     return asked or ("logits" if isinstance(outputs, Mapping) and "logits" in outputs else "")
+
+
+def _likeliest(logits: Any) -> Array:
+    found = np.asarray(logits)
+    return found if found.dtype.kind in "iu" else found.argmax(-1).astype(np.int32)
+
+
+def _share(mine: Array, theirs: Array) -> float:
+    if mine.shape != theirs.shape:
+        raise MetricError(
+            f"Metric 'agreement': {list(mine.shape)} next tokens cannot be compared with the float model's {list(theirs.shape)}. "
+            "Give an output of logits [1, T, V] with output=NAME."
+        )
+    return float(np.mean(mine == theirs))
 
 
 def _check_shapes(logits: Array, tokens: Array) -> None:

@@ -45,6 +45,11 @@ class ResolvedMetric:
             guesses=int(getattr(plugin, "guesses", 1)),
         )
 
+    def read(self, outputs: Any) -> Any:
+        """Return what the metric reads of the float model's outputs of a sample: all, unless its plugin takes an excerpt."""
+        excerpt = getattr(self.plugin, "excerpt", None)
+        return outputs if excerpt is None else excerpt(outputs)
+
     @property
     def sign(self) -> float:
         """Return the factor that turns a difference into a drop: 1 where higher is better, else -1."""

@@ -2,6 +2,10 @@
 
 import math
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ovquant.domain.trial import Timing
 
 TIMED = {
     "latency": "latency",
@@ -29,6 +33,11 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return ""
     return f"{low:.3g} to {high:.3g}"
+
+
+def speedup_interval(timing: "Timing") -> str:
+    """Return the two ends of a speed-up, or nothing where one compilation was timed."""
+    return interval(1 / timing.ratio_high, 1 / timing.ratio_low) if timing.ratio_low > 0 else ""
 
 
 def milliseconds(value: float) -> str:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ovquant.domain.layer import F32, FLOAT
-from ovquant.plugins.reports.figures import TIMED, decimal, file_size, interval, milliseconds, signed, speedup
+from ovquant.plugins.reports.figures import (
+    TIMED,
+    decimal,
+    file_size,
+    interval,
+    milliseconds,
+    signed,
+    speedup,
+    speedup_interval,
+)
 
 if TYPE_CHECKING:
     from ovquant.domain.budget import Budget
@@ -280,10 +289,9 @@ def _timing_rows(result: "ResultRecord", timing: "Timing | None") -> Iterable[tu
     what = TIMED[result.provenance.objective]
     if timing is None:
         return [(f"{what} p50 / p95", NONE, NONE)]
-    range_text = interval(1 / timing.ratio_high, 1 / timing.ratio_low)
     doubt = "" if timing.decided else "; the noise exceeds the difference"
     same = result.trial.plan.key == result.baseline.plan.key
-    speed = "1.00×" if same else f"{speedup(timing.ratio)} ({range_text}{doubt})"
+    speed = "1.00×" if same else f"{speedup(timing.ratio)} ({speedup_interval(timing)}{doubt})"
     return [
         (f"{what} p50", milliseconds(timing.float_p50_ms), milliseconds(timing.p50_ms)),
         (f"{what} p95", milliseconds(timing.float_p95_ms), milliseconds(timing.p95_ms)),
@@ -312,8 +320,7 @@ def _trial_row(trial: "Trial", chosen: "Trial") -> tuple[str, ...]:
         scored = (decimal(score.main.value), signed(score.main.drop), "inside" if score.inside else "outside")
     timed = (NONE,) * 3
     if timing is not None:
-        range_text = interval(1 / timing.ratio_high, 1 / timing.ratio_low)
-        timed = (milliseconds(timing.p50_ms), speedup(timing.ratio), range_text)
+        timed = (milliseconds(timing.p50_ms), speedup(timing.ratio), speedup_interval(timing) or NONE)
     divergence = NONE if trial.divergence is None else decimal(trial.divergence)
     predicted = NONE if trial.predicted is None else speedup(trial.predicted)
     return (name, *scored, *timed, file_size(trial.size_bytes) or NONE, divergence, predicted, trial.problem)

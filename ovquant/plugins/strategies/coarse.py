@@ -74,7 +74,9 @@ def _with_numbers(table: Table, row: TrialRow) -> tuple[Candidate | Calibration 
     """Return what is to be done first for the best numbers for a recipe's operations, if anything, and the better recipe."""
     # Few samples flatter, and what is chosen here costs nothing when it is served.
     safe = table.comfortable(row) and row.excess + row.noise <= 0
-    if not table.free or not table.opening or safe or row.cost >= 1:
+    # Numbers change no cost.
+    beaten = any(other.inside and table.comfortable(other) and other.cost_high < row.cost for other in table.trials)
+    if not table.free or not table.opening or safe or beaten or row.cost >= 1:
         return None, row
     found = table.calibrations.get(table.operations(row.candidate.parts))
     if found is None:

@@ -1,0 +1,69 @@
+"""A folder as optimum-intel writes it: models by names such as openvino_model.xml, a config.json, and what tokenizers need."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ovquant.domain.record import MODEL_FILES, RECORD, is_result
+
+MODEL = "openvino_model"
+"""The name of a folder's only model, without its suffix."""
+CONFIG = "config.json"
+CARD, CARD_BEFORE = "README.md", "README.float.md"
+PREFIX = "openvino_"
+"""What names of models in such a folder begin with."""
+_WEIGHTS = {".safetensors", ".pt", ".pth", ".onnx", ".onnx_data", ".gguf", ".h5", ".msgpack"}
+_MODEL_SUFFIXES = (".xml", ".bin")
+_FRONT = "---\nlibrary_name: openvino\ntags:\n- openvino\n- ovquant\n---\n\n"
+
+
+def model_in(source: str | Path) -> Path | None:
+    """Return the model's file where a source is such a folder, or a model's file in one."""
+    path = Path(source)
+    file = path / f"{MODEL}.xml" if path.is_dir() else path
+    known = file.suffix == ".xml" and file.name.startswith(PREFIX) and file.is_file()
+    return file if known and (file.parent / CONFIG).is_file() else None
+
+
+def beside(folder: Path, model: str = MODEL) -> Iterator[Path]:
+    """Yield what belongs to a model's folder beside the model: not weights in another form, and not what ovquant wrote."""
+    ours = {*MODEL_FILES, "result.json", "compile.json", "profile.jsonl", "report.html", "report.md", RECORD}
+    ours |= {CARD} if is_result(folder) else set()
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and not file.name.startswith(".") and file.name not in ours and not _is_weights(file, model):
+            yield file
+
+
+def complete(model: Path, folder: Path, report: str) -> list[str]:
+    """Make a result's folder one that optimum-intel and OpenVINO GenAI open, of a model in such a folder; return what was added.
+
+    The model is there under its own name too (a link to the same file, where the disk has such), with what belongs to it and a
+    model card.
+    """
+    added = [CARD]
+    for suffix in _MODEL_SUFFIXES:
+        added.append(f"{model.stem}{suffix}")
+        linked(folder / f"model{suffix}", folder / added[-1])
+    for file in beside(model.parent, model.stem):
+        added.append(CARD_BEFORE if file.name == CARD else file.name)
+        shutil.copy2(file, folder / added[-1])
+    (folder / CARD).write_text(_FRONT + report, encoding="utf-8")
+    return added
+
+
+def linked(file: Path, name: Path) -> None:
+    """Give a file another name, or copy it where the disk has no links."""
+    name.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        os.link(file, name)
+        return
+    shutil.copy2(file, name)
+
+
+def _is_weights(file: Path, model: str) -> bool:
+    """Tell whether a file is what a result replaces, or belongs to weights in another form."""
+    if file.stem == model or ".index." in file.name or file.suffix in _WEIGHTS:
+        return True
+    return file.suffix == ".bin" and not file.with_suffix(".xml").exists()
