@@ -117,10 +117,11 @@ def tokenizer() -> Tokenizer:
 
 @dataclass(frozen=True)
 class Texts:
-    """Chunks of 64 tokens of "book-excerpts" or "grimm-tales"."""
+    """Chunks of 64 tokens of "book-excerpts" or "grimm-tales", from chunk `begin` on."""
 
     table: str = "book-excerpts"
     count: int = 400
+    begin: int = 0
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -130,7 +131,7 @@ class Texts:
 
     @property
     def _chunks(self) -> list[Sample]:
-        return _cut(self.table, self.count)
+        return _cut(self.table, self.begin + self.count)[self.begin :]
 
 
 @cache

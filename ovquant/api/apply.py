@@ -19,11 +19,13 @@ from ovquant.domain.place import find_place
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
+from ovquant.domain.sample import Sample, own_tokens
 from ovquant.domain.split import By
 from ovquant.domain.trial import Trial, Verdict, verdict_of
 from ovquant.errors import UsageError
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.datasets import open_dataset
+from ovquant.plugins.metrics import resolve_metrics
 from ovquant.search.bar import outside
 from ovquant.search.holdout import Outcome
 
@@ -91,6 +93,7 @@ def verify(bench: Workbench, plan: Plan, budget: Budget, settings: Options) -> O
     number = log_use(bench.profile, bench.conditions.splits.holdout, what)
     baseline, about = compared_with(bench, budget)
     trial = verified(bench, served, budget, number)
+    trial = trial if budget.max_memory_bytes is None else bench.weighed(trial)
     verdict, notes = judged(trial, budget, [*about, *worn(number)])
     return Outcome(verdict, notes, chosen=trial, baseline=baseline, trials=(trial,), walked=(trial,))
 
@@ -126,13 +129,15 @@ def carried_budget(plan: Plan, metrics: Sequence[str], worst_slice: Drop | None,
 
 
 def judged(trial: Trial, budget: Budget, notes: Sequence[str]) -> tuple[Verdict, tuple[str, ...]]:
-    """Return the verdict about a plan that was given, and remarks: it must hold the limits of latency and size too."""
+    """Return the verdict about a plan that was given, and remarks: it must hold the limits of latency, size and memory too."""
     assert trial.holdout is not None
     assert trial.timing is not None
     verdict = verdict_of(trial.holdout)
-    if budget.over(latency_ms=trial.timing.p50_ms, size_bytes=trial.size_bytes) <= 0:
+    taken = trial.memory_bytes
+    if budget.over(latency_ms=trial.timing.p50_ms, size_bytes=trial.size_bytes, memory_bytes=taken) <= 0:
         return verdict, tuple(notes)
-    over = f"It takes {trial.timing.p50_ms:.4g} ms and {trial.size_bytes / 1e6:.4g} MB, which is over a limit of the budget."
+    memory = "" if taken is None else f", and {taken / 1e6:.4g} MB of memory when served"
+    over = f"It takes {trial.timing.p50_ms:.4g} ms and {trial.size_bytes / 1e6:.4g} MB{memory}, which is over a limit of the budget."
     return "missed", (*notes, over)
 
 
@@ -141,6 +146,13 @@ def verified(bench: Workbench, wanted: Plan, budget: Budget, number: int | None)
     level = None if number is None else level_of(budget.confidence, number)
     scores = bench.instruments.score(wanted, "holdout", budget, level=level).at_use(number)
     return Trial(wanted, holdout=scores, timing=bench.timing(wanted), **bench.instruments.traits(wanted))
+
+
+def reads_texts(result: Result, sample: Sample) -> bool:
+    """Tell whether a result's own metrics need no targets for a sample: they read its text, or compare with float."""
+    if own_tokens(sample) is None:
+        return False
+    return all(known.reads_texts or known.compares_with_float for known in resolve_metrics(metrics_of(result, None)))
 
 
 def refresh(
@@ -168,7 +180,8 @@ def refresh(
     before.require_whole()
     if before.plan.is_float:
         raise UsageError(f"'{folder}' holds the float model: there is nothing to calibrate again.")
-    labelled = open_dataset(data, tokenizer=tokenizer_of(source_of(before, reference)))[0].target is not None
+    first = open_dataset(data, tokenizer=tokenizer_of(source_of(before, reference)))[0]
+    labelled = first.target is not None or (metric is None and reads_texts(before, first))
     own = before.budget
     if max_drop is None and (metric is not None or not labelled or own.max_drop is None):
         raise UsageError("Give --max-drop: the budget of the result is in its own metric, which needs labels.")

@@ -172,6 +172,8 @@ UNSEEN = (
     "is the one that it was made from cannot be told from there."
 )
 """What is said where a fingerprint of the first scheme leaves something open."""
+LIMITS = ("max_latency_ms", "max_size_bytes", "max_memory_bytes")
+"""What a budget limits beside scores: another machine may take more."""
 HINTS = ("PERFORMANCE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
 """Properties that say how a model is served, whatever it is."""
 
@@ -192,7 +194,7 @@ def checking(
     if broken:
         raise ModelError(f"The result '{folder}' is damaged: {broken}. {REMEDY}")
     metrics = resolve_metrics(metrics_of(result, metric))
-    budget = Budget.from_json({**result.budget.to_json(), "max_latency_ms": None, "max_size_bytes": None})
+    budget = Budget.from_json({**result.budget.to_json(), **dict.fromkeys(LIMITS)})
     if confidence is not None:
         budget = Budget.from_json({**budget.to_json(), "confidence": confidence})
     if len(metrics) != len(budget.limits):

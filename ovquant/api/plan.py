@@ -34,6 +34,8 @@ def plan(
     """
     path = Path(profile)
     budget = budget or profile_budget(path, max_drop, floor, max_latency=max_latency_ms, max_size=max_size_bytes)
+    if budget.max_memory_bytes is not None:
+        raise UsageError("Profiles do not hold the memory that plans take. Leave max_memory out, or use quantize.")
     record = Record.read(Profile(path))
     found = resolve(record, budget, Registry("strategies").resolve(strategy), optimize)
     return replace(found, plan=replace(found.plan, budget=replace(budget, metric=record.metrics[0]).to_json()))

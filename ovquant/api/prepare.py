@@ -15,7 +15,7 @@ from ovquant.domain.model_folder import PREFIX
 from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
-from ovquant.domain.sample import Sample
+from ovquant.domain.sample import Sample, own_tokens
 from ovquant.domain.split import Splits, split_data
 from ovquant.errors import MetricError, ModelError
 from ovquant.graph.decompression import decompressed, half_in_place
@@ -284,7 +284,8 @@ def check_sample(model: openvino.Model, metrics: Sequence[ResolvedMetric], sampl
     check_keys(model.inputs, sample, what)
     runtime.fit(model.inputs, sample, what=what)
     for metric in metrics:
-        if not metric.compares_with_float and sample.target is None:
+        own = metric.reads_texts and own_tokens(sample) is not None
+        if not metric.compares_with_float and sample.target is None and not own:
             hint = targets_hint(model.inputs, sample)
             raise MetricError(f"The metric {metric.name} needs targets and the {whose} have none. {hint}")
 

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,6 +17,7 @@ from ovquant.domain.place import writing
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
 from ovquant.domain.trial import Trial
+from ovquant.domain.units import size_bytes
 from ovquant.errors import UsageError
 from ovquant.measure.workbench import Workbench
 
@@ -33,6 +35,7 @@ def quantize(
     max_size: str | int | None = None,
     max_latency_ms: float | None = None,
     max_size_bytes: int | None = None,
+    max_memory: str | int | None = None,
     budget: Budget | None = None,
     calibration: Any = None,
     holdout: Any = None,
@@ -51,7 +54,8 @@ def quantize(
     worst_slice: what no slice of the data, made by the option slice_by, may lose more of. confidence: how sure the budget
     must be held on the holdout, such as 0.95; without it the point estimates decide. max_latency
     (of the median: "5ms", or a number of milliseconds) and max_size ("10MB", or bytes) limit the returned model; without
-    max_drop the most accurate plan within them is returned. max_latency_ms, max_size_bytes: the same as numbers. budget: all
+    max_drop the most accurate plan within them is returned. max_memory ("500MB", or bytes) limits what a process that serves it
+    grows by. max_latency_ms, max_size_bytes: the same as numbers. budget: all
     of that in one, in place of them. options: see Options. With `output`, work in progress is kept in OUTPUT.partial and the same call continues it.
     Raises OvquantError with the cause.
     """
@@ -70,6 +74,7 @@ def quantize(
             confidence=confidence,
             budget=budget,
         )
+        asked = limited(asked, max_memory)
         check_slices(asked, settings)
         session.open()
         with work:
@@ -77,6 +82,15 @@ def quantize(
             run = Run(described, settings, asked, bench, begin, command)
             outcome = run.search(on_trial, on_best=lambda trial: work.keep_best(bench, trial)).run()
             return run.finish(outcome, work)
+
+
+def limited(budget: Budget, max_memory: str | int | None) -> Budget:
+    """Return a budget that limits memory too; raises UsageError where it does already."""
+    if max_memory is None:
+        return budget
+    if budget.max_memory_bytes is not None:
+        raise UsageError("The memory is limited by the budget, and by max_memory; give one.")
+    return replace(budget, max_memory_bytes=size_bytes(max_memory, "--max-memory"))
 
 
 def either(one: Any, other: Any, name: str) -> Any:

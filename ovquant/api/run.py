@@ -172,7 +172,8 @@ class Run:
         return replace(chosen, elsewhere=scores), elsewhere_notes(scores)
 
     def _with_memory(self, trial: Trial) -> Trial:
-        return replace(trial, memory_bytes=self.bench.instruments.footprint(trial.plan))
+        known = trial.memory_bytes or self.bench.instruments.footprint(trial.plan)
+        return replace(trial, memory_bytes=known)
 
     def _provenance(self, chosen: Trial, splits: Splits) -> Provenance:
         settings = self.settings

@@ -120,6 +120,15 @@ MaxSize = Annotated[
         show_default=False,
     ),
 ]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Limit the memory that a process takes to serve it, such as 500MB; needs --max-drop.",
+        rich_help_panel=BUDGET,
+        show_default=False,
+    ),
+]
 Floor = Annotated[
     list[str] | None,
     typer.Option(

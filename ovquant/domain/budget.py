@@ -114,7 +114,8 @@ class Budget:
     `max_drop` and `floor` limit the primary metric, whose name is `metric`; `others` are the limits of more metrics.
     `worst_slice` is what no slice of the data may lose more of, and `confidence` how sure all of that must be on the
     holdout; without it the point estimates decide. `max_latency_ms` (median) and `max_size_bytes` (model.xml and model.bin)
-    limit what the model takes. Without a drop these are what counts, and accuracy is made as good as fits.
+    limit what the model takes. Without a drop these are what counts, and accuracy is made as good as fits. `max_memory_bytes`
+    limits what a process that serves it grows by at most.
     """
 
     max_drop: Drop | None = None
@@ -125,17 +126,21 @@ class Budget:
     worst_slice: Drop | None = None
     confidence: float | None = None
     metric: str = ""
+    max_memory_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0.5 <= self.confidence < 1:
             raise UsageError(f"--confidence is {self.confidence:g}; give a number from 0.5 to below 1, such as 0.95.")
         if self.max_drop is None and (self.others or self.worst_slice is not None or self.confidence is not None):
             raise UsageError("Several metrics, --worst-slice and --confidence need --max-drop.")
+        if self.max_drop is None and self.max_memory_bytes is not None:
+            raise UsageError("--max-memory needs --max-drop.")
         if self.max_drop is None and not self.has_limits:
             raise UsageError("Give a budget: --max-drop, or --max-latency or --max-size.")
         for name, value, example in (
             ("--max-latency", self.max_latency_ms, "5ms"),
             ("--max-size", self.max_size_bytes, "10MB"),
+            ("--max-memory", self.max_memory_bytes, "500MB"),
         ):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} is {value}; give a number above zero, such as {example}.")
@@ -155,13 +160,17 @@ class Budget:
         """Tell whether latency or size is limited."""
         return self.max_latency_ms is not None or self.max_size_bytes is not None
 
-    def over(self, *, latency_ms: float, size_bytes: float) -> float:
-        """Return how far over its tightest limit a model is, as a share of that limit; zero or less holds all."""
-        shares = [
-            value / limit - 1
-            for value, limit in ((latency_ms, self.max_latency_ms), (size_bytes, self.max_size_bytes))
-            if limit is not None
-        ]
+    def over(self, *, latency_ms: float, size_bytes: float, memory_bytes: float | None = None) -> float:
+        """Return how far over its tightest limit a model is, as a share of that limit; zero or less holds all.
+
+        What is not known of its memory, None, holds.
+        """
+        taken = (
+            (latency_ms, self.max_latency_ms),
+            (size_bytes, self.max_size_bytes),
+            (memory_bytes, self.max_memory_bytes),
+        )
+        shares = [value / limit - 1 for value, limit in taken if limit is not None and value is not None]
         return max(shares, default=-1.0)
 
     def to_json(self) -> dict[str, Any]:
@@ -184,6 +193,7 @@ class Budget:
         parts += [] if self.worst_slice is None else [f"of every slice at most {self.worst_slice}"]
         parts += [] if self.max_latency_ms is None else [f"at most {self.max_latency_ms:g} ms"]
         parts += [] if self.max_size_bytes is None else [f"at most {self.max_size_bytes / 1e6:g} MB"]
+        parts += [] if self.max_memory_bytes is None else [f"at most {self.max_memory_bytes / 1e6:g} MB of memory"]
         sure = "" if self.confidence is None else f", with {self.confidence:.4g} confidence"
         return ", ".join(parts) + sure
 

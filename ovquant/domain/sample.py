@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -11,6 +12,10 @@ Inputs = Array | Mapping[str, Array] | Sequence[Array]
 Outputs = Array | Sequence[Array] | Mapping[str, Array | Sequence[Array]]
 """A batch of model outputs: stacked `[n, ...]`, a list of n arrays when shapes differ or axis 0 is not the
 batch, or a mapping by output name of either when the model has several outputs."""
+
+
+IGNORED = -100
+"""What stands for a token that is not scored."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +27,17 @@ class Padding:
 
 
 class Tokens(dict[str, Array]):
-    """The inputs of a sample by name, and how their rows are made longer; None where that is not known."""
+    """The inputs of a sample by name, and how their rows are made longer; None where that is not known.
 
-    def __init__(self, arrays: Mapping[str, Array], padding: Padding | None) -> None:
+    `special` are the ids of tokens that stand for no text, such as those that begin and end one.
+    """
+
+    def __init__(
+        self, arrays: Mapping[str, Array], padding: Padding | None, special: frozenset[int] = frozenset()
+    ) -> None:
         """Take the arrays, without padding."""
         super().__init__(arrays)
-        self.padding = padding
+        self.padding, self.special = padding, special
 
 
 class Sample(NamedTuple):
@@ -40,6 +50,18 @@ class Sample(NamedTuple):
 
     inputs: Inputs
     target: Any = None
+
+
+def own_tokens(sample: Sample) -> Array | None:
+    """Return the token ids of a sample of text, with -100 for special tokens and padding; None for other samples."""
+    inputs = sample.inputs
+    if not isinstance(inputs, Mapping) or "input_ids" not in inputs:
+        return None
+    ids = np.asarray(inputs["input_ids"])
+    kept = np.asarray(inputs.get("attention_mask", np.ones_like(ids))) != 0
+    if isinstance(inputs, Tokens):
+        kept &= ~np.isin(ids, list(inputs.special))
+    return np.where(kept, ids, IGNORED)
 
 
 @runtime_checkable

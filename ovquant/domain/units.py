@@ -28,9 +28,9 @@ def milliseconds(value: str | float | None) -> float | None:
     return _quantity(value, _MILLISECONDS, "--max-latency", "5ms") if isinstance(value, str) else value
 
 
-def size_bytes(value: str | int | None) -> int | None:
-    """Return the bytes of a number, or of `10MB`, `800kB`, `10MiB` or `1GB`."""
-    return int(_quantity(value, _BYTES, "--max-size", "10MB")) if isinstance(value, str) else value
+def size_bytes(value: str | int | None, option: str = "--max-size") -> int | None:
+    """Return the bytes of a number, or of `10MB`, `800kB`, `10MiB` or `1GB`; option: where it was given."""
+    return int(_quantity(value, _BYTES, option, "10MB")) if isinstance(value, str) else value
 
 
 def _quantity(text: str, units: Mapping[str, float], option: str, example: str) -> float:

@@ -112,9 +112,8 @@ def _scored(
                 seen(block)
             columns = iter(truth)
             for metric, scorer in zip(metrics, scorers, strict=True):
-                if not metric.compares_with_float:
-                    _require_targets(metric, block)
-                scorer.add(replace(block, targets=next(columns)) if metric.compares_with_float else block)
+                targets = next(columns) if metric.compares_with_float else _targets(metric, block)
+                scorer.add(replace(block, targets=targets))
             if step is not None:
                 step(block.indices[-1] + 1, len(dataset))
         return [scorer.finish(len(dataset)) for scorer in scorers]
@@ -261,13 +260,17 @@ def _blocks(
         yield block, truth
 
 
-def _require_targets(metric: ResolvedMetric, block: Block) -> None:
+def _targets(metric: ResolvedMetric, block: Block) -> list[Any]:
+    """Return the targets of a block, for a metric of language models its own tokens where there are none."""
+    if metric.reads_texts and all(target is None for target in block.targets):
+        return list(block.texts)
     missing = [index for index, target in zip(block.indices, block.targets, strict=True) if target is None]
     if missing:
         raise MetricError(
             f"The metric {metric.name} needs targets and sample {missing[0]} has none. Add targets to the data, or "
             "use the label-free metric fidelity, which compares with the float model."
         )
+    return block.targets
 
 
 def _guarded(metric: ResolvedMetric, call: Callable[[], Any]) -> Any:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ovquant.domain.budget import Limit
 from ovquant.domain.trial import Method
-from ovquant.stats.betting import betting_bound, betting_p_value
+from ovquant.stats.betting import betting_bound, betting_p_value, repeats_needed
 from ovquant.stats.exact import binomial_low, binomial_p_value, paired_bound, paired_p_value
 from ovquant.stats.intervals import mean_interval
 
@@ -154,17 +154,21 @@ class Paired:
     def needed(self, limit: Limit, level: float, *, either: bool = False) -> int | None:
         """Return about how many samples would prove what these let expect; None where they let expect no proof.
 
-        By the normal approximation, and no fewer than it takes to prove that nothing ever goes wrong. With `either` a
-        proof of being outside counts too.
+        Where a proof is by betting they are repeated until it is there, else it is by the normal approximation, and no fewer
+        than it takes to prove that nothing ever goes wrong. With `either` a proof of being outside counts too.
         """
-        excesses, _ = self.units(limit.excesses(self.items, self.truth, higher_is_better=self.higher_is_better))
+        excesses, scale = self.units(limit.excesses(self.items, self.truth, higher_is_better=self.higher_is_better))
         center, samples = float(excesses.mean()), self.items.size
         if center == 0 or (center > 0 and not either):
             return None
+        if self.method == "betting" and limit.max_drop is not None:
+            ends = sorted(math.copysign(scale, -center) * end for end in _excess_limits(self, limit))
+            times = repeats_needed(math.copysign(1.0, -center) * excesses, low=ends[0], high=ends[1], level=level)
+            return _two_digits(samples * max(times, 1.1)) if math.isfinite(times) else None
         distance = abs(center)
         strength = distance / max(float(excesses.std()), 1e-12) * excesses.size**0.5
-        wanted = float(scipy.special.ndtri(1 - level))
         factor = 1.0 if self.method in ("exact", "t") else 2.0
+        wanted = float(scipy.special.ndtri(1 - level))
         least = max(samples * factor * (wanted / strength) ** 2, -math.log(level) / distance)
         return _two_digits(max(least, 1.1 * samples))
 

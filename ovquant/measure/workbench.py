@@ -130,6 +130,16 @@ class Workbench:
         self.record(scored)
         return scored
 
+    def weighed(self, trial: Trial) -> Trial:
+        """Return a trial with the memory that serving it takes; raises UsageError where no process may be started for that."""
+        known = trial.memory_bytes or self.instruments.footprint(trial.plan)
+        if known is None:
+            raise UsageError(
+                f"The memory that {trial.plan.full_title} takes could not be measured, which needs a process of its own. Leave out "
+                "--max-memory, or let processes be started (no OVQUANT_ISOLATE=0)."
+            )
+        return replace(trial, memory_bytes=known)
+
     def timed(self, trial: Trial, *, heats: int = TRIAL_HEATS) -> Trial:
         """Return a trial timed over so many compilations at least, or with a problem."""
         try:

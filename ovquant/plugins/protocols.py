@@ -59,7 +59,8 @@ class Metric(Protocol):
     alone, can a mean's drop be certified, and a drop that allows every score is refused. Where scores can lie beyond what is
     of any use, as error rates above 1 do, `useful` says what they lie between. One against "float" that reads but little of its
     outputs may have `excerpt(outputs)`, which returns that for one sample: `measure` is then given it as the target, and it is
-    kept, so that float need not run again beside each plan.
+    kept, so that float need not run again beside each plan. One with `reads_texts` scores texts without targets by their own
+    token ids, special ones and padding being -100.
     """
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import openvino
 
-from ovquant.domain.sample import Array, Dataset, Outputs, Sample
+from ovquant.domain.sample import Array, Dataset, Outputs, Sample, own_tokens
 from ovquant.errors import DataError
 from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
@@ -28,13 +28,14 @@ BLOCK_SIZE, BLOCK_BYTES = 32, 64 * 2**20
 class Block:
     """The outputs of a run of samples, one mapping by output name per sample, batch axis kept.
 
-    `batched` names the outputs whose axis 0 is known to be the batch.
+    `batched` names the outputs whose axis 0 is known to be the batch. `texts` are the token ids of samples of text, else None.
     """
 
     indices: list[int]
     outputs: list[dict[str, Array]]
     targets: list[Any]
     batched: frozenset[str] = frozenset()
+    texts: Sequence[Array | None] = ()
 
     def stacked(self) -> Outputs:
         """Return what a metric takes: one value for one output, a mapping by name for several."""
@@ -90,7 +91,9 @@ def infer(
         # The last request was filled up.
         outputs = [dict(zip(names, arrays, strict=True)) for arrays in found[: len(samples)]]
         batched = batched_names(compiled, given, size=batch)
-        yield Block(list(indices), outputs, [sample.target for sample in samples], batched)
+        yield Block(
+            list(indices), outputs, [sample.target for sample in samples], batched, list(map(own_tokens, samples))
+        )
 
 
 def _read(

@@ -232,7 +232,9 @@ class Walk:
         return "infeasible", served if _holds(served.holdout) else reference
 
     def _scored_float(self, trial: Trial) -> Trial:
-        return replace(trial, holdout=self.bench.instruments.score(trial.plan, "holdout", self.standings.judge.budget))
+        budget = self.standings.judge.budget
+        known = trial if budget.max_memory_bytes is None else self.bench.weighed(trial)
+        return replace(known, holdout=self.bench.instruments.score(trial.plan, "holdout", budget))
 
     def settle(self) -> bool:
         """Score the finalists as they stand on all that is needed to decide; tell whether any was scored further."""
@@ -252,7 +254,7 @@ class Walk:
 
 
 def within_reach(standings: Standings) -> list[str]:
-    """Say which limits of latency and size no plan holds, and which ones would be held."""
+    """Say which limits of latency, size and memory no plan holds, and which ones would be held."""
     budget, baseline = standings.judge.budget, standings.judge.baseline
     timed = [
         (trial.timing.p50_ms, trial.plan.full_title) for trial in (baseline, *standings.trials.values()) if trial.timing
@@ -274,6 +276,17 @@ def within_reach(standings: Standings) -> list[str]:
         found.append(
             f"The smallest of all that was measured, {name}, has {size / 1e6:.3g} MB: that is the tightest --max-size within "
             "reach."
+        )
+    weighed = [
+        (trial.memory_bytes, trial.plan.full_title)
+        for trial in (baseline, *standings.trials.values())
+        if trial.memory_bytes
+    ]
+    if budget.max_memory_bytes is not None and weighed and min(weighed)[0] > budget.max_memory_bytes:
+        taken, name = min(weighed)
+        found.append(
+            f"Of what was measured {name} takes the least memory when served, {taken / 1e6:.3g} MB: about that is the tightest "
+            "--max-memory within reach."
         )
     return found
 

@@ -62,9 +62,11 @@ class Judge:
         return self.cost(trial)[0] if self.objective == "size" else trial.timing.ratio_low
 
     def over(self, trial: Trial) -> float:
-        """Return how far a trial is over the limits of latency and size, as a share; zero or less holds."""
+        """Return how far a trial is over the limits of latency, size and memory, as a share; zero or less holds."""
         assert trial.timing is not None
-        return self.budget.over(latency_ms=trial.timing.p50_ms, size_bytes=trial.size_bytes)
+        return self.budget.over(
+            latency_ms=trial.timing.p50_ms, size_bytes=trial.size_bytes, memory_bytes=trial.memory_bytes
+        )
 
     def row(self, candidate: Candidate, trial: Trial) -> TrialRow:
         """Return a trial as a strategy sees it."""

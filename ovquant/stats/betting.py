@@ -43,6 +43,17 @@ def log_wealth(excesses: ArrayLike, *, low: float, high: float, spread: float | 
     return float(scipy.special.logsumexp(logs, b=weights))
 
 
+def repeats_needed(excesses: ArrayLike, *, low: float, high: float, level: float) -> float:
+    """Return how many times as many samples like these prove a mean excess below zero at a level of error; infinite where none do."""
+    goal, most = -np.log(level), 1e9
+    logs = np.log1p(-stakes_of(high)[:, None] * np.clip(np.asarray(excesses, np.float64), low, high)).sum(axis=1)
+
+    def proven(times: float) -> bool:
+        return bool(scipy.special.logsumexp(times * logs, b=1 / BETS) >= goal)
+
+    return smallest(proven, 0.0, most, step=1.0) if proven(most) else float("inf")
+
+
 def stakes_of(loss: float) -> NDArray[np.float64]:
     """Return the stakes of a mixture where one sample can lose at most `loss` of each unit."""
     found: NDArray[np.float64] = np.geomspace(LEAST_BET, MOST_BET, BETS) / loss

@@ -14,7 +14,9 @@ import ovquant
 from ovquant.api import check as checks
 from ovquant.domain.layer import FLOAT, INT4_WEIGHTS, INT8_WEIGHTS
 from ovquant.domain.record import strangers
-from ovquant.errors import UsageError
+from ovquant.domain.sample import Sample
+from ovquant.errors import MetricError, UsageError
+from ovquant.plugins.datasets import open_dataset
 from ovquant.runtime import Deployment, compile_model
 from ovquant.runtime.decoder import Feeder
 from tests.decoders import SMALL, decoder
@@ -115,6 +117,47 @@ def test_layers_of_weights_in_four_bits_have_levels_between(folder: Path, data: 
     for trial in mixed:
         assert set(trial.plan.layers.values()) <= {INT8_WEIGHTS, FLOAT}
         assert all((trial.layers or {})[name] == level for name, level in trial.plan.layers.items())
+
+
+def test_texts_are_their_own_targets_for_perplexity(folder: Path, data: Path) -> None:
+    found = ovquant.evaluate(folder, data=data, metric="perplexity").evaluation.score
+    texts = open_dataset(data, tokenizer=folder / "tokenizer.json")
+    told = [Sample(sample.inputs, sample.inputs["input_ids"]) for sample in texts]  # type: ignore[attr-defined]
+    assert found == pytest.approx(ovquant.evaluate(folder, data=told, metric="perplexity").evaluation.score)
+    assert found > 1
+    with pytest.raises(MetricError, match="The metric Accuracy needs targets and the data have none"):
+        ovquant.evaluate(folder, data=data, metric="accuracy")
+
+
+def test_questions_are_answered_by_the_likeliest_choice(folder: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    path = tmp_path / "questions.jsonl"
+    rows = []
+    for row in range(40):
+        words = [f"w{word}" for word in random.integers(0, SMALL.vocab_size, 7)]
+        choices = [f" {words[5]}", f" {words[6]} {words[4]}"]
+        rows.append({"prompt": f"{row} {' '.join(words[:5])}", "choices": choices, "answer": row % 2})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = ovquant.evaluate(folder, data=path, metric="choice")
+    assert 0 <= found.evaluation.score <= 1
+    # One token is mostly likelier than two, and of their mean likelihoods neither is.
+    assert abs(ovquant.evaluate(folder, data=path, metric="choice:by=mean").evaluation.score - 0.5) < 0.4
+    made = ovquant.quantize(
+        folder,
+        data=path,
+        metric="choice",
+        max_drop="40pt",
+        optimize="size",
+        recipes=[EIGHT],
+        group_by="prompt",
+        output=tmp_path / "out",
+    )
+    assert made.trial.holdout is not None
+    assert made.trial.holdout.main.samples == 40
+    with pytest.raises(MetricError, match="Keep them together with --group-by prompt"):
+        ovquant.quantize(
+            folder, data=path, metric="choice", max_drop="40pt", recipes=[EIGHT], output=tmp_path / "apart"
+        )
 
 
 def test_a_check_times_it_as_the_run_did(result: ovquant.Result, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

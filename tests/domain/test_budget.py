@@ -150,6 +150,18 @@ def test_a_limit_that_is_no_number_above_zero_is_refused(value: float) -> None:
         Budget(max_latency_ms=value)
     with pytest.raises(UsageError, match="--max-size is .*; give a number above zero, such as 10MB"):
         Budget(max_size_bytes=value)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--max-memory is .*; give a number above zero, such as 500MB"):
+        Budget(Drop(0.1), max_memory_bytes=value)  # type: ignore[arg-type]
+
+
+def test_memory_is_limited_beside_a_drop_and_holds_where_it_is_not_known() -> None:
+    with pytest.raises(UsageError, match="--max-memory needs --max-drop"):
+        Budget(max_memory_bytes=100)
+    budget = Budget(Drop(0.1), max_size_bytes=50, max_memory_bytes=100)
+    assert budget.over(latency_ms=1, size_bytes=50) == 0
+    assert budget.over(latency_ms=1, size_bytes=50, memory_bytes=120) == pytest.approx(0.2)
+    assert Budget.from_json(budget.to_json()) == budget
+    assert str(budget).endswith("at most 0.0001 MB of memory")
 
 
 TWO = ("accuracy", "f1")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ovquant.domain.sample import Dataset, Padding, Sample, Tokens
+from ovquant.domain.sample import IGNORED, Dataset, Padding, Sample, Tokens, own_tokens
 
 
 def test_a_sample_has_no_target_unless_it_is_given() -> None:
@@ -13,6 +13,18 @@ def test_a_sample_has_no_target_unless_it_is_given() -> None:
     assert Sample(row, 2).target == 2
     inputs, target = Sample({"x": row}, "label")
     assert (list(inputs), target) == (["x"], "label")
+
+
+def test_a_text_is_its_own_target_but_for_what_stands_for_none() -> None:
+    ids, mask = np.array([2, 5, 6, 3, 0]), np.array([1, 1, 1, 1, 0])
+    assert own_tokens(Sample(ids)) is None
+    assert own_tokens(Sample({"x": ids})) is None
+    whole = own_tokens(Sample({"input_ids": ids}))
+    assert whole is not None
+    assert whole.tolist() == ids.tolist()
+    marked = own_tokens(Sample(Tokens({"input_ids": ids, "attention_mask": mask}, None, frozenset({2, 3}))))
+    assert marked is not None
+    assert marked.tolist() == [IGNORED, 5, 6, IGNORED, IGNORED]
 
 
 class Squares:

@@ -123,6 +123,21 @@ def test_what_would_decide_is_told() -> None:
     assert paired(0, 0, 50).needed(ONE_POINT, 0.05) >= 299  # type: ignore[operator]
 
 
+def test_groups_of_which_each_may_be_the_largest_need_more() -> None:
+    sizes = np.array([40, 3, 3, 3, 3] * 5)
+
+    def times(factor: int) -> Paired:
+        items = np.tile(np.random.default_rng(0).uniform(0.98, 1.0, int(sizes.sum())), factor)
+        groups = np.repeat(np.arange(sizes.size * factor), np.tile(sizes, factor))
+        return Paired(items, np.ones(items.size), True, (0.0, 1.0), groups=groups, against_float=True)
+
+    five = Limit(max_drop=Drop(0.05))
+    needed = times(1).needed(five, 0.05)
+    assert needed is not None
+    factor = needed // int(sizes.sum()) + 1
+    assert times(factor).p_value(five, 0.05) <= 0.05 < times(max(1, factor // 3)).p_value(five, 0.05)
+
+
 def test_nothing_is_proven_of_constant_scores_at_a_budget_of_zero() -> None:
     same = Paired(np.ones(500), np.ones(500), True)
     assert same.p_value(Limit(max_drop=Drop(0.0)), 0.05) == 1.0

@@ -16,6 +16,7 @@ from ovquant.domain.sample import Sample
 from ovquant.domain.split import Splits, whole
 from ovquant.domain.table import Candidate
 from ovquant.domain.trial import Score, Scores, Timing, Trial
+from ovquant.errors import UsageError
 from ovquant.search.holdout import Walk, lost, not_shown, undecided, why_not
 from ovquant.search.loop import Search
 from ovquant.search.standings import Offer, Standings
@@ -324,6 +325,36 @@ def test_a_plan_that_is_too_slow_in_the_last_race_is_not_returned(tmp_path: Path
     hunt.bench.instruments.stopwatch.final_race = lambda plans, *rest: [slow for _ in plans]  # type: ignore[method-assign]
     assert replace(hunt, budget=Budget(max_latency_ms=0.7)).run().verdict == "infeasible"
     assert set(walked) == {"float", "float-f32"}
+
+
+def remembering(hunt: Search, **taken: int | None) -> Search:
+    """Return a search limited to 60 bytes of memory, in which plans take so many by name, others 50."""
+    hunt.bench.instruments.footprint = lambda plan: taken.get(plan.name, 50)  # type: ignore[method-assign]
+    return replace(hunt, budget=Budget(Drop(0.1), max_memory_bytes=60))
+
+
+def test_a_plan_that_takes_too_much_memory_is_not_returned(tmp_path: Path) -> None:
+    hunt, walked = search(tmp_path, ratios=RATIOS)
+    outcome = remembering(hunt, default=61).run()
+    assert (outcome.verdict, outcome.chosen.plan.name) == ("met", "mixed")
+    assert "default" not in walked
+    (note,) = [note for note in outcome.notes if "of memory" in note]
+    assert note.endswith("takes 6.1e-05 MB of memory, and 6e-05 MB are allowed.")
+
+
+def test_where_nothing_fits_the_memory_the_least_is_told(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, ratios=RATIOS)
+    taken = {"float": 90, "float-f32": 90, "default": 80, "mixed": 70, "weights": 75}
+    outcome = remembering(hunt, **taken).run()
+    assert outcome.verdict == "infeasible"
+    (note,) = [note for note in outcome.notes if "--max-memory" in note]
+    assert "takes the least memory when served, 7e-05 MB" in note
+
+
+def test_memory_that_cannot_be_measured_is_not_promised(tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, ratios=RATIOS)
+    with pytest.raises(UsageError, match="needs a process of its own"):
+        remembering(hunt, float=None).run()
 
 
 def test_the_tightest_size_is_said_too(tmp_path: Path) -> None:

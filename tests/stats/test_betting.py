@@ -1,12 +1,14 @@
 """Tests and bounds by betting: the properties that any such test must have, and the wealth against plain arithmetic."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from ovquant.stats.betting import betting_bound, betting_p_value, log_wealth, mean_bound, stakes_of
+from ovquant.stats.betting import betting_bound, betting_p_value, log_wealth, mean_bound, repeats_needed, stakes_of
 
 few = settings(max_examples=40, deadline=None)
 values = st.lists(st.sampled_from([-1.0, -0.3, 0.0, 0.2, 1.0]), min_size=1, max_size=80)
@@ -149,3 +151,12 @@ def test_the_bound_of_a_mean_widens_with_confidence_and_narrows_with_samples() -
     bounds = [mean_bound(values, confidence=level) for level in (0.5, 0.9, 0.99)]
     assert values.mean() < bounds[0] < bounds[1] < bounds[2] < 1
     assert mean_bound(np.tile(values, 4), confidence=0.9) < bounds[1]
+
+
+def test_repeats_that_are_needed_are_enough_and_not_many_too_many() -> None:
+    excesses = np.random.default_rng(0).uniform(-0.05, 0.02, 40)
+    times = repeats_needed(excesses, low=-0.05, high=0.95, level=0.05)
+    assert 1 < times < 100
+    more, fewer = np.tile(excesses, math.ceil(times)), np.tile(excesses, math.floor(times / 2))
+    assert betting_p_value(more, low=-0.05, high=0.95) <= 0.05 < betting_p_value(fewer, low=-0.05, high=0.95)
+    assert math.isinf(repeats_needed(-excesses, low=-0.95, high=0.05, level=0.05))

@@ -10,23 +10,27 @@ import numpy as np
 from ovquant.domain.sample import Array, Padding, Sample, Tokens
 from ovquant.errors import DataError, UsageError
 from ovquant.plugins.datasets.arrays import position
+from ovquant.plugins.datasets.chat import ChatTemplate
+from ovquant.plugins.datasets.choices import is_questions
 from ovquant.plugins.datasets.rows import SUFFIXES, Rows, open_rows
 from ovquant.plugins.datasets.targets import Encoding, TargetType, learn_encoding
-from ovquant.plugins.extras import import_extra
+from ovquant.plugins.datasets.tokens import padding_of, padding_options, read_tokenizer, special_ids, tokenizer_file
 
+CHAT = "messages"
 _TARGETS = ("target", "label", "labels")
-_PAD_TOKENS = ("[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|endoftext|>", "</s>")
 
 
 @dataclass(frozen=True)
 class Text:
-    """Read .jsonl, .csv, .tsv or .parquet rows with a Hugging Face tokenizer.json, one text (or pair) a row.
+    """Read .jsonl, .csv, .tsv or .parquet rows with a Hugging Face tokenizer.json, one text (or pair, or chat) a row.
 
     A sample is `input_ids`, `attention_mask` and `token_type_ids`, int64 `[length]`; a model takes those it has. Where a
     request needs rows of one length, they are padded as the tokenizer says.
 
     tokenizer: the tokenizer file; by default tokenizer.json beside the data.
     text, pair: the columns with the text and, if any, its second part.
+    messages: the column with a chat, a list of messages with role and content, which the chat template beside the tokenizer makes a
+    text of; by default messages, where no column is called text.
     target: the column with the target; by default target, label or labels, whichever is there.
     target_type: auto makes numbers of targets that are all numbers and class indices of others; text keeps them.
     classes: the labels in the order of their indices; by default the different labels, sorted.
@@ -47,11 +51,14 @@ class Text:
     max_length: int = 0
     pad: int = 0
     pad_id: int | None = None
+    messages: str = ""
     _rows: Rows = field(init=False, repr=False, compare=False)
     _tokenizer: Any = field(init=False, repr=False, compare=False)
     _padding: Padding | None = field(init=False, repr=False, compare=False)
     _target: str = field(init=False, repr=False, compare=False)
     _encoding: Encoding = field(init=False, repr=False, compare=False)
+    _special: frozenset[int] = field(init=False, repr=False, compare=False)
+    _chat: ChatTemplate | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the rows, read the tokenizer, and look at all targets once."""
@@ -62,19 +69,23 @@ class Text:
         path = Path(self.path)
         rows = open_rows(path)
         target = find_target(self.target, rows, path)
-        for column in filter(None, (self.text, self.pair)):
+        if not self.messages and self.text not in rows.columns and CHAT in rows.columns:
+            object.__setattr__(self, "messages", CHAT)
+        for column in filter(None, (self.messages or self.text, self.pair)):
             require_column(column, rows, path)
         object.__setattr__(self, "_rows", rows)
         object.__setattr__(self, "_target", target)
         tokenizer, padding = self._read_tokenizer(path)
         object.__setattr__(self, "_tokenizer", tokenizer)
         object.__setattr__(self, "_padding", padding)
+        object.__setattr__(self, "_special", special_ids(tokenizer))
+        object.__setattr__(self, "_chat", ChatTemplate.beside(self._file) if self.messages else None)
         object.__setattr__(self, "_encoding", self._learn(rows, target, path))
 
     @staticmethod
     def accepts(path: Path) -> bool:
-        """Tell whether the path is a table file, by its suffix."""
-        return path.suffix.lower() in SUFFIXES and path.is_file()
+        """Tell whether the path is a table file, by its suffix, and not of questions."""
+        return path.suffix.lower() in SUFFIXES and path.is_file() and not is_questions(path)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -89,8 +100,7 @@ class Text:
         """Return one row's tokens, int64 `[length]`, and its target or None."""
         found = position(index, len(self))
         row = self._rows[found]
-        texts = [self._cell(row, column, found) for column in (self.text, self.pair) if column]
-        encoded = self._tokenizer.encode(*texts)
+        encoded = self._encoded(row, found)
         inputs: dict[str, Array] = {
             "input_ids": np.array(encoded.ids, np.int64),
             "attention_mask": np.array(encoded.attention_mask, np.int64),
@@ -98,7 +108,8 @@ class Text:
         }
         try:
             return Sample(
-                Tokens(inputs, self._padding), self._encoding(row.get(self._target)) if self._target else None
+                Tokens(inputs, self._padding, self._special),
+                self._encoding(row.get(self._target)) if self._target else None,
             )
         except DataError as error:
             raise DataError(f"Row {found} of '{self.path}': {error}") from error
@@ -107,6 +118,16 @@ class Text:
         """Return a column of the table."""
         require_column(name, self._rows, Path(self.path))
         return [self._rows[index].get(name) for index in range(len(self))]
+
+    def _encoded(self, row: Mapping[str, Any], index: int) -> Any:
+        if self._chat is None:
+            texts = [self._cell(row, column, index) for column in (self.text, self.pair) if column]
+            return self._tokenizer.encode(*texts)
+        try:
+            # The template has put in what begins and ends a text.
+            return self._tokenizer.encode(self._chat.render(row.get(self.messages)), add_special_tokens=False)
+        except DataError as error:
+            raise DataError(f"Row {index} of '{self.path}': {error}") from error
 
     def _cell(self, row: Mapping[str, Any], column: str, index: int) -> str:
         value = row.get(column)
@@ -117,53 +138,31 @@ class Text:
             )
         return value
 
+    @property
+    def _file(self) -> Path:
+        return tokenizer_file(self.tokenizer, Path(self.path))
+
     def _read_tokenizer(self, path: Path) -> tuple[Any, Padding | None]:
         """Return the tokenizer, and how rows are padded; None where it has no padding token."""
-        file = Path(self.tokenizer) if self.tokenizer else path.parent / "tokenizer.json"
-        if not file.is_file():
-            raise DataError(
-                f"The tokenizer '{file}' of '{path}' does not exist. "
-                "Put the model's tokenizer.json beside the data, or name it with tokenizer=FILE."
-            )
-        library = import_extra("tokenizers", "text")
-        try:
-            tokenizer = library.Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises plain Exception
-            raise DataError(
-                f"The tokenizer '{file}' cannot be read: {error}. Save it again as tokenizer.json."
-            ) from error
+        tokenizer = read_tokenizer(self._file, path)
         length = self.max_length or self.pad
         if length:
             tokenizer.enable_truncation(length)
-        padding = self._options_of_padding(tokenizer)
+        padding = padding_options(tokenizer, self.pad_id)
         tokenizer.no_padding()
         if self.pad and padding is None:
-            raise DataError(f"The tokenizer '{file}' has no padding token. Add pad_id=ID, the token id to pad with.")
+            raise DataError(
+                f"The tokenizer '{self._file}' has no padding token. Add pad_id=ID, the token id to pad with."
+            )
         if self.pad:
             tokenizer.enable_padding(**(padding or {}), length=self.pad)
         return tokenizer, None if padding is None else padding_of(padding)
-
-    def _options_of_padding(self, tokenizer: Any) -> dict[str, Any] | None:
-        """Return how the tokenizer pads, but for the length; None where it has no padding token."""
-        options = {name: value for name, value in (tokenizer.padding or {}).items() if name != "length"}
-        if self.pad_id is not None:
-            return options | {"pad_id": self.pad_id, "pad_token": tokenizer.id_to_token(self.pad_id) or ""}
-        if options:
-            return options
-        token = next((token for token in _PAD_TOKENS if tokenizer.token_to_id(token) is not None), None)
-        return None if token is None else {"pad_id": tokenizer.token_to_id(token), "pad_token": token}
 
     def _learn(self, rows: Rows, target: str, path: Path) -> Encoding:
         if not target:
             return Encoding()
         values = (rows[index].get(target) for index in range(len(rows)))
         return learn_encoding(values, self.target_type, classes=self.classes, otherwise="class", name=f"'{path}'")
-
-
-def padding_of(options: Mapping[str, Any]) -> Padding:
-    """Return how rows of tokens are padded, from a tokenizer's own options."""
-    values = {"input_ids": options["pad_id"], "attention_mask": 0, "token_type_ids": options.get("pad_type_id", 0)}
-    return Padding(values, left=options.get("direction") == "left")
 
 
 def require_column(column: str, rows: Rows, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ovquant.plugins.metrics.outputs import split_output, without_batch
 
 @dataclass(frozen=True)
 class Perplexity:
-    """Raise e to the mean negative log-likelihood of the target tokens.
+    """Raise e to the mean negative log-likelihood of the target tokens, which are the text's own where it has no target.
 
     The output is logits `[1, T, V]` (log-probabilities do as well), the target token ids `[T]`. With `shift` the logits
     at a position are for the next token, as causal models give them: the last position and the first target are
@@ -29,6 +29,7 @@ class Perplexity:
     higher_is_better: ClassVar[bool] = False
     is_mean: ClassVar[bool] = False
     against: ClassVar[str] = "targets"
+    reads_texts: ClassVar[bool] = True
 
     def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[tuple[float, int]]:
         """Return (negative log-likelihood in nats, number of tokens) per sample."""
@@ -91,6 +92,55 @@ class Agreement:
     def aggregate(self, items: Sequence[float], /) -> float:
         """Return the mean over texts."""
         return float(np.mean(items))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Return the share of questions whose right choice is the likeliest: the highest log-likelihood of its tokens.
+
+    The output is logits `[1, T, V]`, and a target that of the dataset `choices`. by: `sum` adds up the nats of a choice's tokens, and
+    `mean` divides that by their number, so that longer choices are not unlikelier for their length. Items are (question,
+    number of choices, right, nats). Higher is better, 1 is perfect. The log-softmax is `scipy.special.log_softmax`. Of several
+    outputs it is `logits`, unless another is named.
+    """
+
+    by: Literal["sum", "mean"] = "sum"
+    output: str = ""
+
+    higher_is_better: ClassVar[bool] = True
+    is_mean: ClassVar[bool] = False
+    against: ClassVar[str] = "targets"
+
+    def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[tuple[int, int, bool, float]]:
+        """Return (question, number of choices, whether it is right, log-likelihood in nats) per choice."""
+        if not all(isinstance(target, Mapping) and target.keys() >= _OF_CHOICE for target in targets):
+            raise MetricError("Metric 'choice' scores questions: rows with prompt, choices and answer.")
+        likelihoods = Perplexity(output=self.output).measure(outputs, [target["tokens"] for target in targets])
+        nats = (-total / (tokens if self.by == "mean" else 1) for total, tokens in likelihoods)
+        return [
+            (int(target["question"]), int(target["choices"]), bool(target["right"]), value)
+            for target, value in zip(targets, nats, strict=True)
+        ]
+
+    def aggregate(self, items: Sequence[tuple[int, int, bool, float]], /) -> float:
+        """Return the share of questions; raises MetricError for one whose choices are not all there."""
+        pending: dict[int, list[tuple[float, bool]]] = {}
+        found = list[bool]()
+        for question, choices, right, nats in items:
+            known = pending.setdefault(question, [])
+            known.append((nats, right))
+            if len(known) == choices:
+                # Equally likely choices count against the model.
+                found.append(max(pending.pop(question), key=lambda item: (item[0], not item[1]))[1])
+        if pending:
+            raise MetricError(
+                f"Metric 'choice': of question {min(pending)} not all choices are among the samples. Keep them together with "
+                "--group-by prompt."
+            )
+        return float(np.mean(found))
+
+
+_OF_CHOICE = {"tokens", "question", "right", "choices"}
 
 
 def logits_of(outputs: Outputs, asked: str) -> str:

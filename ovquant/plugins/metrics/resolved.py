@@ -45,6 +45,11 @@ class ResolvedMetric:
             guesses=int(getattr(plugin, "guesses", 1)),
         )
 
+    @property
+    def reads_texts(self) -> bool:
+        """Tell whether a text that comes without a target is its own."""
+        return bool(getattr(self.plugin, "reads_texts", False))
+
     def read(self, outputs: Any) -> Any:
         """Return what the metric reads of the float model's outputs of a sample: all, unless its plugin takes an excerpt."""
         excerpt = getattr(self.plugin, "excerpt", None)

@@ -56,6 +56,13 @@ def lines(folder: Path) -> dict[str, Any]:
     return {"path": folder / "data.jsonl"}
 
 
+def questions(folder: Path) -> dict[str, Any]:
+    lines(folder)
+    row = {"prompt": "good film", "choices": [" good", " bad"], "answer": 0}
+    (folder / "questions.jsonl").write_text(json.dumps(row) + "\n")
+    return {"path": folder / "questions.jsonl"}
+
+
 def recording(folder: Path) -> dict[str, Any]:
     with Recorder(folder / "calib", ["x", "y"], count=4) as recorder:
         for value in range(3):
@@ -66,6 +73,7 @@ def recording(folder: Path) -> dict[str, Any]:
 
 KINDS: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
     "audio": ("audio", sounds),
+    "choices": ("choices", questions),
     "images": ("images", pictures),
     "npz": ("npz", arrays),
     "npz, compressed": ("npz", compressed),

@@ -67,6 +67,17 @@ def _tokens() -> MetricCase:
     return MetricCase(right, targets, right * 0.3)
 
 
+def _choices() -> MetricCase:
+    case, places = _tokens(), [(0, True), (0, False), (1, True)]
+    targets = [
+        {"tokens": tokens, "question": question, "right": right, "choices": 2 if question == 0 else 1}
+        for tokens, (question, right) in zip(case.targets, places, strict=True)
+    ]
+    outputs = np.array(case.outputs)
+    outputs[1] = -outputs[1]
+    return MetricCase(outputs, targets, -outputs)
+
+
 def _against_float() -> MetricCase:
     scores = np.random.default_rng(1).normal(size=(4, 5)).astype(np.float32)
     return MetricCase(scores, [scores[index : index + 1] for index in range(4)], scores[:, ::-1].copy())
@@ -112,6 +123,8 @@ CASES: dict[str, MetricCase] = {
         np.stack([one_hot([0, 1], 3) * 9] * 3), [np.array([0, 1])] * 3, np.zeros((3, 2, 3), dtype=np.float32)
     ),
     "agreement": _against_float(),
+    "choice": _choices(),
+    "choice:by=mean": _choices(),
     "fidelity": _against_float(),
     "fidelity:by=cosine": _against_float(),
     "fidelity:by=kl": _several_outputs(),
