@@ -86,7 +86,7 @@ class Search:
         except (MetricError, UsageError) as error:
             # Where labels are in another order float often scores next to nothing, which no budget suits.
             raise type(error)(" ".join([str(error), *doubts])) from error
-        served = self._weighed(self.bench.trial(conditions.float_plan, self.budget))
+        served = weighed(self.bench.trial(conditions.float_plan, self.budget), self)
         self.on_trial(served)
         baseline, served_cost, notes = float_bar(self.bench, served, self.budget)
         self.notes += notes
@@ -198,7 +198,7 @@ class Search:
         self._record(candidate, plan, trial, standings.offer)
         row = judge.row(candidate, trial)
         if not row.failed and row.excess <= 0 and row.cost < 1:
-            trial = self._weighed(standings.trials[candidate])
+            trial = weighed(standings.trials[candidate], self)
             standings.trials[candidate] = trial
         if not row.failed and judge.row(candidate, trial).excess <= 0 and row.cost < 1:
             promising[trial.plan.key] = trial
@@ -220,18 +220,6 @@ class Search:
         return known or self.bench.trial(
             plan, self.budget, lambda trial: self._pointless(trial, standings), glance=not self.pareto
         )
-
-    def _weighed(self, trial: Trial) -> Trial:
-        """Return a trial with the memory that serving it takes where that is limited, and say where it is too much."""
-        limit = self.budget.max_memory_bytes
-        if limit is None:
-            return trial
-        known = self.bench.weighed(trial)
-        if (taken := known.memory_bytes or 0) > limit:
-            self.notes.append(
-                f"Served, {trial.plan.full_title} takes {taken / 1e6:.4g} MB of memory, and {limit / 1e6:.4g} MB are allowed."
-            )
-        return known
 
     def _record(self, candidate: Candidate, plan: Plan, trial: Trial, offer: Offer) -> None:
         """Record what was tried as what, so that a profile can be solved again."""
@@ -326,6 +314,19 @@ class Search:
         self.bench.instruments.let_go(
             [trial.plan for _, trial in rows if trial.plan.key not in kept], None if best is None else best[1].plan
         )
+
+
+def weighed(trial: Trial, search: Search) -> Trial:
+    """Return a trial with the memory that serving it takes where that is limited, and say where it is too much."""
+    limit = search.budget.max_memory_bytes
+    if limit is None:
+        return trial
+    known = search.bench.weighed(trial)
+    if (taken := known.memory_bytes or 0) > limit:
+        search.notes.append(
+            f"Served, {trial.plan.full_title} takes {taken / 1e6:.4g} MB of memory, and {limit / 1e6:.4g} MB are allowed."
+        )
+    return known
 
 
 def _shows_the_way(proposal: Proposal | None, standings: Standings) -> bool:
