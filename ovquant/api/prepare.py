@@ -33,6 +33,7 @@ from ovquant.measure.pixels import pixel_doubts
 from ovquant.measure.rows import rows_of
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
+from ovquant.measure.texts import check_positions, check_tokens
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.loaders import digest_in, lacks_example, load_model
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
@@ -93,6 +94,7 @@ def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
     loaded = shaped(given, settings)
     if settings.optimize in GENERATING:
         runtime.check_generates(loaded.inputs)
+        check_positions(model_source(model), settings.generation())
     float_model = quantizable(loaded)
     known, normal, notes = normal_form(given, float_model if loaded is given else quantizable(given), settings)
     quantized = float_model if normal is None else normal.model
@@ -276,6 +278,7 @@ def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("
     for role, samples in (("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)):
         sample = samples[0]
         check_sample(prepared.model, prepared.metrics if role in scored else (), sample, f"{role} data")
+        check_tokens(prepared.model, samples, f"{role} data")
 
 
 def check_sample(model: openvino.Model, metrics: Sequence[ResolvedMetric], sample: Sample, whose: str = "data") -> None:

@@ -29,6 +29,7 @@ from ovquant.api.prepare import (
     with_example,
 )
 from ovquant.domain.files import TemporaryFolder
+from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress
 from ovquant.domain.split import Splits
@@ -40,6 +41,7 @@ from ovquant.measure.conditions import Conditions
 from ovquant.measure.elsewhere import Elsewhere, Simulator
 from ovquant.measure.instruments import Instruments, Local
 from ovquant.measure.isolated import LIMIT_SECONDS, Isolated
+from ovquant.measure.texts import length_notes
 from ovquant.measure.worker import UnreadableError, Worker
 from ovquant.plugins.loaders import load_model
 from ovquant.plugins.metrics import resolve_metrics
@@ -111,6 +113,9 @@ class LocalSession:
             **given.roles,
         )
         check_data(self._prepared, splits, scored=given.scored)
+        if given.settings.optimize in GENERATING:
+            notes = length_notes(model, splits.search, given.settings.generation())
+            splits = replace(splits, notes=(*splits.notes, *notes))
         self._splits = with_doubts(self._prepared, splits)
 
     def instruments(self, folder: Path, profile: Profile, elsewhere: Elsewhere | None = None) -> Local:
