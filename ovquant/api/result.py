@@ -16,6 +16,7 @@ from ovquant.domain.place import find_place
 from ovquant.domain.record import MODEL_FILES, Record
 from ovquant.domain.result import CANDIDATE, ResultRecord
 from ovquant.plugins.reports import render_reports
+from ovquant.plugins.reports.card import card, card_html, plain_summary, trial_columns
 
 if TYPE_CHECKING:
     from ovquant.runtime.torch_module import QuantizedModule
@@ -36,6 +37,25 @@ class Result(ResultRecord):
     def load(cls, folder: str | Path) -> Self:
         """Read a saved result; raises UsageError when the folder holds none."""
         return cls.read(Path(folder), folder=Path(folder))
+
+    def __str__(self) -> str:
+        """Return the verdict, the float model beside the returned one, and where that lies."""
+        return card(self, self.folder)
+
+    def __repr__(self) -> str:
+        """Return the verdict and the plan on one line."""
+        return f"<Result {self.verdict}: {self.plan.title}, in '{self.folder}'>"
+
+    def _repr_html_(self) -> str:
+        return card_html(self, self.folder)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what it comes to as plain values: drop, speed-up with its interval, milliseconds, bytes; None where not measured."""
+        return plain_summary(self, self.folder)
+
+    def trials_table(self) -> dict[str, list[Any]]:
+        """Return the trials by column, as pandas.DataFrame takes them."""
+        return trial_columns(self)
 
     @property
     def model(self) -> openvino.Model:
