@@ -3,6 +3,8 @@ from .api.apply import refresh as refresh
 from .api.benchmark import Contender as Contender
 from .api.benchmark import benchmark as benchmark
 from .api.check import check as check
+from .api.compare import Compared as Compared
+from .api.compare import compare as compare
 from .api.evaluate import Comparison as Comparison
 from .api.evaluate import evaluate as evaluate
 from .api.export import export as export
@@ -12,6 +14,7 @@ from .api.options import Options as Options
 from .api.plan import plan as plan
 from .api.quantize import profile as profile
 from .api.quantize import quantize as quantize
+from .api.report import report as report
 from .api.result import Result as Result
 from .domain.budget import Budget as Budget
 from .domain.budget import Drop as Drop
@@ -82,6 +85,7 @@ __all__ = [
     "AsyncInferQueue",
     "Budget",
     "Checked",
+    "Compared",
     "Comparison",
     "Contender",
     "Core",
@@ -113,6 +117,7 @@ __all__ = [
     "apply",
     "benchmark",
     "check",
+    "compare",
     "compile_model",
     "evaluate",
     "export",
@@ -123,4 +128,5 @@ __all__ = [
     "quantize",
     "record",
     "refresh",
+    "report",
 ]

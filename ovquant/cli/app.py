@@ -8,6 +8,7 @@ import typer
 from ovquant.cli.apply import apply
 from ovquant.cli.benchmark import benchmark
 from ovquant.cli.check import check
+from ovquant.cli.compare import compare
 from ovquant.cli.demo import demo
 from ovquant.cli.devices import devices
 from ovquant.cli.errors import fault, tracebacks_wanted
@@ -19,6 +20,7 @@ from ovquant.cli.plugins import plugins
 from ovquant.cli.profile import profile
 from ovquant.cli.quantize import quantize
 from ovquant.cli.refresh import refresh
+from ovquant.cli.report import report
 
 START = "Start here"
 STAGES = "One stage at a time"
@@ -36,7 +38,7 @@ app = typer.Typer(
 for panel, commands in (
     (START, (quantize, demo)),
     (STAGES, (profile, plan, apply, check, refresh, export)),
-    (LOOK, (evaluate, benchmark, inspect, devices, plugins)),
+    (LOOK, (evaluate, benchmark, compare, report, inspect, devices, plugins)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)

@@ -49,8 +49,13 @@ def complete(model: Path, folder: Path, report: str) -> list[str]:
     for file in beside(model.parent, model.stem):
         added.append(CARD_BEFORE if file.name == CARD else file.name)
         shutil.copy2(file, folder / added[-1])
-    (folder / CARD).write_text(_FRONT + report, encoding="utf-8")
+    (folder / CARD).write_text(card_of(report), encoding="utf-8")
     return added
+
+
+def card_of(report: str) -> str:
+    """Return the model card that a report in Markdown makes."""
+    return _FRONT + report
 
 
 def linked(file: Path, name: Path) -> None:
