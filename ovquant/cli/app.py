@@ -30,7 +30,7 @@ app = typer.Typer(
     help="Turn a trained model into the fastest OpenVINO IR that stays inside your accuracy budget on this device.",
     epilog="Exit codes: 0 met · 1 an error · 2 an unknown command or flag · 3 float, infeasible or missed · 4 inconclusive",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     # An error is one paragraph, told by `failing`; typer's own tracebacks would hide the cause from a bug report.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
