@@ -5,6 +5,8 @@ from .api.benchmark import benchmark as benchmark
 from .api.check import check as check
 from .api.compare import Compared as Compared
 from .api.compare import compare as compare
+from .api.diff import Difference as Difference
+from .api.diff import diff as diff
 from .api.evaluate import Comparison as Comparison
 from .api.evaluate import evaluate as evaluate
 from .api.export import export as export
@@ -91,6 +93,7 @@ __all__ = [
     "Core",
     "DataError",
     "DeviceError",
+    "Difference",
     "DriftError",
     "DriftWarning",
     "Drop",
@@ -119,6 +122,7 @@ __all__ = [
     "check",
     "compare",
     "compile_model",
+    "diff",
     "evaluate",
     "export",
     "guard",

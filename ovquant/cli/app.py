@@ -11,6 +11,7 @@ from ovquant.cli.check import check
 from ovquant.cli.compare import compare
 from ovquant.cli.demo import demo
 from ovquant.cli.devices import devices
+from ovquant.cli.diff import diff
 from ovquant.cli.errors import fault, tracebacks_wanted
 from ovquant.cli.evaluate import evaluate
 from ovquant.cli.export import export
@@ -38,7 +39,7 @@ app = typer.Typer(
 for panel, commands in (
     (START, (quantize, demo)),
     (STAGES, (profile, plan, apply, check, refresh, export)),
-    (LOOK, (evaluate, benchmark, compare, report, inspect, devices, plugins)),
+    (LOOK, (evaluate, benchmark, compare, diff, report, inspect, devices, plugins)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)

@@ -21,14 +21,15 @@ def divergence(found: Sequence[dict[str, Array]], expected: Sequence[dict[str, A
     """
     # By position: a device names outputs that have no name, anew in each model.
     errors = [
-        _relative_error(mine, truth)
+        relative_error(mine, truth)
         for outputs, wanted in zip(found, expected, strict=True)
         for mine, truth in zip(outputs.values(), wanted.values(), strict=True)
     ]
     return float(np.mean(errors))
 
 
-def _relative_error(outputs: Array, truth: Array) -> float:
+def relative_error(outputs: Array, truth: Array) -> float:
+    """Return the squared error of an output relative to its square; of integers the share that differs."""
     if outputs.shape != truth.shape:
         return 1.0
     if truth.dtype.kind not in "fc":
