@@ -15,6 +15,7 @@ from ovquant.cli.diff import diff
 from ovquant.cli.errors import fault, tracebacks_wanted
 from ovquant.cli.evaluate import evaluate
 from ovquant.cli.export import export
+from ovquant.cli.init import init
 from ovquant.cli.inspect import inspect
 from ovquant.cli.plan import plan
 from ovquant.cli.plugins import plugins
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for panel, commands in (
-    (START, (quantize, demo)),
+    (START, (quantize, init, demo)),
     (STAGES, (profile, plan, apply, check, refresh, export)),
     (LOOK, (evaluate, benchmark, compare, diff, report, inspect, devices, plugins)),
 ):

@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from ovquant.cli.config import read_config
 from ovquant.domain.objective import Objective
 
 BUDGET = "Budget"
+RUN = "The run"
 DATA = "Data"
 SEARCH = "Search"
 SERVING = "Where it will serve"
@@ -17,6 +19,28 @@ Model = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="Read this model: IR, ONNX, TFLite, SavedModel, Paddle, .pt2, or FILE.py:factory.",
+        show_default=False,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Take what is not given here from this TOML file; `ovquant init` writes one.",
+        rich_help_panel=RUN,
+        show_default=False,
+        is_eager=True,
+        callback=read_config,
+    ),
+]
+SaveConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-config",
+        metavar="FILE",
+        help="Write the options of this run to a new TOML file.",
+        rich_help_panel=RUN,
         show_default=False,
     ),
 ]

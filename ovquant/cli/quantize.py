@@ -3,6 +3,7 @@
 import typer
 
 from ovquant.cli import options
+from ovquant.cli.config import save_config
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import default_output, given, properties, typed
 from ovquant.cli.progress import Display
@@ -11,6 +12,7 @@ from ovquant.cli.text import exit_code
 
 
 def quantize(
+    context: typer.Context,
     model: options.Model,
     data: options.Data,
     metric: options.Metrics,
@@ -46,11 +48,16 @@ def quantize(
     force: options.Force = False,
     seed: options.Seed = 0,
     output: options.Output = None,
+    config: options.Config = None,
+    save_config_to: options.SaveConfig = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Find the fastest model inside an accuracy budget, and prove it on held-out data."""
     with guarded(as_json=as_json, resumable=True), Display() as display:
         import ovquant
+
+        if save_config_to is not None:
+            save_config(context, save_config_to)
 
         result = ovquant.quantize(
             model,
