@@ -33,6 +33,18 @@ class Fault:
     share: float | None = None
 
 
+@dataclass(frozen=True)
+class _Run:
+    """One request through both models: what the first makes of it, what each operation makes of that, and how far all are off."""
+
+    inputs: Sequence[Array]
+    outputs: Sequence[Array]
+    alone: Sequence[Array]
+    own: Sequence[float]
+    so_far: Sequence[float]
+    end: float
+
+
 def faults(
     model: openvino.Model,
     other: openvino.Model,
@@ -46,39 +58,48 @@ def faults(
 
     names: of shared operations. samples: the inputs of whole requests. deployments: of the model and of the other one.
     """
-    here, there = deployments
-    values = compile_model(tapped(model, names), here)
-    reached = compile_model(tapped(other, names), there)
-    alone = compile_model(apart(other, names), there)
-    count, outputs = len(names), len(model.outputs)
-    own, so_far, end = np.zeros((len(samples), count)), np.zeros((len(samples), count)), np.zeros(len(samples))
-    made, given = list[list[Array]](), list[list[Array]]()
-    for row, inputs in enumerate(samples):
-        progress("running both models", row, len(samples))
-        truth, found = _outputs(values, inputs), _outputs(reached, inputs)
-        single = _outputs(alone, [*inputs, *truth[outputs:]])
-        own[row] = _errors(single, truth[outputs:])
-        so_far[row] = _errors(found[outputs:], truth[outputs:])
-        end[row] = float(np.mean(_errors(found[:outputs], truth[:outputs])))
-        made.append(single)
-        given.append(truth[:outputs])
+    runs = _runs(model, other, names, samples, deployments, progress)
+    own, so_far = (np.mean([getattr(run, name) for run in runs], axis=0) for name in ("own", "so_far"))
     kinds = {operation.get_friendly_name(): operation.get_type_name() for operation in other.get_ordered_ops()}
-    found_faults = [
-        Fault(name, kinds[name], float(own[:, place].mean()), float(so_far[:, place].mean()))
-        for place, name in enumerate(names)
+    found = [
+        Fault(name, kinds[name], float(mine), float(all_of_it))
+        for name, mine, all_of_it in zip(names, own, so_far, strict=True)
     ]
-    worst = sorted(range(count), key=lambda place: -found_faults[place].own)[:MOST_TRACED]
-    effects: dict[int, float] = {}
+    order = sorted(range(len(names)), key=lambda place: -found[place].own)
+    worst = [place for place in order[:MOST_TRACED] if found[place].own > 0]
+    effects = {}
     for step, place in enumerate(worst):
         progress("tracing errors to the outputs", step, len(worst))
-        if found_faults[place].own > 0:
-            fed = compile_model(fed_at(model, names[place]), here)
-            errors = [
-                np.mean(_errors(_outputs(fed, [*inputs, single[place]]), truth))
-                for inputs, single, truth in zip(samples, made, given, strict=True)
-            ]
-            effects[place] = float(np.mean(errors))
-    return _shared(found_faults, effects), float(end.mean())
+        effects[place] = _effect(fed_at(model, names[place]), deployments[0], runs, place)
+    return _shared(found, effects), float(np.mean([run.end for run in runs]))
+
+
+def _runs(
+    model: openvino.Model,
+    other: openvino.Model,
+    names: Sequence[str],
+    samples: Sequence[Sequence[Array]],
+    deployments: tuple[Deployment, Deployment],
+    progress: Progress,
+) -> list[_Run]:
+    here, there = deployments
+    values, reached = compile_model(tapped(model, names), here), compile_model(tapped(other, names), there)
+    alone, count, found = compile_model(apart(other, names), there), len(model.outputs), list[_Run]()
+    for row, inputs in enumerate(samples):
+        progress("running both models", row, len(samples))
+        truth, made = _outputs(values, inputs), _outputs(reached, inputs)
+        single = _outputs(alone, [*inputs, *truth[count:]])
+        own, so_far = _errors(single, truth[count:]), _errors(made[count:], truth[count:])
+        end = float(np.mean(_errors(made[:count], truth[:count])))
+        found.append(_Run(inputs, truth[:count], single, own, so_far, end))
+    return found
+
+
+def _effect(fed: openvino.Model, deployment: Deployment, runs: Sequence[_Run], place: int) -> float:
+    """Return how far the first model's outputs are off where one operation's output is what the other model makes of its inputs."""
+    compiled = compile_model(fed, deployment)
+    errors = [np.mean(_errors(_outputs(compiled, [*run.inputs, run.alone[place]]), run.outputs)) for run in runs]
+    return float(np.mean(errors))
 
 
 def _shared(found: Sequence[Fault], effects: Mapping[int, float]) -> list[Fault]:
