@@ -14,6 +14,8 @@ from .api.inspect import Inspection as Inspection
 from .api.inspect import inspect as inspect
 from .api.options import Options as Options
 from .api.plan import plan as plan
+from .api.preview import Preview as Preview
+from .api.preview import preview as preview
 from .api.quantize import profile as profile
 from .api.quantize import quantize as quantize
 from .api.report import report as report
@@ -107,6 +109,7 @@ __all__ = [
     "OvquantError",
     "Plan",
     "PluginError",
+    "Preview",
     "Recipe",
     "RecordedModel",
     "Result",
@@ -128,6 +131,7 @@ __all__ = [
     "guard",
     "inspect",
     "plan",
+    "preview",
     "profile",
     "quantize",
     "record",

@@ -15,7 +15,7 @@ TESTED = ("api", "search", "measure", "domain", "stats", "graph", "quantization"
 """The rooms of which every module has a test file of the same place and name."""
 RECORDS = {"Options", "Images", "Text", "Provenance", "ResultRecord", "Recipe", "Score"}
 """Classes whose fields are a plugin's options or a file's schema."""
-PUBLIC = {"quantize", "profile", "apply", "refresh", "guard"}
+PUBLIC = {"quantize", "preview", "profile", "apply", "refresh", "guard"}
 """Public functions, whose keyword-only parameters are not counted."""
 
 

@@ -1,6 +1,6 @@
 """A decoder at several budgets, beside what NNCF and optimum-intel make of it with their own settings.
 
-    python examples/benchmark/decoders.py [--budget 1%]... [--only CONTENDER]... [--seconds 60] [--out DIR]
+    python examples/benchmark/decoders.py [--only CONTENDER]... [--seconds 60] [--out DIR]
 
 SmolLM2-135M, in perplexity. Each contender is made in a process of its own, from the same excerpts of books; all are then scored on
 tales that none has seen, and timed in turn, a token after a prompt. What was made before is taken from OUT. The weights come from a
@@ -36,7 +36,12 @@ CONTENDERS: dict[str, dict[str, Any]] = {
     # The default of optimum-intel for a model that is not in its tables; sizes that do not divide channels are made smaller.
     "optimum-int4": {"mode": "INT4_ASYM", "group_size": 128, "ratio": 1.0, "adjust": True},
 }
-BUDGETS = ("1%", "3%", "10%")
+OURS = {
+    f"ovquant-{budget}{end}": (budget, goal)
+    for budget in ("1%", "3%", "10%")
+    for end, goal in (("", "next-token"), ("-size", "size"))
+}
+"""Searches for the fastest plan in each budget, and for the smallest."""
 DROPS = ("1%", "2%", "5%", "10%", "20%")
 """Drops of agreement for which it is told how many texts would prove them."""
 
@@ -50,7 +55,7 @@ def make(name: str, folder: Path) -> None:
     if name in CONTENDERS:
         by_nncf(dict(CONTENDERS[name]), smollm2.model(), folder)
     else:
-        known = by_ovquant(name.removeprefix("ovquant-"), smollm2.model(), folder)
+        known = by_ovquant(*OURS[name], smollm2.model(), folder)
     (folder / "known.json").write_text(json.dumps(known) + "\n", encoding="utf-8")
 
 
@@ -77,11 +82,18 @@ def by_nncf(how: dict[str, Any], source: Path, folder: Path) -> None:
     openvino.save_model(nncf.compress_weights(model, **how), folder / "model.xml", compress_to_fp16=False)
 
 
-def by_ovquant(budget: str, source: Path, folder: Path) -> dict[str, Any]:
-    """Search for the fastest plan within a budget of perplexity."""
+def by_ovquant(budget: str, goal: str, source: Path, folder: Path) -> dict[str, Any]:
+    """Search for the fastest plan within a budget of perplexity, or the smallest."""
     import ovquant
 
-    given = {"data": SEARCH, "holdout": HOLDOUT, "metric": "perplexity", "max_drop": budget, **GENERATED}
+    given = {
+        "data": SEARCH,
+        "holdout": HOLDOUT,
+        "metric": "perplexity",
+        "max_drop": budget,
+        **GENERATED,
+        "optimize": goal,
+    }
     result = ovquant.quantize(source, **given, output=folder / "out", force=True)
     for suffix in (".xml", ".bin"):
         (folder / f"model{suffix}").unlink(missing_ok=True)
@@ -168,9 +180,8 @@ def table(found: dict[str, Any]) -> str:
 def main() -> None:
     """Make what is missing, measure all, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ours = [f"ovquant-{budget}" for budget in BUDGETS]
     parser.add_argument(
-        "--only", action="append", choices=[*CONTENDERS, *ours], help="make and measure this alone; may be repeated"
+        "--only", action="append", choices=[*CONTENDERS, *OURS], help="make and measure this alone; may be repeated"
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="seconds of the timing at the end")
     parser.add_argument("--out", type=Path, default=Path("out/decoders"), help="the folder of models and results")
@@ -180,7 +191,7 @@ def main() -> None:
         make(asked.make, asked.out / asked.make)
         return
     names = []
-    for name in asked.only or [*CONTENDERS, *ours]:
+    for name in asked.only or [*CONTENDERS, *OURS]:
         (asked.out / name).mkdir(parents=True, exist_ok=True)
         if not (asked.out / name / "made.json").exists():
             ended = run([sys.executable, __file__, "--make", name, "--out", str(asked.out)], asked.out / f"{name}.log")

@@ -44,6 +44,14 @@ SaveConfig = Annotated[
         show_default=False,
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Check all that is given and say what would be done; float is timed alone.",
+        rich_help_panel=RUN,
+    ),
+]
 Data = Annotated[
     str,
     typer.Option(

@@ -1,5 +1,7 @@
 """The command `quantize`: the whole way from model, data and budget to an IR."""
 
+from typing import Any
+
 import typer
 
 from ovquant.cli import options
@@ -7,6 +9,7 @@ from ovquant.cli.config import save_config
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import default_output, given, properties, typed
 from ovquant.cli.progress import Display
+from ovquant.cli.show_preview import show_preview
 from ovquant.cli.show_result import show_result
 from ovquant.cli.text import exit_code
 
@@ -50,6 +53,7 @@ def quantize(
     output: options.Output = None,
     config: options.Config = None,
     save_config_to: options.SaveConfig = None,
+    dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Find the fastest model inside an accuracy budget, and prove it on held-out data."""
@@ -59,47 +63,57 @@ def quantize(
         if save_config_to is not None:
             save_config(context, save_config_to)
 
-        result = ovquant.quantize(
-            model,
-            data=data,
-            metric=metric,
-            max_drop=max_drop,
-            floor=floor,
-            confidence=confidence,
-            worst_slice=worst_slice,
-            max_latency=max_latency,
-            max_size=max_size,
-            max_memory=max_memory,
-            calibration=calibration,
-            holdout=holdout,
-            output=output or default_output(model),
-            force=force,
-            progress=display.step,
-            on_trial=display.trial,
-            command=typed(),
-            **given(
-                device=device,
-                optimize=optimize,
-                prompt_tokens=prompt_tokens,
-                new_tokens=new_tokens,
-                processors=processors,
-                recipes=recipe,
-                strategy=strategy,
-                time_budget=time_budget,
-                max_trials=max_trials,
-                trial_timeout=trial_timeout,
-                isolate=isolate,
-                pareto=pareto or None,
-                keep_float=keep_float,
-                batch=batch,
-                threads=threads,
-                properties=properties(property_ or ()),
-                input_shape=input_shape,
-                slice_by=slice_by,
-                group_by=group_by,
-                seed=seed,
-            ),
+        chosen = given(
+            device=device,
+            optimize=optimize,
+            prompt_tokens=prompt_tokens,
+            new_tokens=new_tokens,
+            processors=processors,
+            recipes=recipe,
+            strategy=strategy,
+            time_budget=time_budget,
+            max_trials=max_trials,
+            trial_timeout=trial_timeout,
+            isolate=isolate,
+            pareto=pareto or None,
+            keep_float=keep_float,
+            batch=batch,
+            threads=threads,
+            properties=properties(property_ or ()),
+            input_shape=input_shape,
+            slice_by=slice_by,
+            group_by=group_by,
+            seed=seed,
         )
+        limits: dict[str, Any] = {
+            "max_drop": max_drop,
+            "floor": floor,
+            "max_latency": max_latency,
+            "max_size": max_size,
+        }
+        roles: dict[str, Any] = {"data": data, "calibration": calibration, "holdout": holdout}
+        target = output or default_output(model)
+        if dry_run:
+            found = ovquant.preview(model, metric=metric, **roles, **limits, **chosen, progress=display.step)
+        else:
+            result = ovquant.quantize(
+                model,
+                metric=metric,
+                **roles,
+                **limits,
+                confidence=confidence,
+                worst_slice=worst_slice,
+                max_memory=max_memory,
+                output=target,
+                force=force,
+                progress=display.step,
+                on_trial=display.trial,
+                command=typed(),
+                **chosen,
+            )
+    if dry_run:
+        show_preview(found, target, as_json=as_json)
+        return
     show_result(result, as_json=as_json)
     # Limits alone ask for the most accurate model within them, which float is.
     raise typer.Exit(exit_code(result.verdict, allow_float=allow_float or result.budget.max_drop is None))

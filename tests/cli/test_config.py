@@ -71,6 +71,25 @@ def test_a_run_is_begun_by_init_and_repeated_from_what_it_saved(run: Run, pair: 
     assert again.json["budget"]["max_drop"] == {"value": 0.02, "relative": True}
 
 
+def test_a_dry_run_searches_nothing_and_writes_nothing(run: Run, pair: Case, tmp_path: Path) -> None:
+    command = ("quantize", pair.model, "--data", pair.data, "--metric", "accuracy", "--max-drop", "2%", "--dry-run")
+    ran = run(*command, "-o", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("Nothing was searched (--dry-run).")
+    for word in (
+        "search ",
+        "holdout ",
+        "a drop of at most 2%",
+        "int8 weights",
+        "to score float and one plan",
+        "out",
+    ):
+        assert word in ran.out
+    found = run(*command, "--json").json
+    assert f"holdout {found['samples']['holdout']}" in ran.out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_written_over(run: Run, pair: Case, tmp_path: Path) -> None:
     path = written(tmp_path, "mine")
     for command in (("init", pair.model), ("quantize", pair.model, "--data", pair.data, "--metric", "accuracy")):
