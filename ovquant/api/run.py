@@ -81,10 +81,14 @@ class Run:
         settings = self.settings
         asked = tuple(settings.recipes)
         parts = asked or tuple(offered_parts(self.described.operations))
-        generating = not asked and settings.optimize in GENERATING
-        if generating:
-            # A token takes what it takes to read the weights; rounding activations as well would only cost accuracy.
-            parts = tuple(part for part in parts if read((part,)).algorithm == "weights")
+        weights = tuple(part for part in parts if read((part,)).algorithm == "weights")
+        few_bits = any(read((part,)).weight_bits < 8 for part in weights)
+        smallest = settings.optimize == "size" and few_bits and self.budget.max_latency_ms is None
+        weights_alone = not asked and (settings.optimize in GENERATING or smallest)
+        if weights_alone:
+            # A token takes what it takes to read the weights, and they are what has a size; rounding activations as well would only
+            # cost accuracy.
+            parts = weights
         # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
         apart = {part for part in parts if read((part,)).algorithm != "post-training"}
         plain = read(()).sketch
@@ -99,7 +103,7 @@ class Run:
                     f"{precision} here. Leave it out."
                 )
         anywhere = self.bench.conditions.circumstances["int8"] == BOTH
-        opening = () if asked else parts[:1] if generating else opening_parts(parts, anywhere=anywhere)
+        opening = () if asked else parts[:1] if weights_alone else opening_parts(parts, anywhere=anywhere)
         pinning = precision if precision in FLOATS and not asked else ""
         return Offer(parts, frozenset(parts if asked else apart), frozenset(free), settings.seed, opening, pinning)
 
