@@ -67,6 +67,17 @@ def test_a_decoder_that_generates_is_offered_weights_alone(tmp_path: Path) -> No
     assert asked.search(lambda trial: None).offer.parts == ("default",)
 
 
+def test_what_is_to_be_small_is_offered_weights_alone_where_they_may_have_four_bits(tmp_path: Path) -> None:
+    run = run_in(tmp_path)
+    small = replace(run, settings=replace(run.settings, optimize="size"))
+    offer = small.search(lambda trial: None).offer
+    assert offer.opening == ("weights",)
+    assert all(part.startswith("weights") for part in offer.parts)
+    # A limit of latency may need more than smaller weights.
+    limited = replace(small, budget=replace(run.budget, max_latency_ms=5.0))
+    assert "mixed" in limited.search(lambda trial: None).offer.parts
+
+
 def test_the_opening_is_what_is_likely_to_be_best_here(tmp_path: Path) -> None:
     # One matrix product is all there is: nothing could be left in float, as for a transformer.
     likely = {"mixed", "ranges:estimator=histogram"}
