@@ -22,7 +22,7 @@ CASES = HERE.parent / "cases"
 TEXTS = f"{CASES / 'smollm2.py'}:Texts"
 SEARCH = f"{TEXTS}:table=book-excerpts,count=120"
 HOLDOUT = f"{TEXTS}:table=book-excerpts,count=240,begin=120"
-FRESH = f"{TEXTS}:table=grimm-tales,count=240"
+FRESH = f"{TEXTS}:table=grimm-tales,count=160"
 GENERATED = {"optimize": "next-token", "prompt_tokens": 64, "new_tokens": 32}
 FOUR = {"mode": "INT4_SYM", "group_size": 64}
 MADE_WELL = {**FOUR, "awq": True, "scale_estimation": True}
