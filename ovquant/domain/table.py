@@ -66,7 +66,7 @@ class TrialRow:
     """One candidate as measured on the search split.
 
     `excess` is how far outside the budget it is (zero or less: inside), `cost` the objective relative to float
-    (below 1 is better), `cost_high` the upper end of its interval, `divergence` the relative squared error of the
+    (below 1 is better), `cost_high` the upper end of its interval, `divergence` how far outputs are from float's, such as the relative squared error of the
     outputs against float, `noise` half the width of the 95 % interval of the drop (zero where there is none).
     `failed` rows could not be built or measured, and their figures mean nothing.
     """

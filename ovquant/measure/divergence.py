@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import openvino
+from scipy.special import log_softmax
 
 from ovquant.domain.sample import Array, Dataset
 from ovquant.runtime import infer
@@ -13,19 +14,38 @@ DIVERGENCE_BYTES = 128 * 2**20
 """How many samples outputs are compared on, and the bytes of outputs that are kept for it at most."""
 
 
-def divergence(found: Sequence[dict[str, Array]], expected: Sequence[dict[str, Array]]) -> float:
-    """Return the mean over samples and outputs of the relative squared error of a model's outputs.
+LOGITS = "logits"
+"""The output of models that tell how likely each class or token is."""
+BROKEN = 1e6
+"""What an output counts that is NaN or infinite."""
 
-    found, expected: one mapping by output name per sample, of the same samples. Zero is equal; one is as far off as an
-    output of zeros. Outputs of integers count the share that differs.
+
+def divergence(found: Sequence[dict[str, Array]], expected: Sequence[dict[str, Array]]) -> float:
+    """Return how far a model's outputs are off, the mean over samples and outputs; zero is equal.
+
+    found, expected: one mapping by output name per sample, of the same samples. An output counts by its relative squared error, of
+    which one is as far off as an output of zeros; one of integers by the share that differs; and `logits` by the
+    Kullback-Leibler divergence of their likelihoods from float's, in nats, the mean over positions: their squares are those of a few
+    classes that are never likely.
     """
     # By position: a device names outputs that have no name, anew in each model.
     errors = [
-        relative_error(mine, truth)
+        _unlikeness(mine, truth) if name == LOGITS and truth.ndim > 1 else relative_error(mine, truth)
         for outputs, wanted in zip(found, expected, strict=True)
-        for mine, truth in zip(outputs.values(), wanted.values(), strict=True)
+        for mine, (name, truth) in zip(outputs.values(), wanted.items(), strict=True)
     ]
     return float(np.mean(errors))
+
+
+def _unlikeness(logits: Array, truth: Array) -> float:
+    if logits.shape != truth.shape:
+        return 1.0
+    mine, theirs = (log_softmax(values.astype(np.float64), axis=-1) for values in (logits, truth))
+    with np.errstate(invalid="ignore"):
+        # A class that is impossible, as one that is masked out, adds nothing.
+        terms = np.where(np.isneginf(theirs), 0.0, np.exp(theirs) * (theirs - mine))
+    found = float(terms.sum(-1).mean()) if truth.size else 0.0
+    return max(0.0, found) if np.isfinite(found) else BROKEN
 
 
 def relative_error(outputs: Array, truth: Array) -> float:
@@ -37,7 +57,7 @@ def relative_error(outputs: Array, truth: Array) -> float:
     error = float(np.square(outputs.astype(np.float64) - truth).sum())
     power = float(np.square(truth.astype(np.float64)).sum())
     if not np.isfinite(error):
-        return 1e6
+        return BROKEN
     return error / power if power > 0 else float(error > 0)
 
 

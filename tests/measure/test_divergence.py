@@ -46,6 +46,22 @@ def test_each_output_counts_by_what_it_is(mine: Any, truth: Any, error: float) -
     assert divergence(outputs(a=mine), outputs(a=truth)) == pytest.approx(error, rel=1e-9)
 
 
+def test_logits_count_by_how_likely_they_make_what_float_makes_likely() -> None:
+    truth = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))
+    mine = np.log(np.array([[0.25, 0.5, 0.25], [0.1, 0.1, 0.8]]))
+    nats = (0.5 * np.log(2) - 0.25 * np.log(2)) / 2
+    assert divergence(outputs(logits=mine), outputs(logits=truth)) == pytest.approx(nats)
+    # What is added to all of a position changes no likelihood, and a class that is masked out none of the others.
+    assert divergence(outputs(logits=truth + 100), outputs(logits=truth)) == pytest.approx(0, abs=1e-12)
+    masked = np.array([[0.0, -np.inf, 1.0]])
+    assert divergence(outputs(logits=masked), outputs(logits=masked)) == 0
+    assert divergence(outputs(logits=[[np.nan, 1.0]]), outputs(logits=[[1.0, 1.0]])) == 1e6
+    assert divergence(outputs(logits=mine[:1]), outputs(logits=truth)) == 1
+    # Of another name, or without an axis of positions, it is an output like others.
+    assert divergence(outputs(scores=truth * 0), outputs(scores=truth)) == 1
+    assert divergence(outputs(logits=truth[0] * 0), outputs(logits=truth[0])) == 1
+
+
 def test_samples_and_outputs_count_alike_and_by_their_place() -> None:
     found = outputs(a=[1.0], b=[0.0]) + outputs(a=[2.0], b=[2.0])
     truth = outputs(c=[1.0], d=[1.0]) + outputs(c=[2.0], d=[2.0])

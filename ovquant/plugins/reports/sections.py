@@ -126,7 +126,7 @@ def trials(result: "ResultRecord") -> Section:
         "Trials on the search split",
         header,
         rows,
-        "Divergence is the relative squared error of the outputs against float; predicted is the speed-up that was expected "
+        "Divergence is the relative squared error of the outputs against float, of logits their Kullback-Leibler divergence; predicted is the speed-up that was expected "
         "before the plan was built. A trial's score ends as soon as it is clear on which side of the budget it is."
         if result.trials
         else "Nothing tried.",
