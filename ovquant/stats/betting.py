@@ -45,6 +45,8 @@ def log_wealth(excesses: ArrayLike, *, low: float, high: float, spread: float | 
 
 def repeats_needed(excesses: ArrayLike, *, low: float, high: float, level: float) -> float:
     """Return how many times as many samples like these prove a mean excess below zero at a level of error; infinite where none do."""
+    if high <= 0:
+        return 0.0
     goal, most = -np.log(level), 1e9
     logs = np.log1p(-stakes_of(high)[:, None] * np.clip(np.asarray(excesses, np.float64), low, high)).sum(axis=1)
 

@@ -244,6 +244,8 @@ def test_a_disk_that_is_full_is_named_and_the_same_command_goes_on_once_there_is
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_goes_on_with_the_same_command(place: Place, which: signal.Signals) -> None:
+    # More than one recipe, so that it is not over before the signal comes.
+    place.options += ["--strategy", "integer-program", "--recipe", "mixed", "--recipe", "weights"]
     process = place.start()
     wait_for(place.folder / "out.partial" / "profile.jsonl", process)
     process.send_signal(which)

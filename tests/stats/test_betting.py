@@ -160,3 +160,5 @@ def test_repeats_that_are_needed_are_enough_and_not_many_too_many() -> None:
     more, fewer = np.tile(excesses, math.ceil(times)), np.tile(excesses, math.floor(times / 2))
     assert betting_p_value(more, low=-0.05, high=0.95) <= 0.05 < betting_p_value(fewer, low=-0.05, high=0.95)
     assert math.isinf(repeats_needed(-excesses, low=-0.95, high=0.05, level=0.05))
+    # What can never be above zero needs no proof.
+    assert repeats_needed([-0.5, 0.0], low=-1.0, high=0.0, level=0.05) == 0
