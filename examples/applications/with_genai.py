@@ -96,7 +96,7 @@ def compared(folder: Path, prompt: str, count: int) -> int:
     }
     print(f"{prompt!r} and {count} tokens, at {serving['config']}")
     for name, tokens in written.items():
-        print(f"{name:24} {' '.join(map(str, tokens))}")
+        print(f"{name:26} {' '.join(map(str, tokens))}")
     first, *others = written.values()
     same = all(tokens == first for tokens in others)
     print(f"{'The same' if same else 'NOT the same'}: {tokenizer.decode(first)!r}")
