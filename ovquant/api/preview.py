@@ -6,9 +6,10 @@ from typing import Any, Unpack
 
 from ovquant import runtime
 from ovquant.api.options import QuantizeOptions, check_slices, read_options
+from ovquant.api.quantize import limited
 from ovquant.api.run import Run
 from ovquant.api.session import Given, opened
-from ovquant.domain.budget import Drops, Floors, read_budget
+from ovquant.domain.budget import Drop, Drops, Floors, read_budget
 from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
@@ -48,6 +49,9 @@ def preview(
     floor: Floors = None,
     max_latency: str | float | None = None,
     max_size: str | int | None = None,
+    max_memory: str | int | None = None,
+    worst_slice: str | float | Drop | None = None,
+    confidence: float | None = None,
     calibration: Any = None,
     holdout: Any = None,
     progress: Progress = silent,
@@ -61,7 +65,16 @@ def preview(
     given = Given(model, metric, settings, data, {"calibration": calibration, "holdout": holdout})
     folder = TemporaryFolder()
     with opened(given, progress) as (session, described):
-        budget = read_budget(max_drop, floor, max_latency, max_size, metrics=described.names)
+        budget = read_budget(
+            max_drop,
+            floor,
+            max_latency,
+            max_size,
+            metrics=described.names,
+            worst_slice=None if worst_slice is None else Drop.parse(worst_slice),
+            confidence=confidence,
+        )
+        budget = limited(budget, max_memory)
         check_slices(budget, settings)
         session.open()
         bench = Workbench(session.instruments(folder.path, Profile()))

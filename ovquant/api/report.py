@@ -7,7 +7,7 @@ from ovquant.domain.files import written
 from ovquant.domain.model_folder import CARD, card_of
 from ovquant.domain.place import find_place
 from ovquant.domain.record import FileFacts, Record, own
-from ovquant.domain.swap import EDITED
+from ovquant.domain.swap import free_name
 from ovquant.plugins.reports import render_reports
 
 
@@ -28,7 +28,7 @@ def report(folder: str | Path) -> tuple[Path, ...]:
         for name, text in texts.items():
             file = place.real / name
             if file.exists() and name not in kept:
-                file.replace(file.with_name(f"{name}{EDITED}"))
+                file.replace(file.with_name(free_name(place.real, name)))
             with written(file) as partial:
                 partial.write_text(text, encoding="utf-8")
         if before is not None:

@@ -88,8 +88,11 @@ def quantize(
         limits: dict[str, Any] = {
             "max_drop": max_drop,
             "floor": floor,
+            "confidence": confidence,
+            "worst_slice": worst_slice,
             "max_latency": max_latency,
             "max_size": max_size,
+            "max_memory": max_memory,
         }
         roles: dict[str, Any] = {"data": data, "calibration": calibration, "holdout": holdout}
         target = output or default_output(model)
@@ -101,9 +104,6 @@ def quantize(
                 metric=metric,
                 **roles,
                 **limits,
-                confidence=confidence,
-                worst_slice=worst_slice,
-                max_memory=max_memory,
                 output=target,
                 force=force,
                 progress=display.step,

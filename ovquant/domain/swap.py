@@ -66,7 +66,7 @@ def move_up(partial: Path, target: Path) -> Path:
             continue
         _make_parents(partial, target, name)
         if os.path.lexists(place):
-            place.rename(target / _free(target, name))
+            place.rename(target / free_name(target, name))
         source.rename(place)
     _remove_empty(partial)
     _remove_empty(target, keep=True, among={name.rpartition("/")[0] for name in ours})
@@ -81,7 +81,7 @@ def carry(old: Path, new: Path) -> dict[str, str]:
     kept: dict[str, str] = {}
     # Those whose names are free come first, so that they keep them.
     for name in sorted(strangers(old), key=lambda name: os.path.lexists(new / name)):
-        kept[name] = _free(new, name) if os.path.lexists(new / name) else name
+        kept[name] = free_name(new, name) if os.path.lexists(new / name) else name
         _make_parents(old, new, name)
         source, place = old / name, new / kept[name]
         if source.is_dir() and not source.is_symlink():
@@ -112,7 +112,7 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.samestat(mine, theirs) or (mine.st_size, mine.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)
 
 
-def _free(folder: Path, name: str) -> str:
+def free_name(folder: Path, name: str) -> str:
     """Return a name like the one given that nothing in a folder has."""
     free, number = f"{name}{EDITED}", 1
     while os.path.lexists(folder / free):

@@ -40,9 +40,14 @@ class Reference:
     ) -> list[list[Any]]:
         """Return what each metric reads of the reference's outputs for the samples of a block, which `compiled` has answered."""
         keys = [_key(dataset, index) for index in block.indices]
-        found = [self._kept[key] for key in keys if key in self._kept]
+        # A metric may change what it is given.
+        found = [_copied(self._kept[key]) for key in keys if key in self._kept]
         if len(found) < len(keys):
-            found = self._answered(block, compiled, dataset, metrics, nans, keys)
+            before = len(nans.found)
+            found = self._answered(block, compiled, dataset, metrics, nans)
+            if len(nans.found) == before:
+                # What is NaN is told anew each time.
+                self._keep(keys, found)
         return [list(column) for column in zip(*found, strict=True)]
 
     def _answered(
@@ -52,26 +57,21 @@ class Reference:
         dataset: Dataset,
         metrics: Sequence[ResolvedMetric],
         nans: Nans,
-        keys: Sequence[tuple[int, int]],
     ) -> list[Read]:
-        model, begin, end = self.open(), block.indices[0], block.indices[-1] + 1
-        before, found = len(nans.found), list[Read]()
+        model, begin, end, found = self.open(), block.indices[0], block.indices[-1] + 1, list[Read]()
         # The reference itself has answered already.
         for other in [block] if model is compiled else infer(model, dataset, start=begin, stop=end):
             nans.look(other)
             for outputs in other.outputs:
                 single = next(iter(outputs.values())) if len(outputs) == 1 else outputs
                 found.append(tuple(metric.read(single) for metric in metrics))
-        if len(nans.found) == before:
-            # What is NaN is told anew each time.
-            self._keep(keys, found)
         return found
 
     def _keep(self, keys: Sequence[tuple[int, int]], found: Sequence[Read]) -> None:
         for key, read in zip(keys, found, strict=True):
-            needed = sum({id(array): array.nbytes for value in read for array in _arrays(value)}.values())
+            needed = sum(array.nbytes for value in read for array in _arrays(value))
             if key not in self._kept and needed <= self.room:
-                self._kept[key] = read
+                self._kept[key] = _copied(read)
                 self.room -= needed
 
 
@@ -80,6 +80,13 @@ def _key(dataset: Dataset, index: int) -> tuple[int, int]:
     if isinstance(dataset, Subset):
         return id(dataset.dataset), dataset.indices[index]
     return id(dataset), index
+
+
+def _copied(read: Read) -> Read:
+    return tuple(
+        {name: np.array(item) for name, item in value.items()} if isinstance(value, dict) else np.array(value)
+        for value in read
+    )
 
 
 def _arrays(value: Any) -> list[Array]:

@@ -35,6 +35,11 @@ def test_an_edited_report_is_kept_beside(tmp_path: Path) -> None:
     assert (folder / "report.md.edited").read_text() == "my own words"
     assert (folder / "report.md").read_text().startswith("## ")
     assert strangers(folder) == ["report.md.edited"]
+    # And so is the next one.
+    (folder / "report.md").write_text("other words")
+    ovquant.report(folder)
+    assert (folder / "report.md.edited").read_text() == "my own words"
+    assert (folder / "report.md.edited2").read_text() == "other words"
 
 
 def test_what_holds_no_result_is_refused(tmp_path: Path) -> None:

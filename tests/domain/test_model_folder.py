@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ovquant.domain.checks import CHECKS
 from ovquant.domain.model_folder import CARD, CARD_BEFORE, beside, complete, linked, model_in
 from tests.domain.conftest import result_folder
 
@@ -76,11 +77,12 @@ def test_a_result_of_a_result_carries_none_of_its_reports_and_plans(source: Path
     first, second = made(tmp_path / "first"), made(tmp_path / "second")
     complete(source / "openvino_model.xml", first, "first")
     (second / "plan.json").write_text("second")
+    (first / CHECKS).write_text("checks of the first")
     added = complete(first / "openvino_model.xml", second, "second")
     assert (second / "plan.json").read_text() == "second"
     assert (second / CARD).read_text().endswith("second")
     assert {"config.json", "merges.txt"} <= set(added)
-    assert CARD_BEFORE not in added
+    assert not {CARD_BEFORE, CHECKS} & set(added)
 
 
 def test_where_a_disk_has_no_links_the_file_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,24 @@ def test_each_metric_reads_its_own(truth: Opened) -> None:
         assert cosine.score == pytest.approx(-1)
 
 
+def test_a_metric_that_changes_what_it_is_given_changes_nothing_that_is_kept(truth: Opened) -> None:
+    class Greedy:
+        higher_is_better, is_mean, against = False, True, "float"
+
+        def measure(self, outputs: Any, targets: Any) -> list[float]:
+            found = [float(np.abs(output - target).sum()) for output, target in zip(outputs, targets, strict=True)]
+            for target in targets:
+                target *= 0
+            return found
+
+        def aggregate(self, items: Any) -> float:
+            return float(np.mean(items))
+
+    reference, data, metrics = Reference(truth), [Sample(row) for row in ROWS], resolve_metrics(Greedy())
+    scores = [evaluate_all(scaled(2), data, metrics=metrics, reference=reference)[0].score for _ in range(3)]
+    assert scores == [pytest.approx(np.abs(ROWS).sum(axis=1).mean())] * 3
+
+
 def test_what_is_nan_is_told_each_time() -> None:
     rows = ROWS.copy()
     rows[5] = np.nan
