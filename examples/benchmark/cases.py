@@ -134,6 +134,17 @@ _ALL = (
         trained_here=True,
     ),
     Case(
+        "file-types",
+        _of("file_types"),
+        search=f"{CASES}/file_types.py:Files:part=0",
+        holdout=f"{CASES}/file_types.py:Files:part=1,count=2000",
+        fresh=f"{CASES}/file_types.py:Files:part=2,count=2000",
+        metric="accuracy",
+        max_drop="1%",
+        reason="magika: bf16 alone breaks the budget",
+        onnx=True,
+    ),
+    Case(
         "orientation",
         _orientation,
         search=f"{HERE}/orientation.py:Lines:count=1000,seed=0",

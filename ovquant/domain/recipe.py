@@ -27,7 +27,7 @@ _EIGHT_BITS: dict[str, Any] = {
     "gptq": False,
 }
 """What weights of eight bits are stored with, and nothing else."""
-_ADDED = ("allowed_drop", "graph", "seven_bits", "weight_bits", *_EIGHT_BITS)
+_ADDED = ("allowed_drop", "graph", "seven_bits", "weight_bits", "float_precision", *_EIGHT_BITS)
 """What recipes did not always have."""
 
 
@@ -39,7 +39,8 @@ class Recipe:
     `keep_float_names` are operation types and names that are not quantized. `calibration_size` counts samples.
     `graph` is what is quantized: the model as it was read, or its normal form, which openvino's common transformations make.
     `seven_bits` says which layers have weights of seven bits, whose products cannot overflow where a processor adds them in 16
-    bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms.
+    bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms. `float_precision` is
+    what all that is not quantized is computed in: as the device does by default, or f32; it changes nothing of what is built.
 
     What remains is for `weights`: in how many bits those of matrix products are stored (others have eight), how many values
     of an input channel share a scale (-1: all of them), whether they have a zero point, and what makes the integers. `awq` scales
@@ -66,6 +67,7 @@ class Recipe:
     awq: bool = False
     scale_estimation: bool = False
     gptq: bool = False
+    float_precision: Literal["device", "f32"] = "device"
 
     def __post_init__(self) -> None:
         """Check the settings: they may come from a file that was edited by hand."""
@@ -121,9 +123,14 @@ class Recipe:
         return replace(self, bias_correction="none")
 
     @property
+    def built(self) -> "Recipe":
+        """Return the recipe without what changes nothing of what is built."""
+        return replace(self, float_precision="device")
+
+    @property
     def sketch(self) -> "Recipe":
-        """Return the quickest recipe that makes the same operations: what differs are ranges, zero points, biases and weights."""
-        quick = replace(self.uncorrected, preset="performance", activation_range="default", seven_bits="first")
+        """Return the quickest recipe that makes the same operations, with or without zero points: ranges, biases and weights differ."""
+        quick = replace(self.uncorrected, activation_range="default", seven_bits="first")
         return replace(quick, calibration_size=SKETCH_SIZE)
 
 

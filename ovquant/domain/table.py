@@ -14,6 +14,8 @@ HARM = 1.5
 """A part that makes the outputs diverge this many times more does harm, whatever few samples score."""
 PLAIN = "default"
 """The part that changes nothing: what a recipe without parts is written as."""
+IN_F32 = "f32"
+"""The part by which what is not quantized is computed in f32; on offer where float as the device computes it is outside the budget."""
 PartNames = tuple[str, ...]
 """The recipe parts of a candidate, in the order they are applied; empty for float."""
 

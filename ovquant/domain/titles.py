@@ -31,6 +31,7 @@ def title(name: str, recipe: Recipe | None) -> str:
     parts += ["transformer"] if recipe.model_type == "transformer" else []
     parts += ["asymmetric"] if recipe.preset == "mixed" else []
     parts += [f"{_types(recipe.keep_float_types)} in float"] if recipe.keep_float_types else []
+    parts += ["the rest in f32"] if recipe.float_precision == "f32" else []
     # What came of it when it was built stands behind the recipe: layers in float, properties.
     _, comma, rest = name.partition(", ")
     return ", ".join(parts) + comma + rest

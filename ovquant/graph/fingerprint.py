@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import openvino
 
 SCHEME = "2"
@@ -37,8 +38,8 @@ def shapeless(model: openvino.Model) -> openvino.Model:
 def fingerprint(model: openvino.Model, *, values: bool = True, shapes: bool = True) -> str:
     """Return a hash of what a model computes: operations, attributes, wiring, constants and bodies at every depth.
 
-    Without `values` it leaves out what weights, biases and ranges hold: models that differ in nothing else take the
-    same time. Without `shapes` it leaves out the sizes of outputs. Names and ids, which openvino makes up anew at each
+    Without `values` it leaves out what weights, biases and ranges hold, but for whether values are quantized with zero points: models
+    that differ in nothing else take the same time. Without `shapes` it leaves out the sizes of outputs. Names and ids, which openvino makes up anew at each
     read, count for nothing.
     """
     return f"{SCHEME}:{_Reading(values=values, shapes=shapes).digest(model)}"
@@ -81,6 +82,8 @@ class _Reading:
         self._add(self._attributes(operation), sorted(_exact(operation)))
         if kind.name == "Constant":
             self._constant(operation)
+        elif kind.name == "FakeQuantize" and not self._values:
+            self._add("zero points", has_zero_points(operation))
         bodies = bodies_of(operation)
         for index, body in enumerate(bodies):
             self._add("body", index, *_wiring(operation, index if len(bodies) > 1 else None))
@@ -111,6 +114,25 @@ class _Reading:
             # The shape is part of the values: without it the same numbers can mean other axes.
             self._add(tuple(data.shape) if self._values else "")
             self._hasher.update(repr(data.tolist()).encode() if data.dtype == object else data.reshape(-1).view("u1"))
+
+
+def has_zero_points(quantizer: openvino.Node) -> bool:
+    """Tell whether a FakeQuantize maps 0 to neither end nor the middle of its integers, which products must make up for."""
+    low, high = (_constant_of(quantizer, port) for port in (3, 4))
+    if low is None or high is None:
+        return False
+    step = (high - low) / (quantizer.get_attributes()["levels"] - 1)
+    # One value more may lie below 0 than above.
+    centred = (low + high < step / 2) & (low + high > -1.5 * step)
+    return bool((~centred & (low < -step / 2)).any())
+
+
+def _constant_of(operation: openvino.Node, port: int) -> np.ndarray | None:
+    """Return the values of a constant input, or None where it is none."""
+    source = operation.input_value(port).get_node()
+    if source.get_type_name() == "Convert":
+        source = source.input_value(0).get_node()
+    return source.data.astype(np.float64) if source.get_type_name() == "Constant" else None
 
 
 def bodies_of(operation: openvino.Node) -> list[openvino.Model]:

@@ -128,6 +128,7 @@ class Models:
         """Return the model quantized by a recipe, calibrating at most once while it stays in memory."""
         if not recipe.quantizes:
             return self._pinnable(recipe)
+        recipe = recipe.built
         found = self.recent.get(recipe)
         if found is None:
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
@@ -186,7 +187,8 @@ class Models:
 
     def _place(self, plan: Plan) -> Path:
         """Return the folder of a plan's model, which plans share that differ in nothing that is built."""
-        built = replace(plan, properties=_in_file(plan, self.reference_plan))
+        recipe = None if plan.recipe is None else plan.recipe.built
+        built = replace(plan, recipe=recipe, properties=_in_file(plan, self.reference_plan))
         return self.folder / content_digest(self.key(built))[:16]
 
     def compile(self, plan: Plan) -> openvino.CompiledModel:

@@ -137,7 +137,8 @@ class Search:
     def _note_precision(self, standings: Standings) -> None:
         """Say where plans had to leave the device's default precision."""
         conditions, trials = self.bench.conditions, standings.trials.values()
-        moved = [trial for trial in trials if trial.plan.properties != conditions.float_plan.properties]
+        default = [trial for trial in trials if trial.plan.recipe is None or trial.plan.recipe.float_precision == "device"]
+        moved = [trial for trial in default if trial.plan.properties != conditions.float_plan.properties]
         if moved:
             self.notes.append(
                 f"{len(moved)} of {len(trials)} plans do not compile at the default precision of "
@@ -291,11 +292,12 @@ class Search:
         """Return the plan that a candidate stands for."""
         # What a recipe needed to compile, its layers need too.
         base = standings.trials.get(Candidate(candidate.parts))
-        conditions = self.bench.conditions
+        conditions, recipe = self.bench.conditions, self.read(candidate.parts)
+        in_f32 = REFERENCE if recipe.float_precision == "f32" else {}
         plan = Plan(
             "+".join(candidate.parts),
-            self.read(candidate.parts),
-            properties=dict(conditions.deployment.properties if base is None else base.plan.properties),
+            recipe,
+            properties={**(conditions.deployment.properties if base is None else base.plan.properties), **in_f32},
             compress_to_fp16=conditions.float_plan.compress_to_fp16,
         )
         return plan.allowing(standings.judge.allowed_drop).with_levels(candidate.levels)

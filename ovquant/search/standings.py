@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ovquant.domain.table import CalibrationRow, Candidate, LayerRow, PairRow, PartNames, Table, TrialRow
+from ovquant.domain.table import IN_F32, CalibrationRow, Candidate, LayerRow, PairRow, PartNames, Table, TrialRow
 from ovquant.domain.trial import Trial
 from ovquant.search.judge import Judge
 
@@ -28,9 +28,9 @@ class Offer:
 
     @property
     def pinned(self) -> "Offer":
-        """Return the offer with the part by which layers of float are kept in f32, if there is one."""
+        """Return the offer with the parts by which float, or what a recipe leaves in float, is kept in f32, if there are any."""
         part = self.pinning
-        return replace(self, parts=(*self.parts, part), alone=self.alone | {part}) if part else self
+        return replace(self, parts=(IN_F32, *self.parts, part), alone=self.alone | {part}) if part else self
 
 
 @dataclass

@@ -48,6 +48,7 @@ def test_every_setting_is_in_the_key() -> None:
         "graph": "normalised",
         "seven_bits": "all",
         "weight_bits": 4,
+        "float_precision": "f32",
     }
     of_four_bits: dict[str, Any] = {
         "group_size": 64,
@@ -81,3 +82,12 @@ def test_an_unknown_setting_is_refused() -> None:
 def test_a_setting_with_a_senseless_value_is_refused(setting: str, value: Any) -> None:
     with pytest.raises(UsageError, match=setting):
         Recipe.from_json({**Recipe().to_json(), setting: value})
+
+
+def test_a_sketch_has_zero_points_where_the_recipe_has_them() -> None:
+    assert Recipe(preset="mixed", activation_range="histogram").sketch == Recipe(preset="mixed").sketch
+    assert Recipe(preset="mixed").sketch != Recipe().sketch
+
+
+def test_what_float_is_computed_in_changes_nothing_of_what_is_built() -> None:
+    assert Recipe(float_precision="f32").built == Recipe()

@@ -57,7 +57,7 @@ def test_plans_are_compared_with_float_in_f32(tmp_path: Path) -> None:
     asked = {"metric": "fidelity", "max_drop": "2pt", "properties": BF16, "output": tmp_path / "out"}
     result = ovquant.quantize(model, data=data, recipes=["bf16"], **asked)
     assert any("outside the budget" in note for note in result.notes)
-    assert result.baseline.plan.properties == F32
+    assert F32.items() <= result.baseline.plan.properties.items()
     assert result.trial.holdout is not None
     assert result.trial.holdout.holds
     whole, *kept = result.trials

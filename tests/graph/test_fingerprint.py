@@ -65,3 +65,17 @@ def test_the_bytes_of_constants_are_counted_by_their_type() -> None:
     halves = ops.convert(ops.constant(np.ones((1, 4), np.float16)), "f32")
     assert constant_bytes(model(1)) == 16
     assert constant_bytes(openvino.Model([ops.add(port, halves)], [port], "m")) == 8
+
+
+def quantized(low: float, high: float, levels: int = 256) -> openvino.Model:
+    signal = ops.parameter([1, 4], np.float32)
+    ends = [np.float32(value) for value in (low, high, low, high)]
+    return openvino.Model([ops.fake_quantize(signal, *ends, levels)], [signal], "quantized")
+
+
+def test_models_with_and_without_zero_points_take_another_time() -> None:
+    centred, narrow, from_zero, shifted = (
+        fingerprint(model, values=False)
+        for model in (quantized(-1.28, 1.27), quantized(-3, 3), quantized(0, 2.55), quantized(-0.375, 2))
+    )
+    assert centred == narrow == from_zero != shifted

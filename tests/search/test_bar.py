@@ -71,7 +71,7 @@ def test_layers_may_be_f32_where_float_itself_is_outside(tmp_path: Path, outside
         by_layers(tmp_path) if outside else search(tmp_path, ratios={"default": 0.5}, search_drops={"default": 0.5})[0]
     )
     hunt = replace(hunt, strategy=IntegerProgram(), offer=replace(hunt.offer, parts=("default",)))
-    hunt.bench.instruments.scorer.search_drops = {**(BELOW if outside else {}), "default": 0.5}
+    hunt.bench.instruments.scorer.search_drops = {**(BELOW if outside else {}), "default": 0.5, "f32": 0.9}
     layers, asked = hunt.bench.instruments.layers, {}
 
     def noted(plan: Plan, cost: float, until: float, wanted: tuple[str, ...], **how: Any) -> tuple[LayerRow, ...]:
@@ -81,6 +81,18 @@ def test_layers_may_be_f32_where_float_itself_is_outside(tmp_path: Path, outside
     hunt.bench.instruments.layers = noted  # type: ignore[method-assign]
     hunt.run()
     assert asked == ({"bf16": ("f32",), "default": ("float", "f32")} if outside else {"default": ("float",)})
+
+
+def test_a_recipe_may_leave_the_rest_in_f32_where_float_itself_is_outside(tmp_path: Path) -> None:
+    hunt = by_layers(tmp_path)
+    offer = replace(hunt.offer, parts=("mixed",), alone=frozenset(), opening=("mixed",))
+    hunt = replace(hunt, strategy=IntegerProgram(), offer=offer)
+    hunt.bench.instruments.scorer.search_drops = {**BELOW, "mixed": 0.5}
+    outcome = hunt.run()
+    assert "f32+mixed" in [trial.plan.name for trial in outcome.trials]
+    assert (outcome.verdict, outcome.chosen.plan.title) == ("met", "int8, asymmetric, the rest in f32")
+    assert outcome.chosen.plan.properties["INFERENCE_PRECISION_HINT"] == "f32"
+    assert not any("do not compile" in note for note in outcome.notes)
 
 
 def test_what_such_a_profile_says_of_another_budget(tmp_path: Path) -> None:

@@ -252,6 +252,22 @@ def _is_some(operation_types: Mapping[str, int], kind: str) -> bool:
 
 
 @dataclass(frozen=True)
+class FloatInF32:
+    """Compute in f32 what is not quantized, where the device would compute it in less."""
+
+    rank: ClassVar[int] = 5
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with all that it leaves in float computed in f32."""
+        return replace(recipe, float_precision="f32")
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for no model: a search takes it where float as the device computes it is outside the budget."""
+        return []
+
+
+@dataclass(frozen=True)
 class Transformer:
     """Quantize as NNCF does transformers: attention as a whole, cheap operations in float, SmoothQuant on matrix products."""
 

@@ -1,6 +1,6 @@
 """The coarse half of a search: recipe parts, put in while they do no harm, then left out where they do no good."""
 
-from ovquant.domain.table import HARM, PLAIN, Calibration, Candidate, Table, TrialRow
+from ovquant.domain.table import HARM, IN_F32, PLAIN, Calibration, Candidate, Table, TrialRow
 
 CLEARLY = 0.1
 """The share by which divergences must differ to decide what scores cannot."""
@@ -22,7 +22,7 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
         return wish
     joinable = [part for part in table.parts if part not in table.alone]
     for part in joinable:
-        if current is not None and part in table.free and (table.opening or table.comfortable(current)):
+        if current is not None and _needless(table, part, current):
             continue
         change = _in_order(table, _chosen(current) | {part})
         row = table.row(change)
@@ -34,9 +34,7 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
         if part in table.alone and table.row(Candidate((part,))) is None and not _hopeless(table, part):
             return Candidate((part,))
     for part in reversed(joinable):
-        if current is None or part not in _chosen(current):
-            continue
-        if part in table.free and (table.opening or table.comfortable(current)):
+        if current is None or part not in _chosen(current) or _needless(table, part, current):
             continue
         change = _in_order(table, _chosen(current) - {part})
         row = table.row(change)
@@ -55,6 +53,14 @@ def _opened(table: Table) -> tuple[Candidate | Calibration | None, TrialRow | No
     current = table.row(opening)
     if current is None or current.failed:
         return (opening if current is None else None), None
+    if not current.inside and IN_F32 in table.parts:
+        # What breaks the budget may be what is not quantized.
+        change = _in_order(table, _chosen(current) | {IN_F32})
+        row = table.row(change)
+        if row is None:
+            return change, current
+        if improves(table, row, current):
+            current = row
     if not current.inside:
         wish, current = _with_numbers(table, current)
         if wish is not None or not current.inside:
@@ -88,6 +94,11 @@ def _with_numbers(table: Table, row: TrialRow) -> tuple[Candidate | Calibration 
     if other is None:
         return best, row
     return None, other if improves(table, other, row) else row
+
+
+def _needless(table: Table, part: str, row: TrialRow) -> bool:
+    """Tell whether a recipe need not be tried with or without a part: numbers are chosen apart, and f32 only makes safer."""
+    return part == IN_F32 and row.inside if part not in table.free else bool(table.opening) or table.comfortable(row)
 
 
 def _hopeless(table: Table, part: str) -> bool:
