@@ -57,7 +57,10 @@ def judged(case: Case, result: ovquant.Result, seconds: float) -> dict[str, Any]
     }
     heats = [heat(served, fresh, number, seconds / HEATS) for number in range(HEATS)]
     times = np.concatenate(heats)
-    values: dict[str, Any] = {"samples": len(fresh), "allowed": ovquant.Drop.parse(case.max_drop).allowed(scores["f32"].mean())}
+    values: dict[str, Any] = {
+        "samples": len(fresh),
+        "allowed": ovquant.Drop.parse(case.max_drop).allowed(scores["f32"].mean()),
+    }
     for name in ("plan", "default"):
         low, high = mean_interval(scores["f32"] - scores[name])
         values[f"drop of {name}"] = [float(scores["f32"].mean() - scores[name].mean()), low, high]
@@ -71,7 +74,9 @@ def heat(served: dict[str, tuple[Any, dict[str, str]]], fresh: Any, number: int,
     """Compile all anew, in another order in each heat, and time them in turn; milliseconds, [rounds, models]."""
     names = list(served)
     order = [names[(place + number) % len(names)] for place in range(len(names))]
-    deployments = {name: runtime.Deployment("CPU", {"PERFORMANCE_HINT": "LATENCY", **served[name][1]}) for name in order}
+    deployments = {
+        name: runtime.Deployment("CPU", {"PERFORMANCE_HINT": "LATENCY", **served[name][1]}) for name in order
+    }
     compiled = [runtime.compile_model(load_model(served[name][0]), deployments[name]) for name in order]
     times = runtime.interleave(compiled, runtime.requests_of(compiled[0], fresh, REQUESTS), seconds=seconds)
     return times[:, [order.index(name) for name in names]]

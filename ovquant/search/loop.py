@@ -137,7 +137,9 @@ class Search:
     def _note_precision(self, standings: Standings) -> None:
         """Say where plans had to leave the device's default precision."""
         conditions, trials = self.bench.conditions, standings.trials.values()
-        default = [trial for trial in trials if trial.plan.recipe is None or trial.plan.recipe.float_precision == "device"]
+        default = [
+            trial for trial in trials if trial.plan.recipe is None or trial.plan.recipe.float_precision == "device"
+        ]
         moved = [trial for trial in default if trial.plan.properties != conditions.float_plan.properties]
         if moved:
             self.notes.append(
