@@ -53,9 +53,7 @@ def _opened(table: Table) -> tuple[Candidate | Calibration | None, TrialRow | No
     current = table.row(opening)
     if current is None or current.failed:
         return (opening if current is None else None), None
-    if not current.inside and IN_F32 in table.parts:
-        # What breaks the budget may be what is not quantized.
-        change = _in_order(table, _chosen(current) | {IN_F32})
+    if (change := in_f32(table)) is not None:
         row = table.row(change)
         if row is None:
             return change, current
@@ -74,6 +72,14 @@ def _opened(table: Table) -> tuple[Candidate | Calibration | None, TrialRow | No
         if row is not None and improves(table, row, current):
             current = row
     return None, current
+
+
+def in_f32(table: Table) -> Candidate | None:
+    """Return the opening with all that it does not quantize in f32, where the opening is outside the budget and that may be why."""
+    row = table.row(Candidate(table.opening)) if table.opening and IN_F32 in table.parts else None
+    if row is None or row.failed or row.inside:
+        return None
+    return _in_order(table, _chosen(row) | {IN_F32})
 
 
 def _with_numbers(table: Table, row: TrialRow) -> tuple[Candidate | Calibration | None, TrialRow]:

@@ -21,7 +21,7 @@ from ovquant.domain.table import (
     TrialRow,
     switched,
 )
-from ovquant.plugins.strategies.coarse import best_recipes
+from ovquant.plugins.strategies.coarse import best_recipes, in_f32
 
 Path = Callable[[tuple[LayerRow, ...]], tuple[Levels, ...]]
 """The layers of a recipe to choices of those put back, from the cheapest to the safest, none twice."""
@@ -32,10 +32,13 @@ SLACK = 0.03
 def next_pinned(table: Table, path: Path, *, margin: float) -> Proposal | None:
     """Where float as the device computes it is outside the budget, look for the layers of it to keep in f32.
 
-    That takes no calibration, so it comes right after the opening.
+    That takes no calibration, so it comes right after the opening, and after what takes none either: the opening with the rest in f32.
     """
     if not table.pinning or (table.opening and table.row(Candidate(table.opening)) is None):
         return None
+    beside = in_f32(table)
+    if beside is not None and table.row(beside) is None:
+        return beside
     whole = Candidate((table.pinning,))
     row = table.row(whole)
     if row is None:

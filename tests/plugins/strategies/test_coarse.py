@@ -90,3 +90,13 @@ def test_an_opening_that_is_inside_is_compared_with_itself_without_what_decides_
 def test_an_opening_that_is_outside_is_made_safer_first() -> None:
     found = [item for item in proposals(truth()) if isinstance(item, Candidate)]
     assert found.index(Candidate(("plain", "other", "fine", "accurate"))) < found.index(Candidate(("fine", "accurate")))
+
+
+def test_an_opening_that_is_outside_is_tried_with_the_rest_in_f32_before_its_numbers_are_chosen() -> None:
+    hidden = HiddenTruth(parts={"f32": 0.0, **PARTS}, start=0.04, free=FREE, opening=OPENING)
+    found = proposals(hidden)
+    assert found[:2] == [Candidate(OPENING), Candidate(("f32", *OPENING))]
+    # f32 makes safer, and what is safe does without.
+    inside = replace(hidden.row(Candidate(OPENING)), excess=-0.006)
+    safe = proposals(hidden, replace(hidden.table(), trials=(inside,)))
+    assert not any("f32" in item.parts for item in safe)
