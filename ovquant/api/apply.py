@@ -26,7 +26,7 @@ from ovquant.errors import UsageError
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.metrics import resolve_metrics
-from ovquant.search.bar import outside
+from ovquant.search.bar import doubtful, outside
 from ovquant.search.holdout import Outcome
 
 
@@ -99,16 +99,17 @@ def verify(bench: Workbench, plan: Plan, budget: Budget, settings: Options) -> O
 
 
 def compared_with(bench: Workbench, budget: Budget) -> tuple[Trial, list[str]]:
-    """Return the float that a plan is compared with, and remarks: f32 where float as it is served breaks a budget that f32 holds."""
+    """Return the float that a plan is compared with, and remarks: f32 where float as it is served breaks, or may break, what f32 holds."""
     conditions = bench.conditions
     served = verified(bench, conditions.float_plan, budget, None)
-    if budget.max_drop is None or served.holdout is None or served.holdout.inside:
+    score = served.holdout
+    if budget.max_drop is None or score is None or (score.inside and not doubtful(score)):
         return served, []
     reference = verified(bench, conditions.reference_plan, budget, None)
     if reference.holdout is None or reference.timing is None or not reference.holdout.inside:
         return served, []
     bench.bar = conditions.reference_plan
-    note = outside(bench, served.holdout.main, reference.timing.ratio)
+    note = outside(bench, score, reference.timing.ratio)
     return replace(reference, timing=bench.timing(conditions.reference_plan)), [note]
 
 

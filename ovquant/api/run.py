@@ -15,6 +15,8 @@ from ovquant.domain.checks import BOTH
 from ovquant.domain.digest import model_digest
 from ovquant.domain.holdout_log import remember
 from ovquant.domain.objective import GENERATING
+from ovquant.domain.operation import Operation
+from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import FLOATS, Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
 from ovquant.domain.split import By, Splits
@@ -123,6 +125,7 @@ class Run:
             save_plan(self.bench, outcome.candidate, work.folder / CANDIDATE)
         plain = plainly(self.bench, chosen, self.budget)
         chosen, elsewhere_notes = self._elsewhere(chosen)
+        operations, operation_notes = self._operations(chosen.plan)
         result = Result(
             verdict=outcome.verdict,
             trial=chosen,
@@ -139,15 +142,31 @@ class Run:
                 *outcome.notes,
                 *plain_notes(plain, chosen),
                 *elsewhere_notes,
+                *operation_notes,
                 *self.bench.instruments.notes,
             ),
             front=outcome.front,
             plain=plain,
             candidate=outcome.candidate,
+            operations=operations,
             model_digest=model_digest(work.folder),
             folder=work.folder,
         )
         return work.finish(result)
+
+    def _operations(self, plan: Plan) -> tuple[tuple[Operation, ...], list[str]]:
+        """Return the operations of the returned model, with what putting each back alone gained where that is known, and notes."""
+        if self._late:
+            return (), []
+        try:
+            found = self.bench.instruments.operations(plan)
+        except FAILURES as error:
+            return (), [f"How long each operation takes is not known: {error}"]
+        parts = plan.name.partition(", ")[0].split("+")
+        key = {**self.bench.conditions.key(replace(plan, layers={})), "parts": parts}
+        rows = self.bench.profile.recall("layers", key) or []
+        gains = {row["name"]: row["gain"] for row in sorted(rows, key=lambda row: float(row["gain"]))}
+        return tuple(replace(operation, gain=gains.get(operation.name)) for operation in found), []
 
     def _documented(self, outcome: Outcome) -> Outcome:
         """Return an outcome whose plans say, where they are kept as files, how the normal form was made."""
@@ -166,14 +185,19 @@ class Run:
             return chosen, anywhere_notes(chosen)
         if not self.bench.conditions.elsewhere or not chosen.plan.runs_int8:
             return chosen, []
-        budget = self.settings.time_budget
-        if budget is not None and time.monotonic() - self.begin > budget:
+        if self._late:
             return chosen, ["How it fares with the other int8 arithmetic was not simulated: time was up."]
         try:
             scores = self.bench.instruments.score(chosen.plan, "holdout", self.budget, elsewhere=True)
         except FAILURES as error:
             return chosen, [f"How it fares with the other int8 arithmetic is not known: {error}"]
         return replace(chosen, elsewhere=scores), elsewhere_notes(scores)
+
+    @property
+    def _late(self) -> bool:
+        """Tell whether the time budget is used up."""
+        budget = self.settings.time_budget
+        return budget is not None and time.monotonic() - self.begin > budget
 
     def _with_memory(self, trial: Trial) -> Trial:
         known = trial.memory_bytes or self.bench.instruments.footprint(trial.plan)

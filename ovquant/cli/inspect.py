@@ -10,9 +10,9 @@ from ovquant.cli.text import details, print_json, show, table_of
 from ovquant.plugins.reports.figures import decimal
 
 if TYPE_CHECKING:
-    from ovquant.api.inspect import Inspection, Operation
+    from ovquant.api.inspect import Inspection
+    from ovquant.domain.operation import Operation, Quantizer
     from ovquant.domain.plan import Plan
-    from ovquant.graph.precision import Quantizer
 
 
 COLUMNS = {

@@ -10,6 +10,7 @@ from typing import Any, Self
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import measured_with
 from ovquant.domain.objective import Generation, Objective
+from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
 from ovquant.domain.trial import Scores, Timing, Trial, Verdict
 from ovquant.domain.typed import read_json, typed
@@ -75,7 +76,8 @@ class ResultRecord:
     `front`, where it was asked for, holds the plans saved in the folders pareto/01, pareto/02 and so on, safest first.
     `plain` is how the returned model does where it is compiled with no properties, None where these change nothing.
     `candidate` is, where the verdict is inconclusive, the plan that may well be what was asked for, which is saved in the
-    folder candidate. `model_digest` is that of the returned model's files.
+    folder candidate. `model_digest` is that of the returned model's files. `operations` are those of the returned model that have
+    weights, quantizers or a precision of their own, with the time that each takes; empty where they could not be timed.
     """
 
     verdict: Verdict
@@ -92,6 +94,7 @@ class ResultRecord:
     plain: Trial | None = None
     candidate: Trial | None = None
     model_digest: str = ""
+    operations: tuple[Operation, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -113,6 +116,7 @@ class ResultRecord:
             "front": [trial.to_json() for trial in self.front],
             "plain": None if self.plain is None else self.plain.to_json(),
             "candidate": None if self.candidate is None else self.candidate.to_json(),
+            "operations": [asdict(operation) for operation in self.operations],
         }
         plain = {name: getattr(self, name) for name in _PLAIN}
         plain |= {item.name: getattr(self.provenance, item.name) for item in fields(Provenance)}
@@ -135,6 +139,8 @@ class ResultRecord:
             for name in ("plain", "candidate"):
                 # Results of before have no candidate.
                 made[name] = None if values.get(name) is None else Trial.from_json(values[name])
+            # Nor have they operations.
+            made["operations"] = tuple(Operation.from_json(item) for item in values.get("operations", ()))
             made["budget"] = Budget.from_json(values["budget"])
             origin = {item.name: values[item.name] for item in fields(Provenance) if item.name in values}
             origin["metrics"] = values["metrics"]

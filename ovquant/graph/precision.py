@@ -1,12 +1,12 @@
 """Whether a model is quantized already, and which precision each of its layers has."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import openvino
 
 from ovquant.domain.layer import F32, FLOAT, INT4_WEIGHTS, INT8_WEIGHTS, Layer
+from ovquant.domain.operation import Quantizer
 from ovquant.domain.sample import Array
 from ovquant.graph.fingerprint import every_operation
 
@@ -197,25 +197,6 @@ def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
     ):
         return _through_quantizer(node.input_value(0), depth - 1)
     return ""
-
-
-@dataclass(frozen=True)
-class Quantizer:
-    """The quantizer of one input of an operation; scale and zero point run from min to max over its channels.
-
-    `of` is "weights" or "activations". A value q stands for (q − zero) · scale. `type` is the integer type; for
-    activations q counts from 0 to levels − 1. Scales are None where the form is not affine.
-    """
-
-    of: str
-    input: int
-    name: str
-    type: str
-    channels: int
-    scale_min: float | None
-    scale_max: float | None
-    zero_min: float | None
-    zero_max: float | None
 
 
 def quantizers_of(operation: openvino.Node) -> Iterator[Quantizer]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ovquant.domain.budget import Budget
 from ovquant.domain.objective import GENERATING
+from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
@@ -17,6 +18,7 @@ from ovquant.measure.describer import Describer
 from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.generation import refuse_degenerate
 from ovquant.measure.models import Models
+from ovquant.measure.operations import timed_operations
 from ovquant.measure.probe import Probing
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import TRIAL_HEATS, Stopwatch
@@ -47,9 +49,9 @@ class Instruments(Protocol):
         elsewhere: bool = ...,
     ) -> Scores: ...
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]: ...
-    def compare_first(self, plan: Plan) -> None: ...
-    def traits(self, plan: Plan) -> dict[str, Any]: ...
+    def traits(self, plan: Plan, *, scoring: bool = ...) -> dict[str, Any]: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
+    def operations(self, plan: Plan) -> tuple[Operation, ...]: ...
     def footprint(self, plan: Plan) -> int | None: ...
     def layers(
         self, plan: Plan, base_cost: float, until: float, levels: Sequence[str], *, gains: bool, float_cost: float = ...
@@ -129,22 +131,24 @@ class Local:
         """Score a plan alone on all of a split, by every metric."""
         return self.scorer.evaluation(plan, split)
 
-    def compare_first(self, plan: Plan) -> None:
-        """Score a plan's first samples, and compare the same outputs with float's."""
-        self.describer.compare_first(plan)
-
-    def traits(self, plan: Plan) -> dict[str, Any]:
+    def traits(self, plan: Plan, *, scoring: bool = False) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan.
 
-        Raises ModelError for a decoder that is timed while it generates, where what it writes is no answer.
+        scoring: it will be scored next, so its first samples are scored by the outputs that are compared with float's. Raises ModelError for a decoder that is timed while it generates, where what it writes is no answer.
         """
         if self.stopwatch.objective in GENERATING and not plan.is_float:
             refuse_degenerate(self.models, plan, self.stopwatch.generation)
+        if scoring:
+            self.describer.compare_first(plan)
         return self.describer.traits(plan)
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is scored and served on, as its compiled model reports it."""
         return self.describer.served(plan)
+
+    def operations(self, plan: Plan) -> tuple[Operation, ...]:
+        """Return the operations of a plan's model, and how long each takes there and in float."""
+        return timed_operations(self.models, plan)
 
     def footprint(self, plan: Plan) -> int | None:
         """Return the bytes of memory that serving a plan takes; None where no process may be started for it, or it failed."""

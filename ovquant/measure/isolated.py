@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ovquant.domain.budget import Budget
+from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
@@ -82,17 +83,17 @@ class Isolated:
         """Score a plan alone on all of a split."""
         return self._ask("evaluation", plan, split)  # type: ignore[no-any-return]
 
-    def compare_first(self, plan: Plan) -> None:
-        """Score a plan's first samples, and compare the same outputs with float's."""
-        self._ask("compare_first", plan)
-
-    def traits(self, plan: Plan) -> dict[str, Any]:
+    def traits(self, plan: Plan, *, scoring: bool = False) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan."""
-        return self._ask("traits", plan)  # type: ignore[no-any-return]
+        return self._ask("traits", plan, scoring=scoring)  # type: ignore[no-any-return]
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is served on."""
         return self._ask("served", plan)  # type: ignore[no-any-return]
+
+    def operations(self, plan: Plan) -> tuple[Operation, ...]:
+        """Return the operations of a plan's model, and how long each takes."""
+        return self._ask("operations", plan)  # type: ignore[no-any-return]
 
     def footprint(self, plan: Plan) -> int | None:
         """Return the bytes of memory that serving a plan takes."""

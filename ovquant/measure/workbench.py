@@ -69,9 +69,8 @@ class Workbench:
             reason = pointless(trial)
             if reason:
                 return replace(trial, problem=reason, seconds=time.perf_counter() - begin)
-            if budget.max_drop is not None and not plan.is_float:
-                self.instruments.compare_first(plan)
-            trial = replace(trial, **self.instruments.traits(plan))
+            scoring = budget.max_drop is not None and not plan.is_float
+            trial = replace(trial, **self.instruments.traits(plan, scoring=scoring))
             reason = self._outgrown(trial) or pointless(trial)
             score = None if reason else self.instruments.score(plan, "search", budget, glance=glance)
         except FAILURES as error:

@@ -16,13 +16,17 @@ SERVED = ("INFERENCE_PRECISION_HINT", "PERFORMANCE_HINT", "EXECUTION_MODE_HINT",
 
 @dataclass(frozen=True)
 class Executed:
-    """One primitive as the device runs it: its kind, precision and the operations fused into it."""
+    """One primitive as the device runs it: its kind, precision and the operations fused into it.
+
+    `micros` are the mean microseconds that it takes, None unless the model was compiled with PERF_COUNT and has run.
+    """
 
     name: str
     kind: str
     precision: str
     primitive: str
     operations: tuple[str, ...]
+    micros: float | None = None
 
 
 def executed(compiled: openvino.CompiledModel) -> list[Executed]:
@@ -33,6 +37,7 @@ def executed(compiled: openvino.CompiledModel) -> list[Executed]:
             key: str(value.astype(str) if hasattr(value, "astype") else value)
             for key, value in node.get_rt_info().items()
         }
+        micros = info.get("execTimeMcs", "")
         nodes.append(
             Executed(
                 node.get_friendly_name(),
@@ -40,6 +45,7 @@ def executed(compiled: openvino.CompiledModel) -> list[Executed]:
                 info.get("runtimePrecision", ""),
                 info.get("primitiveType", ""),
                 tuple(name for name in info.get("originalLayersNames", "").split(",") if name),
+                float(micros) if micros.isdigit() else None,
             )
         )
     return nodes

@@ -1,7 +1,6 @@
 """What a model is: the precision that is planned for each operation, and the one that it runs in."""
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from openvino import opset13 as ops
 
 import ovquant
 from ovquant import runtime
-from ovquant.api.inspect import _primitive_of, _used
+from ovquant.api.inspect import _used
 from ovquant.errors import DeviceError, ModelError
 from ovquant.graph.pins import write_pinned
 from ovquant.runtime import Executed, capabilities
@@ -84,50 +83,6 @@ def test_it_is_compiled_as_the_options_ask() -> None:
         ovquant.inspect(linear(), input_shape=f"[1,{WIDTH + 1}]")
 
 
-# Which primitive runs an operation -----------------------------------------------------------------------------------
-
-
-def ran(kind: str, precision: str = "f32", primitive: str = "brgemm_avx512_f32") -> Executed:
-    return Executed("made", kind, precision, primitive, ())
-
-
-def product(*behind: str, twice: bool = False) -> openvino.Node:
-    """Return a product named `product`, in a model where these operations follow it, each named after its type."""
-    port = ops.parameter([-1, 4], np.float32, name="x")
-    made = node = ops.matmul(port, ops.constant(np.ones((4, 4), np.float32)), False, False)
-    made.set_friendly_name("product")
-    for kind in behind:
-        other = ops.constant(np.ones((1, 4), np.float32))
-        node = ops.relu(node) if kind == "relu" else getattr(ops, kind)(node, other)
-        node.set_friendly_name(kind)
-    results = [node, ops.shape_of(made), *([ops.relu(made)] if twice else [])]
-    KEPT.append(openvino.Model(results, [port], "product"))
-    return made
-
-
-KEPT: list[openvino.Model] = []
-"""The models of the nodes that are looked at."""
-
-
-@pytest.mark.parametrize(
-    ("node", "runs", "kind"),
-    [
-        (product("add"), {"product": ran("MatMul"), "add": ran("Eltwise")}, "MatMul"),
-        (product("add"), {"add": ran("FullyConnected")}, "FullyConnected"),
-        (product("multiply", "subtract", "add"), {"add": ran("Convolution")}, "Convolution"),
-        (product("multiply", "add"), {"multiply": ran("Eltwise"), "add": ran("FullyConnected")}, None),
-        (product("relu"), {"relu": ran("FullyConnected")}, None),
-        (product("add", twice=True), {"add": ran("FullyConnected")}, None),
-        (product(), {}, None),
-    ],
-)
-def test_a_product_is_known_by_its_name_or_by_what_is_fused_with_it(
-    node: openvino.Node, runs: Mapping[str, Executed], kind: str | None
-) -> None:
-    found = _primitive_of(node, runs)
-    assert (None if found is None else found.kind) == kind
-
-
 def test_what_nothing_runs_is_fused_or_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "executed", lambda compiled: [])
     found = ovquant.inspect(linear())
@@ -144,6 +99,10 @@ def test_what_is_kept_in_f32_is_told(tmp_path: Path) -> None:
     (head,) = ovquant.inspect(target).operations
     assert head.planned == "f32"
     assert head.executed in ("f32", "fused or folded")
+
+
+def ran(kind: str, precision: str = "f32", primitive: str = "brgemm_avx512_f32") -> Executed:
+    return Executed("made", kind, precision, primitive, ())
 
 
 @pytest.mark.parametrize(

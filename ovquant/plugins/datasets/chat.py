@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ovquant.errors import DataError
-from ovquant.plugins.extras import import_extra
 
 CONFIG, TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
 
@@ -37,9 +36,10 @@ class ChatTemplate:
                 f"The data hold messages, and beside '{tokenizer}' is no chat template: neither {TEMPLATE} nor a chat_template in "
                 f"{CONFIG}. Put one there, or give texts."
             )
-        sandbox = import_extra("jinja2.sandbox", "text")
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
         try:
-            made = sandbox.ImmutableSandboxedEnvironment(
+            made = ImmutableSandboxedEnvironment(
                 trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
             ).from_string(source, globals={"raise_exception": _refuse})
         except Exception as error:  # jinja2 raises its own, and others for what a template computes while it is read

@@ -29,6 +29,7 @@ METHODS = {
     "t": "Student's t (approximate)",
 }
 FLOATING = (FLOAT, F32)
+TRIALS = "Trials on the search split"
 NONE = "–"
 """What stands where nothing was measured."""
 
@@ -110,6 +111,7 @@ def trials(result: "ResultRecord") -> Section:
     """Return every trial as measured on the search split."""
     header = (
         "plan",
+        "float",
         result.metric,
         "drop",
         "budget",
@@ -121,13 +123,14 @@ def trials(result: "ResultRecord") -> Section:
         "predicted",
         "problem",
     )
-    rows = tuple(_trial_row(trial, result.trial) for trial in (result.baseline, *result.trials))
+    rows = tuple(_trial_row(trial, result) for trial in (result.baseline, *result.trials))
     return Section(
-        "Trials on the search split",
+        TRIALS,
         header,
         rows,
         "Divergence is the relative squared error of the outputs against float, of logits their Kullback-Leibler divergence; predicted is the speed-up that was expected "
-        "before the plan was built. A trial's score ends as soon as it is clear on which side of the budget it is."
+        "before the plan was built. A trial's score ends as soon as it is clear on which side of the budget it is; float's beside it is on the "
+        "same samples. Each p50 is that of float times what the plan took in turn with it."
         if result.trials
         else "Nothing tried.",
     )
@@ -312,15 +315,20 @@ def _memory_rows(result: "ResultRecord") -> list[tuple[str, str, str]]:
     return [("peak memory when served", float_memory, memory)]
 
 
-def _trial_row(trial: "Trial", chosen: "Trial") -> tuple[str, ...]:
-    score, timing = trial.search, trial.timing
-    name = f"{trial.plan.full_title} (returned)" if trial.plan.key == chosen.plan.key else trial.plan.full_title
-    scored = (NONE,) * 3
+def _trial_row(trial: "Trial", result: "ResultRecord") -> tuple[str, ...]:
+    score, timing, plan = trial.search, trial.timing, trial.plan
+    name = f"{plan.full_title} (returned)" if plan.key == result.plan.key else plan.full_title
+    scored = (NONE,) * 4
     if score is not None:
-        scored = (decimal(score.main.value), signed(score.main.drop), "inside" if score.inside else "outside")
+        main = score.main
+        values = (decimal(main.float_value), decimal(main.value), signed(main.drop))
+        scored = (*values, "inside" if score.inside else "outside")
     timed = (NONE,) * 3
     if timing is not None:
-        timed = (milliseconds(timing.p50_ms), speedup(timing.ratio), speedup_interval(timing) or NONE)
+        # Medians of different moments cannot be compared.
+        beside = timing if result.baseline.timing is None else result.baseline.timing
+        p50 = beside.float_p50_ms * timing.ratio
+        timed = (milliseconds(p50), speedup(timing.ratio), speedup_interval(timing) or NONE)
     divergence = NONE if trial.divergence is None else decimal(trial.divergence)
     predicted = NONE if trial.predicted is None else speedup(trial.predicted)
     return (name, *scored, *timed, file_size(trial.size_bytes) or NONE, divergence, predicted, trial.problem)

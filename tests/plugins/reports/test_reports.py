@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ovquant.api.result import Result
+from ovquant.domain.budget import Budget
 from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Scores, Trial
@@ -15,7 +16,7 @@ from ovquant.plugins.protocols import Report
 from ovquant.plugins.reports import render_reports
 from ovquant.plugins.reports.html import Html
 from ovquant.plugins.reports.markdown import Markdown, escape
-from ovquant.plugins.reports.scatter import Axis, limit_of, points_of, round_step
+from ovquant.plugins.reports.pictures import Axis, drop_picture, limit_of, points_of, round_step
 from ovquant.plugins.reports.sections import summary, trials, walk
 from ovquant.plugins.reports.sentences import verdict_sentence
 from ovquant.testing import ReportContract
@@ -67,7 +68,9 @@ class Page(HTMLParser):
 def test_html_stands_alone(any_result: Result) -> None:
     page = Page(Html().render(any_result))
     assert not {"script", "link", "img", "iframe", "object", "base"} & set(page.tags)
-    assert not {name for name, _ in page.attributes if name in ("src", "href", "action") or name.startswith("on")}
+    assert not {name for name, _ in page.attributes if name in ("src", "action") or name.startswith("on")}
+    places = {f"#{value}" for name, value in page.attributes if name == "id"}
+    assert {value for name, value in page.attributes if name == "href"} <= places
     assert not any("@import" in text or "url(" in text for text in page.texts)
 
 
@@ -102,7 +105,8 @@ def test_html_is_readable_in_light_and_dark(results: Results) -> None:
 
 def test_html_has_no_chart_without_trials(results: Results) -> None:
     page = Page(Html().render(replace(results["applied"](), trials=())))
-    assert "svg" not in page.tags
+    # That of the drop is there.
+    assert page.tags.count("svg") == 1
 
 
 def test_markdown_tables_have_as_many_cells_as_headers(any_result: Result) -> None:
@@ -192,6 +196,31 @@ def test_the_budget_line_is_the_drop_allowed(results: Results) -> None:
     assert limit_of(replace(results["applied"](), trials=())) is None
 
 
+def test_the_picture_of_the_drop_holds_all_that_decides(results: Results) -> None:
+    picture = drop_picture(results["met"]())
+    assert picture is not None
+    assert picture.title == "drop 0.006, 95 % interval 0.002 to 0.01; 0.0085 is allowed"
+    places = [picture.axis(value) for value in (picture.low, picture.drop, picture.allowed, picture.high)]
+    assert places == sorted(places)
+    assert picture.inside
+    assert drop_picture(replace(results["met"](), budget=Budget(max_latency_ms=5.0))) is None
+
+
+def test_a_point_leads_to_the_row_of_its_trial(results: Results) -> None:
+    made = results["met"]()
+    rows = trials(made).rows
+    for point in points_of(made):
+        assert rows[point.trial][0].removesuffix(" (returned)") == point.title.partition(":")[0]
+
+
+def test_the_times_of_trials_are_relative_to_the_same_float(results: Results) -> None:
+    made = results["met"]()
+    assert made.trials[0].timing is not None
+    busy = replace(made.trials[0].timing, p50_ms=50.0, float_p50_ms=62.5)
+    row = trials(replace(made, trials=(replace(made.trials[0], timing=busy),))).rows[-1]
+    assert row[1:7] == ("0.85", "0.73", "+0.12", "outside", "6.4 ms", "1.25×")
+
+
 def test_a_drop_far_outside_stays_on_the_chart(results: Results) -> None:
     made = results["met"]()
     assert made.trials[0].search is not None
@@ -199,13 +228,16 @@ def test_a_drop_far_outside_stays_on_the_chart(results: Results) -> None:
     far = replace(made.trials[0], search=Scores((score,)))
     text = Html().render(replace(made, trials=(far, *made.trials[1:])))
     heights = [float(value) for name, value in Page(text).attributes if name == "cy" and value]
-    assert len(heights) == 4
+    # One more is of the picture of the drop.
+    assert len(heights) == 5
     assert all(0 <= height <= 360 for height in heights)
 
 
 def test_one_point_alone_is_drawn(results: Results) -> None:
-    page = Page(Html().render(replace(results["float"](), trials=())))
-    assert page.tags.count("circle") == 1
+    made = results["float"]()
+    assert len(points_of(replace(made, trials=()))) == 1
+    # One more is of the picture of the drop.
+    assert Page(Html().render(replace(made, trials=()))).tags.count("circle") == 2
 
 
 @pytest.mark.parametrize(("least", "step"), [(0.2, 0.2), (0.21, 0.5), (0.7, 1.0), (3, 5.0), (0.00012, 0.0002)])
@@ -234,7 +266,7 @@ def test_a_result_read_back_renders_the_same(tmp_path: Path, results: Results) -
 
 def test_a_trial_without_scores_is_listed_with_its_problem(results: Results) -> None:
     made = replace(results["met"](), trials=(Trial(Plan("x", Recipe()), problem="why"),))
-    assert trials(made).rows[-1] == ("int8", *("–",) * 9, "why")
+    assert trials(made).rows[-1] == ("int8", *("–",) * 10, "why")
 
 
 def test_the_front_is_listed_with_its_folders(results: Results) -> None:

@@ -1,12 +1,11 @@
-"""The chart of the trials as an SVG element: cost across, drop up, the budget as a line."""
+"""The pictures of a result as figures that a template draws: every trial by cost and drop, and the drop against the budget."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import Element, SubElement
 
-from ovquant.plugins.reports.figures import TIMED, decimal
+from ovquant.plugins.reports.figures import TIMED, decimal, interval
 
 if TYPE_CHECKING:
     from ovquant.domain.result import ResultRecord
@@ -21,12 +20,13 @@ BEYOND = 10
 
 @dataclass(frozen=True)
 class Point:
-    """One trial: its cost relative to float, its drop, what to say about it, and its CSS class."""
+    """One trial: its cost relative to float, its drop, what to say about it, its CSS class, and its place in the table of trials."""
 
     cost: float
     drop: float
     title: str
     kind: str
+    trial: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ def round_step(least: float) -> float:
 def points_of(result: "ResultRecord") -> list[Point]:
     """Return a point per trial that was measured, the returned one last, so that it lies on top."""
     points = []
-    for trial in sorted((result.baseline, *result.trials), key=lambda trial: trial.plan.key == result.plan.key):
+    places = enumerate((result.baseline, *result.trials))
+    for place, trial in sorted(places, key=lambda item: item[1].plan.key == result.plan.key):
         cost = cost_of(trial, result)
         if trial.search is None or cost is None or not math.isfinite(trial.search.drop):
             continue
         drop = trial.search.drop
         title = f"{trial.plan.full_title}: {cost:.3f} of float, drop {decimal(drop)}"
-        points.append(Point(cost, drop, title, _kind(trial, result)))
+        points.append(Point(cost, drop, title, _kind(trial, result), place))
     return points
 
 
@@ -85,25 +86,72 @@ def limit_of(result: "ResultRecord") -> float | None:
     return scores[0].main.allowed if scores else None
 
 
-def scatter(result: "ResultRecord") -> Element | None:
+@dataclass(frozen=True)
+class Mark:
+    """A point in pixels, with what to say about it, its CSS class, and the place of its trial in the table of trials."""
+
+    x: float
+    y: float
+    title: str
+    kind: str
+    trial: int
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """The chart of the trials: cost across, drop up, and the budget as a line, where there is one."""
+
+    across: Axis
+    up: Axis
+    marks: tuple[Mark, ...]
+    what: str
+    limit: float | None = None
+
+    width, height = WIDTH, HEIGHT
+
+    @property
+    def limit_text(self) -> str:
+        """Return what stands at the line."""
+        return "" if self.limit is None else f"budget {decimal(self.limit)}"
+
+
+def scatter(result: "ResultRecord") -> Scatter | None:
     """Return the chart, or None when there are no trials to show."""
     points, limit = points_of(result), limit_of(result)
     if not points or limit is None:
         return None
     across, up = _axes(points, limit)
-    chart = Element("svg", {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "role": "img", "class": "chart"})
-    SubElement(chart, "title").text = f"{len(points)} trials: cost relative to float, and drop on the search split"
+    marks = tuple(Mark(across(point.cost), up(point.drop), point.title, point.kind, point.trial) for point in points)
     what = "size" if result.provenance.objective == "size" else TIMED[result.provenance.objective]
-    _draw_axes(chart, across, up, f"{what} relative to float")
-    if result.budget.max_drop is not None:
-        _line(chart, (across.first, up(limit)), (across.last, up(limit)), "limit")
-        _label(chart, (across.last, up(limit) - 5), f"budget {decimal(limit)}", "end")
-    for point in points:
-        mark = SubElement(
-            chart, "circle", {"cx": str(across(point.cost)), "cy": str(up(point.drop)), "r": "5", "class": point.kind}
-        )
-        SubElement(mark, "title").text = point.title
-    return chart
+    return Scatter(
+        across, up, marks, f"{what}, relative to float", limit if result.budget.max_drop is not None else None
+    )
+
+
+@dataclass(frozen=True)
+class DropPicture:
+    """A drop with its 95 % interval beside the drop that is allowed, along one axis."""
+
+    axis: Axis
+    drop: float
+    allowed: float
+    low: float | None
+    high: float | None
+    inside: bool
+    title: str
+
+
+def drop_picture(result: "ResultRecord") -> DropPicture | None:
+    """Return the picture of the returned plan's drop, or None where nothing was scored or no drop is allowed."""
+    whole = result.trial.holdout or result.trial.search
+    if whole is None or result.budget.max_drop is None or not math.isfinite(whole.main.drop):
+        return None
+    score = whole.main
+    ends = [value for value in (0.0, score.drop, score.allowed, score.low, score.high) if value is not None]
+    width = f", 95 % interval {interval(score.low, score.high)}" if score.low is not None else ""
+    title = f"drop {decimal(score.drop)}{width}; {decimal(score.allowed)} is allowed"
+    axis = Axis(*_padded(min(ends), max(ends)), 12, WIDTH - 12)
+    return DropPicture(axis, score.drop, score.allowed, score.low, score.high, score.excess <= 0, title)
 
 
 def _kind(trial: "Trial", result: "ResultRecord") -> str:
@@ -125,26 +173,3 @@ def _axes(points: Sequence[Point], limit: float) -> tuple[Axis, Axis]:
 def _padded(low: float, high: float) -> tuple[float, float]:
     margin = 0.08 * (high - low) or 0.08 * (abs(high) or 1.0)
     return low - margin, high + margin
-
-
-def _draw_axes(chart: Element, across: Axis, up: Axis, what: str) -> None:
-    for tick in across.ticks:
-        _line(chart, (across(tick), up.first), (across(tick), up.last), "grid")
-        _label(chart, (across(tick), up.first + 18), f"{tick:.3g}", "middle")
-    for tick in up.ticks:
-        _line(chart, (across.first, up(tick)), (across.last, up(tick)), "grid")
-        _label(chart, (across.first - 8, up(tick) + 4), f"{tick:.3g}", "end")
-    _label(chart, ((across.first + across.last) / 2, HEIGHT - 8), what, "middle")
-    label = _label(chart, (14, (up.first + up.last) / 2), "drop on the search split", "middle")
-    label.set("transform", f"rotate(-90 14 {(up.first + up.last) / 2})")
-
-
-def _line(chart: Element, start: tuple[float, float], end: tuple[float, float], kind: str) -> None:
-    ends = {"x1": start[0], "y1": start[1], "x2": end[0], "y2": end[1]}
-    SubElement(chart, "line", {**{name: f"{value:g}" for name, value in ends.items()}, "class": kind})
-
-
-def _label(chart: Element, place: tuple[float, float], text: str, anchor: str) -> Element:
-    label = SubElement(chart, "text", {"x": f"{place[0]:g}", "y": f"{place[1]:g}", "text-anchor": anchor})
-    label.text = text
-    return label
