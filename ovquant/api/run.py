@@ -15,7 +15,6 @@ from ovquant.domain.checks import BOTH
 from ovquant.domain.digest import model_digest
 from ovquant.domain.holdout_log import remember
 from ovquant.domain.objective import GENERATING
-from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import FLOATS, Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
@@ -23,6 +22,7 @@ from ovquant.domain.split import By, Splits
 from ovquant.domain.table import PartNames
 from ovquant.domain.trial import WHERE, Scores, Trial
 from ovquant.errors import LostError, MetricError, ModelError, UsageError
+from ovquant.measure.instruments import Details
 from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.metrics.checks import callable_name
 from ovquant.plugins.recipes import offered_parts, opening_parts, read_recipe, split_parts
@@ -125,7 +125,7 @@ class Run:
             save_plan(self.bench, outcome.candidate, work.folder / CANDIDATE)
         plain = plainly(self.bench, chosen, self.budget)
         chosen, elsewhere_notes = self._elsewhere(chosen)
-        operations, operation_notes = self._operations(chosen.plan)
+        (operations, lost_samples), more_notes = self._details(chosen.plan)
         result = Result(
             verdict=outcome.verdict,
             trial=chosen,
@@ -142,31 +142,32 @@ class Run:
                 *outcome.notes,
                 *plain_notes(plain, chosen),
                 *elsewhere_notes,
-                *operation_notes,
+                *more_notes,
                 *self.bench.instruments.notes,
             ),
             front=outcome.front,
             plain=plain,
             candidate=outcome.candidate,
             operations=operations,
+            lost=lost_samples,
             model_digest=model_digest(work.folder),
             folder=work.folder,
         )
         return work.finish(result)
 
-    def _operations(self, plan: Plan) -> tuple[tuple[Operation, ...], list[str]]:
-        """Return the operations of the returned model, with what putting each back alone gained where that is known, and notes."""
+    def _details(self, plan: Plan) -> tuple[Details, list[str]]:
+        """Return the operations of the returned model, with what putting each back alone gained, the samples that it loses, and notes."""
         if self._late:
-            return (), []
+            return ((), ()), []
         try:
-            found = self.bench.instruments.operations(plan)
+            found, lost = self.bench.instruments.details(plan)
         except FAILURES as error:
-            return (), [f"How long each operation takes is not known: {error}"]
+            return ((), ()), [f"What the report shows of operations and samples could not be measured: {error}"]
         parts = plan.name.partition(", ")[0].split("+")
         key = {**self.bench.conditions.key(replace(plan, layers={})), "parts": parts}
         rows = self.bench.profile.recall("layers", key) or []
         gains = {row["name"]: row["gain"] for row in sorted(rows, key=lambda row: float(row["gain"]))}
-        return tuple(replace(operation, gain=gains.get(operation.name)) for operation in found), []
+        return (tuple(replace(operation, gain=gains.get(operation.name)) for operation in found), lost), []
 
     def _documented(self, outcome: Outcome) -> Outcome:
         """Return an outcome whose plans say, where they are kept as files, how the normal form was made."""

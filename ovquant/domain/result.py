@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import measured_with
+from ovquant.domain.lost import LostSample
 from ovquant.domain.objective import Generation, Objective
 from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
@@ -77,7 +78,8 @@ class ResultRecord:
     `plain` is how the returned model does where it is compiled with no properties, None where these change nothing.
     `candidate` is, where the verdict is inconclusive, the plan that may well be what was asked for, which is saved in the
     folder candidate. `model_digest` is that of the returned model's files. `operations` are those of the returned model that have
-    weights, quantizers or a precision of their own, with the time that each takes; empty where they could not be timed.
+    weights, quantizers or a precision of their own, with the time that each takes, and `lost` the held-out samples that score less with it than
+    with float, at most 50; both are empty where there was no time for them.
     """
 
     verdict: Verdict
@@ -95,6 +97,7 @@ class ResultRecord:
     candidate: Trial | None = None
     model_digest: str = ""
     operations: tuple[Operation, ...] = ()
+    lost: tuple[LostSample, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -117,6 +120,7 @@ class ResultRecord:
             "plain": None if self.plain is None else self.plain.to_json(),
             "candidate": None if self.candidate is None else self.candidate.to_json(),
             "operations": [asdict(operation) for operation in self.operations],
+            "lost": [asdict(sample) for sample in self.lost],
         }
         plain = {name: getattr(self, name) for name in _PLAIN}
         plain |= {item.name: getattr(self.provenance, item.name) for item in fields(Provenance)}
@@ -139,8 +143,9 @@ class ResultRecord:
             for name in ("plain", "candidate"):
                 # Results of before have no candidate.
                 made[name] = None if values.get(name) is None else Trial.from_json(values[name])
-            # Nor have they operations.
+            # Nor have they operations, or samples that were lost.
             made["operations"] = tuple(Operation.from_json(item) for item in values.get("operations", ()))
+            made["lost"] = tuple(typed(LostSample, item) for item in values.get("lost", ()))
             made["budget"] = Budget.from_json(values["budget"])
             origin = {item.name: values[item.name] for item in fields(Provenance) if item.name in values}
             origin["metrics"] = values["metrics"]

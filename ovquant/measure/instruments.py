@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ovquant.domain.budget import Budget
+from ovquant.domain.lost import LostSample
 from ovquant.domain.objective import GENERATING
 from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
@@ -17,11 +18,15 @@ from ovquant.measure.conditions import Conditions
 from ovquant.measure.describer import Describer
 from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.generation import refuse_degenerate
+from ovquant.measure.lost import lost_samples
 from ovquant.measure.models import Models
 from ovquant.measure.operations import timed_operations
 from ovquant.measure.probe import Probing
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import TRIAL_HEATS, Stopwatch
+
+Details = tuple[tuple[Operation, ...], tuple[LostSample, ...]]
+"""The operations of a plan's model, and the samples that it loses."""
 
 
 class Instruments(Protocol):
@@ -51,7 +56,7 @@ class Instruments(Protocol):
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]: ...
     def traits(self, plan: Plan, *, scoring: bool = ...) -> dict[str, Any]: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
-    def operations(self, plan: Plan) -> tuple[Operation, ...]: ...
+    def details(self, plan: Plan) -> Details: ...
     def footprint(self, plan: Plan) -> int | None: ...
     def layers(
         self, plan: Plan, base_cost: float, until: float, levels: Sequence[str], *, gains: bool, float_cost: float = ...
@@ -146,9 +151,9 @@ class Local:
         """Return what a plan is scored and served on, as its compiled model reports it."""
         return self.describer.served(plan)
 
-    def operations(self, plan: Plan) -> tuple[Operation, ...]:
-        """Return the operations of a plan's model, and how long each takes there and in float."""
-        return timed_operations(self.models, plan)
+    def details(self, plan: Plan) -> Details:
+        """Return what a report shows of a plan beside its figures: see `timed_operations` and `lost_samples`."""
+        return timed_operations(self.models, plan), lost_samples(self.scorer, plan)
 
     def footprint(self, plan: Plan) -> int | None:
         """Return the bytes of memory that serving a plan takes; None where no process may be started for it, or it failed."""

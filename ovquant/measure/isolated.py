@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ovquant.domain.budget import Budget
-from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
@@ -16,6 +15,7 @@ from ovquant.domain.typed import fits
 from ovquant.errors import DataError, LostError
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.evaluate import Evaluation
+from ovquant.measure.instruments import Details
 from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.measure.worker import Worker
 
@@ -91,9 +91,9 @@ class Isolated:
         """Return what a plan is served on."""
         return self._ask("served", plan)  # type: ignore[no-any-return]
 
-    def operations(self, plan: Plan) -> tuple[Operation, ...]:
-        """Return the operations of a plan's model, and how long each takes."""
-        return self._ask("operations", plan)  # type: ignore[no-any-return]
+    def details(self, plan: Plan) -> Details:
+        """Return the operations of a plan's model, and the samples that it loses."""
+        return self._ask("details", plan)  # type: ignore[no-any-return]
 
     def footprint(self, plan: Plan) -> int | None:
         """Return the bytes of memory that serving a plan takes."""

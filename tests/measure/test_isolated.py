@@ -60,7 +60,7 @@ ASKED: list[tuple[str, Callable[[Isolated], Any]]] = [
     ("score", lambda made: made.score(plan(), "search", Budget(Drop(0.1)), glance=True)),
     ("evaluation", lambda made: made.evaluation(plan(), "holdout")),
     ("traits", lambda made: made.traits(plan(), scoring=True)),
-    ("operations", lambda made: made.operations(plan())),
+    ("details", lambda made: made.details(plan())),
     ("served", lambda made: made.served(plan())),
     ("layers", lambda made: made.layers(plan(), 0.5, 10.0, ("float",), gains=True)),
     ("pairs", lambda made: made.pairs(plan(), ["a", "b"], (), 0.5, 10.0)),

@@ -9,6 +9,7 @@ import pytest
 
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget, Drop
+from ovquant.domain.lost import LostSample
 from ovquant.domain.plan import FLOAT, Plan
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.result import Data, Provenance
@@ -117,6 +118,7 @@ def hostile_result() -> Result:
         walked=(chosen,),
         metric=HOSTILE,
         model_name=HOSTILE,
+        lost=(LostSample(3, HOSTILE, HOSTILE, HOSTILE, 1.0, 0.0, values=HOSTILE),),
         notes=(HOSTILE,),
         command=HOSTILE,
         device={HOSTILE: HOSTILE},
