@@ -1,7 +1,7 @@
 """The bar: the fastest float that holds the budget, which plans are timed beside."""
 
 from ovquant.domain.budget import Budget
-from ovquant.domain.table import COMFORT
+from ovquant.domain.table import COMFORT, SAVING
 from ovquant.domain.trial import Score, Scores, Trial
 from ovquant.measure.workbench import Workbench
 from ovquant.runtime import PRECISION
@@ -11,18 +11,20 @@ def float_bar(bench: Workbench, served: Trial, budget: Budget) -> tuple[Trial, f
     """Set the bar of a workbench; return its trial, what float as it is served costs relative to it, and notes.
 
     Where float as it is served is outside the budget, or uses up so much of it that it may be, float in f32 may be inside: then
-    that is the bar. served: the trial of float as it is served.
+    that is the bar. So it is where it is faster, which nets of few channels can be. served: the trial of float as it is served.
     """
     assert served.search is not None
     conditions, score = bench.conditions, served.search
-    if score.drop == 0:
+    if score.drop == 0 and conditions.is_reference(served.plan):
         return served, 1.0, []
-    if budget.max_drop is not None and (not score.inside or doubtful(score)):
+    if budget.max_drop is not None:
         reference = bench.trial(conditions.reference_plan, budget)
-        if reference.search is not None and reference.search.inside and reference.timing is not None:
-            bench.bar, times = conditions.reference_plan, reference.timing.ratio
-            return bench.timed(reference), 1 / times, [outside(bench, score, times)]
-    return served, 1.0, [below_f32(bench, score.main)]
+        timing, doubted = reference.timing, not score.inside or doubtful(score)
+        if reference.search is not None and reference.search.inside and timing is not None:
+            if doubted or (conditions.objective != "size" and timing.ratio_high < 1 - SAVING):
+                bench.bar = conditions.reference_plan
+                return bench.timed(reference), 1 / timing.ratio, [outside(bench, score, timing.ratio)]
+    return served, 1.0, [below_f32(bench, score.main)] if score.drop else []
 
 
 def doubtful(scores: Scores) -> bool:
@@ -36,15 +38,13 @@ def below_f32(bench: Workbench, score: Score) -> str:
 
 
 def outside(bench: Workbench, scores: Scores, times: float) -> str:
-    """Say that float as it is served is, or may be, outside the budget, and what plans are compared with.
-
-    times: how long f32 takes beside it.
-    """
-    where = "may be outside the budget on other data" if scores.inside else "is outside the budget"
-    return (
-        f"{_said(bench)}, which {where}: {_compared(scores.main)}. So drops and speeds are against the float model in f32, which "
-        f"takes {times:.2f} times as long."
-    )
+    """Say why plans are compared with float in f32, and not as it is served; times: how long f32 takes beside that."""
+    if scores.inside and not doubtful(scores):
+        where, long = f"takes {1 / times:.2f} times as long so as in f32", ""
+    else:
+        where = "may be outside the budget on other data" if scores.inside else "is outside the budget"
+        long = f", which takes {times:.2f} times as long"
+    return f"{_said(bench)}, which {where}: {_compared(scores.main)}. So drops and speeds are against the float model in f32{long}."
 
 
 def _said(bench: Workbench) -> str:

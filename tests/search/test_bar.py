@@ -84,6 +84,18 @@ def test_layers_may_be_f32_where_float_itself_is_outside(tmp_path: Path, outside
     assert asked == ({"bf16": ("f32",), "default": ("float", "f32")} if outside else {"default": ("float",)})
 
 
+def test_float_in_f32_is_the_bar_where_it_is_faster(tmp_path: Path) -> None:
+    ratios = {"float": 2.0, "float-f32": 1.0, "default": 1.5}
+    drops = {"float": 0.01, "default": 0.0}
+    hunt, _ = search(tmp_path, Scripted((Candidate(("default",)),)), ratios=ratios, search_drops=drops)
+    served = hunt.bench.instruments.served
+    hunt.bench.instruments.served = lambda plan: {**served(plan), "INFERENCE_PRECISION_HINT": "bf16"}  # type: ignore[method-assign]
+    outcome = hunt.run()
+    # What is faster than float as it is served is not faster than float in f32.
+    assert (outcome.verdict, outcome.chosen.plan.name) == ("float", "float-f32")
+    assert any("takes 2.00 times as long so as in f32" in note for note in outcome.notes)
+
+
 def noisy(hunt: Search) -> Search:
     """Return a search whose scores have intervals of 0.05 to either side."""
     score = hunt.bench.instruments.scorer.score

@@ -185,7 +185,11 @@ def test_a_size_needs_no_race(tmp_path: Path) -> None:
     hunt, walked = search(tmp_path)
     hunt.bench.instruments.stopwatch.objective = "size"
     traits, seen = hunt.bench.instruments.traits, raced(hunt)
-    hunt.bench.instruments.traits = lambda plan: {**traits(plan), "size_bytes": 100 if plan.is_float else 50}  # type: ignore[method-assign]
+
+    def sized(plan: Plan, **how: Any) -> dict[str, Any]:
+        return {**traits(plan, **how), "size_bytes": 100 if plan.is_float else 50}
+
+    hunt.bench.instruments.traits = sized  # type: ignore[method-assign]
     outcome = hunt.run()
     assert (outcome.verdict, walked) == ("met", [outcome.chosen.plan.name])
     assert seen == []

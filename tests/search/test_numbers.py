@@ -31,8 +31,8 @@ def divergences(hunt: Search) -> dict[Recipe, float]:
     instruments, seen = hunt.bench.instruments, dict[Recipe, float]()
     traits = instruments.traits
 
-    def watched(plan: Plan) -> dict[str, Any]:
-        found = traits(plan)
+    def watched(plan: Plan, **how: Any) -> dict[str, Any]:
+        found = traits(plan, **how)
         if plan.recipe is not None:
             seen[plan.recipe] = found["divergence"]
         return found
@@ -85,12 +85,12 @@ def test_numbers_that_cannot_be_built_are_not_chosen(error: Exception | None, tm
     instruments = with_numbers(hunt).bench.instruments
     traits = instruments.traits
 
-    def refuse(plan: Plan) -> dict[str, Any]:
+    def refuse(plan: Plan, **how: Any) -> dict[str, Any]:
         if plan.recipe is not None and plan.recipe.activation_range == "histogram":
             if error is None:
-                return {**traits(plan), "divergence": math.nan}
+                return {**traits(plan, **how), "divergence": math.nan}
             raise error
-        return traits(plan)
+        return traits(plan, **how)
 
     instruments.traits = refuse  # type: ignore[method-assign]
     rows = hunt.explore().standings.table().calibrations[("default",)]
