@@ -1,7 +1,8 @@
 # One command per job, on a machine with make and Python 3.11 or newer:
 #   make demo    install, and quantize a real text recogniser; the result lies in out/demo
 #   make test    install what the tests need, and run them
-#   make check   what CI runs: format, lint, types, import layers, tests
+#   make docs    the documentation as a site, in out/site; every broken link is an error
+#   make check   what CI runs: format, lint, types, import layers, tests, the documentation
 # Another Python: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: help demo test alone together check types format clean
+.PHONY: help demo test alone together check types docs format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,20 +39,24 @@ alone: $(VENV)/test.stamp
 together: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore $(ALONE) $(LONG) $(filter-out %__pycache__,$(OTHERS))
 
-check: $(VENV)/test.stamp
-	$(BIN)/ruff format --check ovquant tests plugins examples
-	$(BIN)/ruff check ovquant tests plugins examples
+check: $(VENV)/test.stamp $(VENV)/docs.stamp
+	$(BIN)/ruff format --check ovquant tests plugins examples docs
+	$(BIN)/ruff check ovquant tests plugins examples docs
 	$(BIN)/lint-imports
 	$(MAKE) alone
-	$(MAKE) -j 2 types together
+	$(MAKE) -j 2 types docs together
 
 types: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/mypy $(dir $(wildcard plugins/*/ovquant_*/__init__.py))
 
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(VENV)/docs.stamp
+	$(BIN)/mkdocs build --strict -q
+
 format: $(VENV)/test.stamp
-	$(BIN)/ruff check --fix ovquant tests plugins examples
-	$(BIN)/ruff format ovquant tests plugins examples
+	$(BIN)/ruff check --fix ovquant tests plugins examples docs
+	$(BIN)/ruff format ovquant tests plugins examples docs
 
 clean:
 	rm -rf $(VENV) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -67,6 +72,10 @@ $(VENV)/venv.stamp:
 
 $(VENV)/demo.stamp: pyproject.toml $(VENV)/venv.stamp
 	$(PIP) install -e ".[demo]"
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/test.stamp
+	$(PIP) install -e ".[docs]"
 	touch $@
 
 # torch comes first and pinned: as a mere requirement it would be the newest build, which for Linux brings CUDA along
