@@ -10,7 +10,7 @@ from typing import Any
 from ovquant.api.result import Result
 from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.holdout_log import carry
-from ovquant.domain.place import Place, disk_error, find_place, refuse_partial, writing
+from ovquant.domain.place import Place, disk_error, find_place, refuse_content, refuse_partial, writing
 from ovquant.domain.profile import Profile
 from ovquant.domain.record import Record, edited
 from ovquant.domain.result import CANDIDATE
@@ -54,7 +54,7 @@ class Work:
         self.place = None if output is None else find_place(output, force=force, inputs=inputs)
         self._temporary = TemporaryFolder() if self.place is None else None
         self.folder = self._temporary.path if self._temporary is not None else self.place.partial  # type: ignore[union-attr]
-        self._resumed, self._held = False, contextlib.ExitStack()
+        self._force, self._resumed, self._held = force, False, contextlib.ExitStack()
         if self.place is not None:
             refuse_partial(self.place)
         if self.place is not None and self.folder.parent.exists():
@@ -66,8 +66,12 @@ class Work:
         if self.place is not None:
             with writing(self.place.target):
                 self.folder.parent.mkdir(parents=True, exist_ok=True)
-                self._held.enter_context(self.place.locked())
-                refuse_partial(self.place)
+                with contextlib.ExitStack() as held:
+                    held.enter_context(self.place.locked())
+                    # Another run may have finished since the place was found.
+                    refuse_content(self.place.target, self.place.real, force=self._force)
+                    refuse_partial(self.place)
+                    self._held = held.pop_all()
                 self._resumed = self.folder.exists()
                 self.folder.mkdir(exist_ok=True)
                 Record("run").write(self.folder)

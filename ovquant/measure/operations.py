@@ -19,7 +19,7 @@ FOLDED = "fused or folded"
 COMPUTING = ("Convolution", "Deconvolution", "FullyConnected", "GroupConvolution", "MatMul", "RNNCell", "RNNSeq")
 """The kinds of primitives whose precision decides the speed."""
 PROFILED = {"PERF_COUNT": "YES"}
-REQUESTS, SECONDS, MOST_ROUNDS = 8, 0.3, 50
+REQUESTS, SECONDS, MOST_ROUNDS = 8, 0.2, 20
 """How long the primitives of a model are timed: so many seconds or inferences, of so many samples in turn."""
 
 

@@ -53,7 +53,7 @@ def test_else_all_that_suit_the_model_are_offered(tmp_path: Path) -> None:
     # There is no convolution, whose biases could be corrected.
     assert "bias" not in offer.parts
     assert offer.alone == {part for part in offer.parts if part.partition(":")[0] == "weights"}
-    assert offer.free == {"mixed", "ranges", "ranges:estimator=histogram", "seven-bits"}
+    assert offer.free == {"ranges", "ranges:estimator=histogram", "seven-bits"}
 
 
 def test_a_decoder_that_generates_is_offered_weights_alone(tmp_path: Path) -> None:

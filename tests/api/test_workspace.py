@@ -97,6 +97,16 @@ def test_one_that_was_there_first_is_held_from_with_on(tmp_path: Path) -> None:
         other.__enter__()
 
 
+def test_a_result_that_appears_before_the_run_begins_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+    late, forced = Work(tmp_path / "new"), Work(tmp_path / "new", force=True)
+    folder.rename(tmp_path / "new")
+    with pytest.raises(OutputError, match="already holds a result"):
+        late.__enter__()
+    # Nor is the place held.
+    with forced:
+        pass
+
+
 def test_the_plans_of_a_killed_run_are_written_anew_and_its_trials_used(tmp_path: Path) -> None:
     with Work(tmp_path / "out") as work:
         for name in FOLDERS:

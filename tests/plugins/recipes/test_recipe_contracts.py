@@ -16,6 +16,7 @@ PARTS = (
     "calibration:size=12",
     "default",
     "f16",
+    "f32",
     "keep-float",
     "keep-float:types=Softmax;MVN",
     "mixed",
