@@ -19,11 +19,11 @@ def float_bar(bench: Workbench, served: Trial, budget: Budget) -> tuple[Trial, f
         return served, 1.0, []
     if budget.max_drop is not None:
         reference = bench.trial(conditions.reference_plan, budget)
-        timing, doubted = reference.timing, not score.inside or doubtful(score)
-        if reference.search is not None and reference.search.inside and timing is not None:
-            if doubted or (conditions.objective != "size" and timing.ratio_high < 1 - SAVING):
-                bench.bar = conditions.reference_plan
-                return bench.timed(reference), 1 / timing.ratio, [outside(bench, score, timing.ratio)]
+        timing, holds = reference.timing, reference.search is not None and reference.search.inside
+        faster = timing is not None and conditions.objective != "size" and timing.ratio_high < 1 - SAVING
+        if timing is not None and holds and (faster or not score.inside or doubtful(score)):
+            bench.bar = conditions.reference_plan
+            return bench.timed(reference), 1 / timing.ratio, [outside(bench, score, timing.ratio)]
     return served, 1.0, [below_f32(bench, score.main)] if score.drop else []
 
 
