@@ -161,7 +161,8 @@ class Run:
             return ((), ()), []
         try:
             found, lost = self.bench.instruments.details(plan)
-        except FAILURES as error:
+        except Exception as error:
+            # The search is done, and what only a report shows must not cost its result.
             return ((), ()), [f"What the report shows of operations and samples could not be measured: {error}"]
         parts = plan.name.partition(", ")[0].split("+")
         key = {**self.bench.conditions.key(replace(plan, layers={})), "parts": parts}

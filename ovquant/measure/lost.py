@@ -8,7 +8,7 @@ import numpy as np
 
 from ovquant.domain.lost import LostSample
 from ovquant.domain.plan import Plan
-from ovquant.domain.sample import Array, Sample
+from ovquant.domain.sample import Array, Inputs, Sample
 from ovquant.measure.divergence import outputs_of
 from ovquant.measure.score import Scorer
 
@@ -48,19 +48,18 @@ def lost_samples(scorer: Scorer, plan: Plan) -> tuple[LostSample, ...]:
 
 
 def _shown(sample: Sample, index: int, answers: tuple[str, str], scores: tuple[float, float]) -> LostSample:
-    inputs = sample.inputs
-    arrays = (
-        list(inputs.values())
-        if isinstance(inputs, Mapping)
-        else inputs
-        if isinstance(inputs, list | tuple)
-        else [inputs]
-    )
-    first = np.asarray(arrays[0])
+    first = _first(sample.inputs)
     picture = _picture(first)
     values = "" if picture else _values(first)
     target = "" if sample.target is None else _cut(str(sample.target))
     return LostSample(index, target, *answers, *scores, picture, values)
+
+
+def _first(inputs: Inputs) -> Array:
+    """Return the first array of a sample's inputs."""
+    if isinstance(inputs, Mapping):
+        return np.asarray(next(iter(inputs.values())))
+    return np.asarray(inputs[0] if isinstance(inputs, list | tuple) else inputs)
 
 
 def _answer(outputs: Mapping[str, Array]) -> str:

@@ -288,3 +288,25 @@ def test_one_that_was_outside_anyway_is_only_compared() -> None:
     assert "float's speed" in note
     assert "outside" in plain_notes(plain, Trial(Plan()))[0]
     assert plain_notes(None, Trial(Plan())) == []
+
+
+def test_the_result_has_what_its_report_shows(found: ovquant.Result) -> None:
+    (operation,) = found.operations
+    assert (operation.name, operation.planned) == ("head", "int8")
+    assert operation.micros is not None
+    holdout = found.trial.holdout
+    assert holdout is not None
+    lost = [sample for sample in found.lost if sample.float_score > sample.score]
+    assert lost == list(found.lost)
+    assert len(lost) >= round(holdout.drop * holdout.samples)
+
+
+def test_what_only_a_report_shows_costs_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no counters here")
+
+    monkeypatch.setattr("ovquant.measure.instruments.timed_operations", broken)
+    made = ovquant.quantize(linear(), data=samples(120), metric="accuracy", max_drop="20%", **QUICK)
+    assert made.verdict == "met"
+    assert (made.operations, made.lost) == ((), ())
+    assert any("could not be measured: no counters here" in note for note in made.notes)
