@@ -26,7 +26,7 @@ class Point:
     drop: float
     title: str
     kind: str
-    trial: int = 0
+    trial: int
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,18 @@ class DropPicture:
 def drop_picture(result: "ResultRecord") -> DropPicture | None:
     """Return the picture of the returned plan's drop, or None where nothing was scored or no drop is allowed."""
     whole = result.trial.holdout or result.trial.search
-    if whole is None or result.budget.max_drop is None or not math.isfinite(whole.main.drop):
+    if whole is None or result.budget.max_drop is None:
         return None
-    score = whole.main
-    ends = [value for value in (0.0, score.drop, score.allowed, score.low, score.high) if value is not None]
-    width = f", 95 % interval {interval(score.low, score.high)}" if score.low is not None else ""
+    score, between = whole.main, interval(whole.main.low, whole.main.high)
+    if not (math.isfinite(score.drop) and math.isfinite(score.allowed)):
+        return None
+    # Without two finite ends there is no interval to draw.
+    low, high = (score.low, score.high) if between else (None, None)
+    ends = [value for value in (0.0, score.drop, score.allowed, low, high) if value is not None]
+    width = f", 95 % interval {between}" if between else ""
     title = f"drop {decimal(score.drop)}{width}; {decimal(score.allowed)} is allowed"
     axis = Axis(*_padded(min(ends), max(ends)), 12, WIDTH - 12)
-    return DropPicture(axis, score.drop, score.allowed, score.low, score.high, score.excess <= 0, title)
+    return DropPicture(axis, score.drop, score.allowed, low, high, score.excess <= 0, title)
 
 
 def _kind(trial: "Trial", result: "ResultRecord") -> str:

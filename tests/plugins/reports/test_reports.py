@@ -207,6 +207,21 @@ def test_the_picture_of_the_drop_holds_all_that_decides(results: Results) -> Non
     assert drop_picture(replace(results["met"](), budget=Budget(max_latency_ms=5.0))) is None
 
 
+@pytest.mark.parametrize("low", [float("-inf"), float("nan")])
+def test_a_drop_without_a_finite_interval_is_drawn_without_one(results: Results, low: float) -> None:
+    made = results["met"]()
+    assert made.trial.holdout is not None
+    open_ended = Scores((replace(made.trial.holdout.main, low=low),))
+    made = replace(made, trial=replace(made.trial, holdout=open_ended))
+    picture = drop_picture(made)
+    assert picture is not None
+    assert (picture.low, picture.high) == (None, None)
+    assert "interval" not in picture.title
+    assert Html().render(made)
+    endless = Scores((replace(open_ended.main, drop=float("inf")),))
+    assert drop_picture(replace(made, trial=replace(made.trial, holdout=endless))) is None
+
+
 def test_a_point_leads_to_the_row_of_its_trial(results: Results) -> None:
     made = results["met"]()
     rows = trials(made).rows
