@@ -3,6 +3,7 @@
 MkDocs calls the functions whose names begin with `on_`.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ What `import ovquant` gives. All else is an inner matter, and may change.
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie elsewhere or are made from the code."""
     made = {"index.md": readme(), "changelog.md": text("CHANGELOG.md"), "cli.md": commands(), "api.md": api()}
+    made["schemas.md"] = schemas()
     for name, content in made.items():
         files.append(File.generated(config, name, content=content))
     return files
@@ -73,3 +75,15 @@ def api() -> str:
     import ovquant
 
     return API + "\n".join(f"\n::: ovquant.{name}\n" for name in sorted(ovquant.__all__) if name != "__version__")
+
+
+def schemas() -> str:
+    """Return a page with the JSON Schema of every kind of document."""
+    from ovquant.cli.documents import schema_of
+    from ovquant.cli.schema import KINDS
+
+    parts = [
+        f"## {kind}\n\nFrom {home}.\n\n```json\n{json.dumps(schema_of(kind), indent=2)}\n```\n"
+        for kind, home in KINDS.items()
+    ]
+    return "\n".join(["# Schemas of JSON documents\n", *parts])

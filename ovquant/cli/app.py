@@ -23,6 +23,7 @@ from ovquant.cli.profile import profile
 from ovquant.cli.quantize import quantize
 from ovquant.cli.refresh import refresh
 from ovquant.cli.report import report
+from ovquant.cli.schema import schema
 
 START = "Start here"
 STAGES = "One stage at a time"
@@ -40,7 +41,7 @@ app = typer.Typer(
 for panel, commands in (
     (START, (quantize, init, demo)),
     (STAGES, (profile, plan, apply, check, refresh, export)),
-    (LOOK, (evaluate, benchmark, compare, diff, report, inspect, devices, plugins)),
+    (LOOK, (evaluate, benchmark, compare, diff, report, inspect, devices, plugins, schema)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)

@@ -64,7 +64,9 @@ def benchmark(
             ),
         )
     if as_json:
-        print_json({"device": device, "objective": optimize, "models": [contender_json(item) for item in found]})
+        print_json(
+            "benchmark", {"device": device, "objective": optimize, "models": [contender_json(item) for item in found]}
+        )
         return
     per = PER[optimize]
     columns = {

@@ -64,7 +64,7 @@ def check(
             progress=display.step,
         )
     if as_json:
-        print_json(found.to_json())
+        print_json("check", found.to_json())
     else:
         show_checked(found)
     raise typer.Exit(exit_code(found.verdict))

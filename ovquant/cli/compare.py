@@ -25,7 +25,7 @@ def compare(
 
         found = ovquant.compare(folders)
     if as_json:
-        print_json({"results": found.results, "notes": found.notes})
+        print_json("compare", {"results": found.results, "notes": found.notes})
         return
     columns = dict.fromkeys(("", *found.results), True) | {"": False}
     told = [_column(one) for one in found.results.values()]

@@ -20,7 +20,8 @@ def devices(as_json: options.AsJson = False) -> None:
 
         found = runtime.devices()
     if as_json:
-        print_json([{**asdict(device), "levels": levels(device), "meanings": meanings(device)} for device in found])
+        told = [{**asdict(device), "levels": levels(device), "meanings": meanings(device)} for device in found]
+        print_json("devices", {"devices": told})
         return
     for device in found:
         rows = {

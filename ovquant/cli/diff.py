@@ -60,7 +60,7 @@ def diff(
             **chosen,
         )
     if as_json:
-        print_json(asdict(found))
+        print_json("diff", asdict(found))
         return
     rows = [_row(fault) for fault in found.blamed[:MOST_SHOWN]]
     title = (

@@ -63,5 +63,5 @@ def fault(error: Exception) -> str:
 def _tell(message: str, kind: str, *, as_json: bool, out: object) -> None:
     typer.echo(f"Error: {printable(message)}", err=True)
     if as_json:
-        print_json({"error": message, "kind": kind}, out)
+        print_json("error", {"error": message, "kind": kind}, out)
     raise typer.Exit(1) from None

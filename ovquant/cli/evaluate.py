@@ -48,7 +48,7 @@ def evaluate(
             ),
         )
     if as_json:
-        print_json(comparison_json(found, model, reference))
+        print_json("evaluate", comparison_json(found, model, reference))
         return
     show(details(comparison_rows(found, model, reference)))
 

@@ -34,6 +34,6 @@ def export(
 
         written = ovquant.export(folder, to=to, output=output, force=force)
     if as_json:
-        print_json({"exported": str(written)})
+        print_json("export", {"exported": str(written)})
         return
     show(f"Written to {written}.")

@@ -40,7 +40,7 @@ def inspect(
         chosen = given(batch=batch, properties=properties(property_ or ()), input_shape=input_shape)
         found = ovquant.inspect(model, device=device, **chosen)
     if as_json:
-        print_json(asdict(found))
+        print_json("inspect", asdict(found))
         return
     rows = [operation_row(operation) for operation in found.operations]
     show(details(summary(found)), "", table_of("Operations with weights or quantizers", COLUMNS, rows))

@@ -18,7 +18,7 @@ def plugins(as_json: options.AsJson = False) -> None:
 
         found = {kind: Registry(kind).listings() for kind in KINDS}
     if as_json:
-        print_json([asdict(listing) for listings in found.values() for listing in listings])
+        print_json("plugins", {"plugins": [asdict(listing) for listings in found.values() for listing in listings]})
         return
     columns = {"name": False, "from": False, "what it does": False, "options": False}
     for kind, listings in found.items():

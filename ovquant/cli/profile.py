@@ -86,7 +86,7 @@ def profile(
         )
         measurements = len(path.read_text(encoding="utf-8").splitlines())
     if as_json:
-        print_json({"profile": str(path), "measurements": measurements})
+        print_json("profile", {"profile": str(path), "measurements": measurements})
         return
     show(
         f"{path} holds {measurements} measurements. Pick a plan from it: "

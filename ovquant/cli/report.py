@@ -22,6 +22,6 @@ def report(
 
         files = ovquant.report(folder)
     if as_json:
-        print_json({"reports": [str(file) for file in files]})
+        print_json("report", {"reports": [str(file) for file in files]})
         return
     show(f"Written: {', '.join(map(str, files))}.")

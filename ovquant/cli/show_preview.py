@@ -16,7 +16,7 @@ MOST_TYPES = 6
 def show_preview(found: "Preview", output: Path, *, as_json: bool) -> None:
     """Print what would be done and where it would lie."""
     if as_json:
-        print_json({**asdict(found), "output": str(output)})
+        print_json("preview", {**asdict(found), "output": str(output)})
         return
     counts = {name: count for name, count in found.operations.items() if name != "Constant"}
     types = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

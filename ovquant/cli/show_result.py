@@ -21,7 +21,7 @@ MOST_TRIALS = MOST_SHOWN = 12
 def show_result(result: "Result", *, as_json: bool, trials: bool = True) -> None:
     """Print a result for a person, or as one JSON document."""
     if as_json:
-        print_json(result_json(result))
+        print_json("result", result_json(result))
         return
     section = summary(result)
     figures = table_of(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ovquant.domain.trial import Scores, Timing, Trial
 
 
+DOCUMENT_SCHEMA = 1
+"""The schema number of what is printed alone. It changes where a field goes or comes to mean something else, not where one is added."""
 EXIT_CODES = {"met": 0, "float": 3, "infeasible": 3, "missed": 3, "inconclusive": 4}
 
 
@@ -83,8 +85,9 @@ PIPED_WIDTH = 140
 """Columns of a table that goes to a file or a pipe, where there is no terminal to ask."""
 
 
-def print_json(document: Any, file: Any = None) -> None:
-    """Print one JSON document."""
+def print_json(kind: str, values: Mapping[str, Any], file: Any = None) -> None:
+    """Print a JSON document of a kind, whose fields `ovquant schema` tells; what files hold too has a schema number of its own."""
+    document = {"document": kind, "schema": DOCUMENT_SCHEMA, **values}
     print(json.dumps(plain(document), indent=2, ensure_ascii=False), file=file or sys.stdout)
 
 

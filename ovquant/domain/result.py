@@ -183,4 +183,5 @@ class Checked:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {**asdict(self), "score": self.score.to_json(), "budget": self.budget.to_json()}
+        nested = {name: getattr(self, name).to_json() for name in ("score", "timing", "budget")}
+        return {**asdict(self), **nested}

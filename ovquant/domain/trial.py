@@ -297,6 +297,15 @@ class Timing:
         """Tell whether the difference from float exceeds the noise."""
         return self.ratio_high < 1 or self.ratio_low > 1
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON, with the speed-up beside the ratio."""
+        return {**asdict(self), "speedup": self.speedup}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Timing":
+        """Read what `to_json` wrote."""
+        return typed(cls, {name: value for name, value in dict(values).items() if name != "speedup"})
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -329,7 +338,8 @@ class Trial:
         """Return plain values for JSON."""
         found = {name: getattr(self, name) for name in _SCORES}
         scores = {name: None if value is None else value.to_json() for name, value in found.items()}
-        return {**asdict(self), **scores, "plan": self.plan.to_json()}
+        timing = None if self.timing is None else self.timing.to_json()
+        return {**asdict(self), **scores, "timing": timing, "plan": self.plan.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Trial":
@@ -341,7 +351,7 @@ class Trial:
             name: None if values.get(name) is None else Scores.from_json(values[name])
             for name in _SCORES
         }
-        made["timing"] = None if values["timing"] is None else typed(Timing, values["timing"])
+        made["timing"] = None if values["timing"] is None else Timing.from_json(values["timing"])
         return typed(cls, values, plan=Plan.from_json(values["plan"]), **made)
 
 

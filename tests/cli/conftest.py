@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import openvino
 import pytest
+from jsonschema import Draft202012Validator
 
+from ovquant.cli.documents import schema_of
 from tests.cli import models
 from tests.forked import Ended, command
 
@@ -24,7 +26,10 @@ class Ran(Ended):
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        """Return the document that was printed, which is as its schema says and has no other fields."""
+        found = json.loads(self.out)
+        Draft202012Validator(closed(schema_of(found["document"]))).validate(found)
+        return found
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,16 @@ class Case:
 
 
 Run = Callable[..., Ran]
+
+
+def closed(schema: Any) -> Any:
+    """Return a schema that allows no fields but those that it names."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: closed(value) for name, value in schema.items()}
+    return {**found, "additionalProperties": False} if isinstance(found.get("properties"), dict) else found
 
 
 def ovquant(*arguments: object, folder: Path, **environment: str) -> Ran:

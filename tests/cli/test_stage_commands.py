@@ -158,7 +158,7 @@ def test_inspect_a_float_model(run: Run, net: Case) -> None:
 def test_devices(run: Run) -> None:
     ran = run("devices", "--json")
     assert ran.code == 0, ran.err
-    cpu = next(item for item in ran.json if item["device"] == "CPU")
+    cpu = next(item for item in ran.json["devices"] if item["device"] == "CPU")
     assert cpu["meanings"]
     assert {"int8-weights", cpu["default_precision"], "f32"} <= cpu["levels"].keys()
     assert ("int8" in cpu["levels"]) == ("INT8" in cpu["capabilities"])
@@ -168,6 +168,6 @@ def test_devices(run: Run) -> None:
 def test_plugins(run: Run) -> None:
     ran = run("plugins", "--json")
     assert ran.code == 0, ran.err
-    names = {(item["kind"], item["name"]) for item in ran.json}
+    names = {(item["kind"], item["name"]) for item in ran.json["plugins"]}
     assert names >= {("metrics", "accuracy"), ("strategies", "first"), ("recipes", "default"), ("loaders", "openvino")}
     assert "accuracy" in run("plugins").out

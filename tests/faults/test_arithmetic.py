@@ -176,6 +176,6 @@ def test_both_ways_are_run_in_processes_of_their_own(store: Path, net: Case, lim
 def test_devices_shows_it(run: Run) -> None:
     ran = run("devices", "--json", **SATURATING)
     assert ran.code == 0, ran.err
-    (found,) = [device for device in ran.json if device["device"] == "CPU"]
+    (found,) = [device for device in ran.json["devices"] if device["device"] == "CPU"]
     assert found["int8"] == ("saturating" if platform.machine() in ("x86_64", "AMD64") else HERE)
     assert found["int8"] in run("devices", **SATURATING).out

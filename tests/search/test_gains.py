@@ -6,7 +6,7 @@ import pytest
 
 from ovquant.domain.table import Candidate
 from ovquant.search import gains
-from ovquant.search.gains import FRUITLESS, Gains
+from ovquant.search.gains import AWHILE, FRUITLESS, SOON, Gains
 from tests.search.played import Scripted, search
 
 
@@ -32,10 +32,10 @@ def test_it_ends_when_nothing_has_been_gained_for_a_while(clock: list[float]) ->
     clock[0] += 80
     assert seen.take("a")
     fruitless(seen, "a")
-    clock[0] += 29
+    clock[0] += AWHILE - 1
     assert not seen.exhausted
     clock[0] += 1
-    assert seen.exhausted.startswith("The search ended after 110 s, the last 30 of which gained nothing")
+    assert seen.exhausted.startswith("The search ended after 100 s, the last 20 of which gained nothing")
     assert seen.take("b")
     assert not seen.exhausted
 
@@ -44,7 +44,7 @@ def test_it_goes_on_in_its_first_seconds_and_while_few_plans_were_tried(clock: l
     seen = Gains(ends=True, begin=clock[0])
     seen.take("a")
     fruitless(seen, "a")
-    clock[0] += 89
+    clock[0] += SOON - 1
     assert not seen.exhausted
     clock[0] += 1
     assert seen.exhausted
