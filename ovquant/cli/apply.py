@@ -63,9 +63,11 @@ def apply(
     seed: options.Seed = 0,
     output: options.Output = None,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Build a plan on a model, measure it, and verify the budget."""
-    with guarded(as_json=as_json, resumable=True), Display() as display:
+    with guarded(as_json=as_json, resumable=True), Display(quiet=quiet, verbose=verbose) as display:
         import ovquant
 
         result = ovquant.apply(
@@ -98,5 +100,5 @@ def apply(
                 seed=seed,
             ),
         )
-    show_result(result, as_json=as_json, trials=False)
+    show_result(result, as_json=as_json, trials=False, quiet=quiet)
     raise typer.Exit(exit_code(result.verdict))

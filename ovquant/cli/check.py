@@ -48,9 +48,11 @@ def check(
     ] = None,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Verify a saved result again: on new data, another device or a new OpenVINO."""
-    with guarded(as_json=as_json), Display() as display:
+    with guarded(as_json=as_json), Display(quiet=quiet, verbose=verbose) as display:
         import ovquant
 
         found = ovquant.check(
@@ -66,12 +68,16 @@ def check(
     if as_json:
         print_json("check", found.to_json())
     else:
-        show_checked(found)
+        show_checked(found, quiet=quiet)
     raise typer.Exit(exit_code(found.verdict))
 
 
-def show_checked(found: "Checked") -> None:
-    """Print a check for a person."""
+def show_checked(found: "Checked", *, quiet: bool) -> None:
+    """Print a check for a person, quiet in one sentence."""
+    sentence = f"{found.verdict.capitalize()}: {checked_sentence(found)}"
+    if quiet:
+        show(sentence)
+        return
     rows = {
         "budget": str(found.budget),
         "time": times_text(found.timing),
@@ -79,7 +85,7 @@ def show_checked(found: "Checked") -> None:
         "served on": ", ".join(f"{name} {value}" for name, value in found.served.items()),
     }
     show(
-        f"{found.verdict.capitalize()}: {checked_sentence(found)}",
+        sentence,
         "",
         requirement_table(found.score),
         "",

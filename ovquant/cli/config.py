@@ -15,7 +15,7 @@ Parameter = Any
 """One of click's, of which typer has a copy of its own."""
 GIVEN = ("COMMANDLINE", "DEFAULT_MAP")
 """Where values of a parameter come from that are not its default."""
-NOT_KEPT = ("config", "save_config_to", "as_json", "force")
+NOT_KEPT = ("config", "save_config_to", "as_json", "force", "quiet", "verbose")
 """Options that say how one call goes, and not what is to be made."""
 
 

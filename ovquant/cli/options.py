@@ -337,3 +337,13 @@ Output = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of a table.", rich_help_panel=RESULT)
 ]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Print only what came out, in three lines, and no progress.", rich_help_panel=RESULT
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Print a line for each step as it begins.", rich_help_panel=RESULT),
+]

@@ -49,9 +49,11 @@ def profile(
         typer.Option("--output", "-o", metavar="FILE", help="Append to this file.", rich_help_panel=options.RESULT),
     ] = Path("profile.jsonl"),
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Measure recipes and layers into a profile, without touching the holdout."""
-    with guarded(as_json=as_json, resumable=True), Display() as display:
+    with guarded(as_json=as_json, resumable=True), Display(quiet=quiet, verbose=verbose) as display:
         import ovquant
 
         path = ovquant.profile(

@@ -1,10 +1,12 @@
-"""Show on standard error what is being done, and how long it may still take."""
+"""Show on standard error what is being done, what is the best so far, and how long it may still take."""
 
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,43 +17,63 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-from ovquant.cli.text import trial_line
-from ovquant.plugins.reports.figures import printable
+from ovquant.cli.text import seconds_text, trial_line
+from ovquant.plugins.reports.figures import decimal, printable, speedup
 
 if TYPE_CHECKING:
     from ovquant.domain.trial import Trial
 
 
 class Display:
-    """One progress bar per stage with an ETA on a terminal; elsewhere only a line per finished trial."""
+    """On a terminal the best plan so far and the progress of a stage, with what was tried above; elsewhere a line per trial.
 
-    def __init__(self) -> None:
+    quiet: nothing of all that. verbose: a line for each stage as well.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet, self._verbose = quiet, verbose
+        self._begin = time.monotonic()
+        self._what = ""
+        self._task: TaskID | None = None
+        self._best: Trial | None = None
         self._console = Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=15),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not sys.stderr.isatty(),
-            transient=True,
         )
-        self._what = ""
-        self._task: TaskID | None = None
+        self._live = Live(
+            console=self._console, get_renderable=lambda: Group(Text(self.status), self._progress), transient=True
+        )
 
     def __enter__(self) -> "Display":
-        self._progress.start()
+        if sys.stderr.isatty() and not self._quiet:
+            self._live.start()
         self.step("reading the model and the data", 0, 0)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._live.stop()
+
+    @property
+    def status(self) -> str:
+        """Return how long it has taken so far, and what the fastest plan inside the budget is."""
+        taken = seconds_text(time.monotonic() - self._begin)
+        if self._best is None or self._best.timing is None or self._best.search is None:
+            return taken
+        ratio, drop = self._best.timing.ratio, self._best.search.drop
+        return printable(
+            f"{taken}; so far the fastest inside the budget: {self._best.plan.title}, {speedup(ratio)}, drop {decimal(drop)}"
+        )
 
     def step(self, what: str, done: int, total: int) -> None:
         """Say how much of how much of a stage is done; a total of zero means that nobody knows."""
@@ -60,12 +82,20 @@ class Display:
             if self._task is not None:
                 self._progress.remove_task(self._task)
             self._what, self._task = what, self._progress.add_task(what, total=known)
+            if self._verbose:
+                self.say(f"[{seconds_text(time.monotonic() - self._begin)}] {what}")
         self._progress.update(self._task, completed=done, total=known)
 
     def say(self, line: str) -> None:
         """Print a line above the bars."""
-        self._console.print(printable(line), markup=False)
+        if not self._quiet:
+            self._console.print(printable(line), markup=False)
 
     def trial(self, trial: "Trial") -> None:
         """Print a line about a trial that was just measured."""
         self.say(trial_line(trial))
+        if trial.search is None or trial.timing is None or trial.problem or not trial.search.inside:
+            return
+        least = 1.0 if self._best is None or self._best.timing is None else self._best.timing.ratio
+        if trial.timing.ratio < least:
+            self._best = trial

@@ -55,9 +55,11 @@ def quantize(
     save_config_to: options.SaveConfig = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Find the fastest model inside an accuracy budget, and prove it on held-out data."""
-    with guarded(as_json=as_json, resumable=True), Display() as display:
+    with guarded(as_json=as_json, resumable=True), Display(quiet=quiet, verbose=verbose) as display:
         import ovquant
 
         if save_config_to is not None:
@@ -114,6 +116,6 @@ def quantize(
     if dry_run:
         show_preview(found, target, as_json=as_json)
         return
-    show_result(result, as_json=as_json)
+    show_result(result, as_json=as_json, quiet=quiet)
     # Limits alone ask for the most accurate model within them, which float is.
     raise typer.Exit(exit_code(result.verdict, allow_float=allow_float or result.budget.max_drop is None))

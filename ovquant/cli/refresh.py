@@ -40,9 +40,11 @@ def refresh(
     reference: options.MadeFrom = None,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Calibrate a saved result again on new data; only a plan that holds replaces it."""
-    with guarded(as_json=as_json), Display() as display:
+    with guarded(as_json=as_json), Display(quiet=quiet, verbose=verbose) as display:
         import ovquant
 
         result = ovquant.refresh(
@@ -56,5 +58,5 @@ def refresh(
             progress=display.step,
             command=typed(),
         )
-    show_result(result, as_json=as_json, trials=False)
+    show_result(result, as_json=as_json, trials=False, quiet=quiet)
     raise typer.Exit(exit_code(result.verdict))

@@ -1,9 +1,13 @@
 """Show the result of a run: the verdict, what it rests on, and the trials."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.console import RenderableType
 from rich.table import Table
 
+from ovquant.cli.closing import closing
 from ovquant.cli.text import details, note_rows, print_json, seconds_text, show, table_of
 from ovquant.plugins.reports.figures import decimal, file_size, speedup
 from ovquant.plugins.reports.sections import REQUIREMENTS, requirement_row, summary
@@ -18,10 +22,14 @@ FILES = {"model": "model.xml", "plan": "plan.json", "result": "result.json", "re
 MOST_TRIALS = MOST_SHOWN = 12
 
 
-def show_result(result: "Result", *, as_json: bool, trials: bool = True) -> None:
-    """Print a result for a person, or as one JSON document."""
+def show_result(result: "Result", *, as_json: bool, trials: bool = True, quiet: bool = False) -> None:
+    """Print a result for a person, quiet in three lines, or as one JSON document."""
     if as_json:
         print_json("result", result_json(result))
+        return
+    end = details(closing(result))
+    if quiet:
+        show(end)
         return
     section = summary(result)
     figures = table_of(
@@ -29,8 +37,8 @@ def show_result(result: "Result", *, as_json: bool, trials: bool = True) -> None
     )
     parts: list[Any] = [verdict(result), "", figures, section.remark, "", *proven(result), result_details(result)]
     if trials and result.trials:
-        parts += ["", trial_table(result)]
-    show(*parts)
+        parts += ["", *trial_table(result)]
+    show(*parts, "", end)
 
 
 def proven(result: "Result") -> list[Any]:
@@ -76,30 +84,43 @@ def result_details(result: "Result") -> Table:
     return details({**rows, **note_rows(result.notes)})
 
 
-def trial_table(result: "Result") -> Table:
-    """Return the trials in the order they were made; the one that was returned is marked."""
+def trial_table(result: "Result") -> list[RenderableType]:
+    """Return the trials that were scored, in the order they were made, the one that was returned marked; and what became of the others."""
     columns = {"": False, "trial": False, "drop on search": True, "on holdout": True, "speed-up": True}
     columns |= {"p50 ms": True, "size": True}
     held = {trial.plan.key: trial.holdout for trial in result.walked}
-    rows = [trial_row(trial, held.get(trial.plan.key), result.trial) for trial in result.trials]
+    rows = [
+        trial_row(trial, trial.search, held.get(trial.plan.key), result)
+        for trial in result.trials
+        if trial.search is not None and not trial.problem
+    ]
     left_out = len(rows) - MOST_TRIALS
     title = "Trials" if left_out <= 0 else f"The last {MOST_TRIALS} of {len(rows)} trials (the report has all)"
-    return table_of(f"{title}; ✗ is outside the budget, → was returned", columns, rows[-MOST_TRIALS:])
+    table = table_of(f"{title}; ✗ is outside the budget, → was returned", columns, rows[-MOST_TRIALS:])
+    return [*([table] if rows else []), *not_scored(result.trials)]
 
 
-def trial_row(trial: "Trial", holdout: "Scores | None", chosen: "Trial") -> list[str]:
-    """Return one line of the table of trials."""
-    mark = "→" if trial.plan.key == chosen.plan.key else ""
-    if trial.problem or trial.search is None:
-        return [mark, trial.plan.full_title, "not scored" if trial.possible else "not possible", "", "", "", ""]
-    timing = trial.timing
+def not_scored(trials: Sequence["Trial"]) -> list[str]:
+    """Return a line about the trials that were not scored, by what became of them."""
+    others = [trial for trial in trials if trial.problem or trial.search is None]
+    fates = Counter(
+        (trial.problem.partition(":")[0] or "not scored") if trial.possible else "not possible" for trial in others
+    )
+    told = ", ".join(f"{count} {fate}" for fate, count in fates.items())
+    return [f"Tried besides: {told}. The report says why."] if others else []
+
+
+def trial_row(trial: "Trial", search: "Scores", holdout: "Scores | None", result: "Result") -> list[str]:
+    """Return one line of the table of trials; its time is float's beside the returned plan, divided by its own speed-up."""
+    mark = "→" if trial.plan.key == result.trial.plan.key else ""
+    timing, base = trial.timing, result.trial.timing
     return [
         mark,
         trial.plan.full_title,
-        _judged(trial.search),
+        _judged(search),
         "" if holdout is None else _judged(holdout),
         speedup(timing.ratio) if timing else "",
-        f"{timing.p50_ms:.3g}" if timing else "",
+        f"{base.float_p50_ms * timing.ratio:.3g}" if timing and base else "",
         file_size(trial.size_bytes),
     ]
 

@@ -186,5 +186,5 @@ def test_a_check_is_plain_data() -> None:
     )
     assert Scores.from_json(values["score"]) == checked.score
     assert Budget.from_json(values["budget"]) == checked.budget
-    assert Timing(**values["timing"]) == checked.timing
+    assert Timing.from_json(values["timing"]) == checked.timing
     assert values["notes"] == ["Something to know."]

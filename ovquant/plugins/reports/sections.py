@@ -325,8 +325,8 @@ def _trial_row(trial: "Trial", result: "ResultRecord") -> tuple[str, ...]:
         scored = (*values, "inside" if score.inside else "outside")
     timed = (NONE,) * 3
     if timing is not None:
-        # Medians of different moments cannot be compared.
-        beside = timing if result.baseline.timing is None else result.baseline.timing
+        # Medians of different moments cannot be compared: all are those of the moment in which the returned plan was timed last.
+        beside = result.trial.timing or timing
         p50 = beside.float_p50_ms * timing.ratio
         timed = (milliseconds(p50), speedup(timing.ratio), speedup_interval(timing) or NONE)
     divergence = NONE if trial.divergence is None else decimal(trial.divergence)
