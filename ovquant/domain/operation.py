@@ -8,11 +8,27 @@ from ovquant.domain.typed import typed
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How values are spread over the steps of a quantizer: `counts` of equal bins from step `low` to step `high`.
+
+    The integers run from `first` to `last`; `clipped` is the share of the values that lie outside and are moved to the nearest of these.
+    """
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    first: int
+    last: int
+    clipped: float
+
+
+@dataclass(frozen=True)
 class Quantizer:
     """The quantizer of one input of an operation; scale and zero point run from min to max over its channels.
 
     `of` is "weights" or "activations". A value q stands for (q − zero) · scale. `type` is the integer type; for
-    activations q counts from 0 to levels − 1. Scales are None where the form is not affine.
+    activations q counts from 0 to levels − 1. Scales are None where the form is not affine. `spread` is that of the values that come
+    to it, None where it was not measured.
     """
 
     of: str
@@ -24,6 +40,7 @@ class Quantizer:
     scale_max: float | None
     zero_min: float | None
     zero_max: float | None
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def stored_weights(model: openvino.Model) -> tuple[Readers, ...]:
     for operation in model.get_ordered_ops():
         if operation.get_type_name() in _HOLDING:
             for port, source in enumerate(operation.input_values()):
-                stored = _behind(source) if is_constant(source) else None
+                stored = quantizer_behind(source) if is_constant(source) else None
                 if stored is not None and stored.get_type_name() == "Constant":
                     found.setdefault(stored.get_friendly_name(), []).append((operation, port))
     return tuple(map(tuple, found.values()))
@@ -130,7 +130,7 @@ def precisions(model: openvino.Model) -> dict[str, str]:
 
 def _stored_in(sources: Sequence[openvino.Output]) -> str:
     """Return int4-weights where inputs come from weights of four bits, and else int8-weights."""
-    stored = [node.get_element_type().get_type_name() for node in map(_behind, sources) if node is not None]
+    stored = [node.get_element_type().get_type_name() for node in map(quantizer_behind, sources) if node is not None]
     return INT4_WEIGHTS if any(kind in FOUR_BIT for kind in stored) else INT8_WEIGHTS
 
 
@@ -201,7 +201,7 @@ def _through_quantizer(source: openvino.Output, depth: int = 6) -> str:
 
 def quantizers_of(operation: openvino.Node) -> Iterator[Quantizer]:
     for position, source in enumerate(operation.input_values()):
-        found = _behind(source)
+        found = quantizer_behind(source)
         if found is None:
             continue
         if found.get_type_name() == "FakeQuantize":
@@ -210,7 +210,7 @@ def quantizers_of(operation: openvino.Node) -> Iterator[Quantizer]:
             yield _of_weights(found, position)
 
 
-def _behind(source: openvino.Output) -> openvino.Node | None:
+def quantizer_behind(source: openvino.Output) -> openvino.Node | None:
     """Return the FakeQuantize or the low-bit constant that an input comes from."""
     node = source.get_node()
     kind = node.get_type_name()
@@ -219,7 +219,7 @@ def _behind(source: openvino.Output) -> openvino.Node | None:
     if kind == "Constant":
         return node if node.get_element_type().get_type_name() in LOW_BIT and _is_scaled(node) else None
     if kind in PASSED or (kind in ("Multiply", "Subtract") and is_constant(node.input_value(1))):
-        return _behind(node.input_value(0))
+        return quantizer_behind(node.input_value(0))
     return None
 
 
@@ -227,7 +227,7 @@ def _of_fake_quantize(node: openvino.Node, position: int) -> Quantizer:
     levels = int(node.get_attributes()["levels"])
     of = "weights" if is_constant(node.input_value(0)) else "activations"
     name, kind = node.get_friendly_name(), f"u{max(1, (levels - 1).bit_length())}"
-    low, high = (_values(node.input_value(index)) for index in (3, 4))
+    low, high = (constant_values(node.input_value(index)) for index in (3, 4))
     if low is None or high is None:
         return Quantizer(of, position, name, kind, 1, None, None, None, None)
     scale = (high - low) / (levels - 1)
@@ -244,7 +244,7 @@ def _of_weights(constant: openvino.Node, position: int) -> Quantizer:
         kind = node.get_type_name()
         if kind not in ("Convert", "Subtract", "Multiply"):
             break
-        values = None if kind == "Convert" else _values(node.input_value(1))
+        values = None if kind == "Convert" else constant_values(node.input_value(1))
         if kind == "Subtract" and values is not None:
             zero = values
         if kind == "Multiply" and values is not None:
@@ -259,7 +259,7 @@ def _quantizer(of: str, position: int, name: str, kind: str, scale: Array, zero:
     return Quantizer(of, position, name, kind, int(scale.size), *span)
 
 
-def _values(source: openvino.Output) -> Array | None:
+def constant_values(source: openvino.Output) -> Array | None:
     """Return the float values of a constant, read through conversions, or None."""
     node = source.get_node()
     while node.get_type_name() == "Convert":

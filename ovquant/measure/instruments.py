@@ -23,6 +23,7 @@ from ovquant.measure.models import Models
 from ovquant.measure.operations import timed_operations
 from ovquant.measure.probe import Probing
 from ovquant.measure.score import Scorer
+from ovquant.measure.spreads import with_spreads
 from ovquant.measure.stopwatch import TRIAL_HEATS, Stopwatch
 
 Details = tuple[tuple[Operation, ...], tuple[LostSample, ...]]
@@ -153,8 +154,9 @@ class Local:
         return self.describer.served(plan)
 
     def details(self, plan: Plan) -> Details:
-        """Return what a report shows of a plan beside its figures: see `timed_operations` and `lost_samples`."""
-        return timed_operations(self.models, plan), lost_samples(self.scorer, plan)
+        """Return what a report shows of a plan beside its figures: see `timed_operations`, `with_spreads` and `lost_samples`."""
+        operations = with_spreads(self.models, plan, timed_operations(self.models, plan))
+        return operations, lost_samples(self.scorer, plan)
 
     def footprint(self, plan: Plan) -> int | None:
         """Return the bytes of memory that serving a plan takes; None where no process may be started for it, or it failed."""

@@ -5,9 +5,10 @@ from dataclasses import asdict
 
 import pytest
 
-from ovquant.domain.operation import Operation, Quantizer
+from ovquant.domain.operation import Operation, Quantizer, Spread
 
-GRID = Quantizer("weights", 1, "kernel", "i8", 8, 0.01, 0.02, 0.0, 0.0)
+SPREAD = Spread(-3.0, 260.0, (1, 2), 0, 255, 0.01)
+GRID = Quantizer("weights", 1, "kernel", "i8", 8, 0.01, 0.02, 0.0, 0.0, SPREAD)
 
 
 def test_an_operation_is_read_as_it_was_written() -> None:

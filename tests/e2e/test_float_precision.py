@@ -49,24 +49,25 @@ def signals(count: int) -> np.ndarray:
     return rows.astype(np.float32)
 
 
-def test_plans_are_compared_with_float_in_f32(tmp_path: Path) -> None:
+def test_a_layer_in_f32_brings_bf16_inside_the_budget(tmp_path: Path) -> None:
     model, core = net(), openvino.Core()
     if not any(item.precision == "bf16" for item in executed(core.compile_model(model, "CPU", BF16))):
         pytest.skip("a processor that computes nothing in bf16")
     data = [ovquant.Sample(row) for row in signals(400)]
-    asked = {"metric": "fidelity", "max_drop": "2pt", "properties": BF16, "output": tmp_path / "out"}
+    asked = {"metric": "fidelity", "max_drop": "5pt", "properties": BF16, "output": tmp_path / "out"}
     result = ovquant.quantize(model, data=data, recipes=["bf16"], **asked)
+    # Float as it is served is outside, so the bar is float in f32.
     assert any("outside the budget" in note for note in result.notes)
     assert F32.items() <= result.baseline.plan.properties.items()
-    assert result.trial.holdout is not None
-    assert result.trial.holdout.holds
-    whole, *kept = result.trials
+    whole, *_ = result.trials
     assert (whole.plan.title, whole.search.inside) == ("bf16", False)
-    for trial in kept:
-        assert trial.plan.title.startswith("bf16, ")
-        assert set(trial.plan.layers.values()) == {"f32"}
+    assert result.verdict == "met"
+    assert result.plan.title.startswith("bf16, ")
+    assert set(result.plan.layers.values()) == {"f32"}
     # What is returned runs as it is planned.
     runs = executed(core.compile_model(result.folder / "model.xml", "CPU", result.plan.properties))
     primitives = {name: item.primitive for item in runs for name in (item.name, *item.operations)}
-    kept_layers = [name for name, level in result.trial.layers.items() if level == "f32" and name in primitives]
-    assert all(primitives[name].endswith("_f32") for name in kept_layers)
+    kept = [name for name in result.plan.layers if name in primitives]
+    assert kept
+    assert all(primitives[name].endswith("_f32") for name in kept)
+    assert any(primitive.endswith("_bf16") for primitive in primitives.values())

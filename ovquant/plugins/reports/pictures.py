@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ovquant.plugins.reports.figures import TIMED, decimal, interval
 
 if TYPE_CHECKING:
+    from ovquant.domain.operation import Quantizer, Spread
     from ovquant.domain.result import ResultRecord
     from ovquant.domain.trial import Trial
 
@@ -177,3 +178,38 @@ def _axes(points: Sequence[Point], limit: float) -> tuple[Axis, Axis]:
 def _padded(low: float, high: float) -> tuple[float, float]:
     margin = 0.08 * (high - low) or 0.08 * (abs(high) or 1.0)
     return low - margin, high + margin
+
+
+@dataclass(frozen=True)
+class Bars:
+    """How the values of a quantizer are spread over its steps: a bar for each bin, and the place of the first and last step."""
+
+    title: str
+    remark: str
+    bars: tuple[tuple[float, float], ...]
+    first: float
+    last: float
+    step: float
+
+    width, height = 320, 80
+
+
+def spread_pictures(result: "ResultRecord") -> list[Bars]:
+    """Return a picture for each quantizer whose values were counted, in the model's order."""
+    return [
+        _bars(item.name, quantizer, quantizer.spread)
+        for item in result.operations
+        for quantizer in item.quantizers
+        if quantizer.spread is not None
+    ]
+
+
+def _bars(name: str, quantizer: "Quantizer", spread: "Spread") -> Bars:
+    axis = Axis(spread.low, spread.high, 0, Bars.width)
+    tallest, step = max(spread.counts), Bars.width / len(spread.counts)
+    # By the square root, so that rare values far out are seen too.
+    heights = [round((Bars.height - 4) * math.sqrt(count / tallest), 1) for count in spread.counts]
+    bars = tuple((round(place * step, 1), height) for place, height in enumerate(heights))
+    remark = f"{spread.clipped:.2%} outside" if spread.clipped else "none outside"
+    title = f"{quantizer.of} of {name}, {quantizer.type}"
+    return Bars(title, remark, bars, axis(spread.first), axis(spread.last), round(step, 1))

@@ -9,6 +9,7 @@ import pytest
 
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget
+from ovquant.domain.operation import Operation, Quantizer, Spread
 from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Scores, Trial
@@ -16,7 +17,7 @@ from ovquant.plugins.protocols import Report
 from ovquant.plugins.reports import render_reports
 from ovquant.plugins.reports.html import Html
 from ovquant.plugins.reports.markdown import Markdown, escape
-from ovquant.plugins.reports.pictures import Axis, drop_picture, limit_of, points_of, round_step
+from ovquant.plugins.reports.pictures import Axis, drop_picture, limit_of, points_of, round_step, spread_pictures
 from ovquant.plugins.reports.sections import summary, trials, walk
 from ovquant.plugins.reports.sentences import verdict_sentence
 from ovquant.testing import ReportContract
@@ -291,3 +292,17 @@ def test_the_front_is_listed_with_its_folders(results: Results) -> None:
     assert "pareto/01" in Html().render(whole)
     assert "pareto/01" in Markdown().render(whole)
     assert "pareto" not in Html().render(made)
+
+
+def test_values_are_drawn_over_their_grid(results: Results) -> None:
+    made = results["met"]()
+    assert spread_pictures(made) == []
+    spread = Spread(-128.0, 128.0, (0, 4, 16, 0), -64, 64, 0.0125)
+    grid = Quantizer("weights", 1, "kernel", "i8", 1, 0.1, 0.1, 0.0, 0.0, spread)
+    operation = Operation("conv1", "Convolution", "int8", "i8", "", (grid, replace(grid, spread=None)))
+    made = replace(made, operations=(operation,))
+    (picture,) = spread_pictures(made)
+    assert (picture.title, picture.remark) == ("weights of conv1, i8", "1.25% outside")
+    assert picture.bars == ((0.0, 0.0), (80.0, 38.0), (160.0, 76.0), (240.0, 0.0))
+    assert (picture.first, picture.last) == (80.0, 240.0)
+    assert "weights of conv1, i8: 1.25% outside" in Html().render(made)
