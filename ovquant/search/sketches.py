@@ -11,7 +11,9 @@ from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.search.standings import Standings
 
 RACE_HEATS = (3, 8)
-"""Compilations over which a sketch is timed in turn with the best plan: more where it looks faster, and fewer do not tell."""
+"""Compilations over which a sketch is timed in turn with the best plan: more where fewer do not tell."""
+QUIET = 0.1
+"""The width of an interval up to which a plan that seems one percent too slow is taken to be it."""
 
 
 def dismissed(plan: Plan, candidate: Candidate, standings: Standings, bench: Workbench) -> Trial | None:
@@ -120,13 +122,14 @@ def _usable(tried: Collection[Candidate], table: Table) -> dict[Candidate, Trial
 
 
 def _in_turn(plan: Plan, rival: Plan | None, bench: Workbench, least: float) -> Timing:
-    """Time a plan beside another, or float, for longer where it seems to take less than `least` of its time, and may not.
+    """Time a plan beside another, or float, for longer where it is open whether it takes less than `least` of its time.
 
-    What seems to take more might win by no more than the noise.
+    Where little else goes on, what seems to take more might win by no more than the noise.
     """
     for heats in RACE_HEATS:
         timing = bench.instruments.timing(plan, heats=heats, beside=rival)
-        if timing.ratio >= least or timing.ratio_high < least:
+        slower = timing.ratio > least + SAVING and timing.ratio_high - timing.ratio_low < QUIET
+        if slower or not timing.ratio_low < least < timing.ratio_high:
             break
     return timing
 
