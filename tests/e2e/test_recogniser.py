@@ -22,6 +22,8 @@ from ovquant.graph.normalise import normalised
 from ovquant.graph.precision import is_quantized
 from ovquant.quantization import quantize
 
+HELD = 120
+"""Words to search on, and held-out ones."""
 RECIPE = "transformer+mixed+keep-float:types=GroupConvolution+calibration:size=50"
 
 
@@ -29,8 +31,8 @@ RECIPE = "transformer+mixed+keep-float:types=GroupConvolution+calibration:size=5
 def result(tmp_path_factory: pytest.TempPathFactory) -> ovquant.Result:
     return ovquant.quantize(
         str(recogniser()),
-        data=Words(200, seed=0),
-        holdout=Words(200, seed=1),
+        data=Words(HELD, seed=0),
+        holdout=Words(HELD, seed=1),
         metric=exact,
         max_drop="10pt",
         recipes=[RECIPE],
@@ -45,7 +47,7 @@ def test_the_budget_holds_on_the_holdout(result: ovquant.Result) -> None:
     score = result.walked[-1].holdout
     assert score is not None
     assert result.verdict == "met"
-    assert score.samples == 200
+    assert score.samples == HELD
     assert score.float_value > 0.7
     assert score.drop <= 0.1
 
@@ -60,7 +62,7 @@ def test_the_folder_holds_everything(result: ovquant.Result) -> None:
 def test_what_is_served_is_what_was_measured(result: ovquant.Result) -> None:
     score = result.trial.holdout
     assert score is not None
-    again = ovquant.evaluate(str(result.folder / "model.xml"), data=Words(200, seed=1), metric=exact)
+    again = ovquant.evaluate(str(result.folder / "model.xml"), data=Words(HELD, seed=1), metric=exact)
     assert again.evaluation.score == pytest.approx(score.value, abs=0.011)
 
 
@@ -98,7 +100,7 @@ def test_the_plan_replays_without_a_search(result: ovquant.Result, tmp_path: Pat
     replayed = ovquant.apply(
         result.folder / "plan.json",
         str(recogniser()),
-        data=Words(100, seed=3),
+        data=Words(60, seed=3),
         calibration=Words(50, seed=4),
         metric=exact,
         max_drop="10pt",

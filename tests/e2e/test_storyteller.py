@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 import storyteller
+import torch
 
 import ovquant
 from ovquant.domain.layer import FLOAT, INT8_WEIGHTS
 
-STEPS, TEXTS = 50, 70
+STEPS, TEXTS = 30, 50
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("storyteller")
+    # Beside other tests more threads only wait for each other.
+    torch.set_num_threads(1)
     storyteller.write(made, STEPS)
     return made
 
