@@ -22,15 +22,60 @@ HEADER = (
 )
 
 
+SHORT = (
+    "case",
+    "float ms",
+    "float inside",
+    "fastest other inside, of float's",
+    "ovquant, of float's (95 %)",
+    "of the fastest (95 %)",
+    "drop of allowed",
+    "made in s",
+)
+
+
 def render(results: Mapping[str, Any]) -> str:
-    """Return the whole table."""
+    """Return the whole table, a short one first."""
     cases = results["cases"]
     settings = ", ".join(f"{name} {value}" for name, value in results["settings"].items())
-    lines = ["# Benchmark", "", f"Settings: {settings}.", ""]
+    lines = ["# Benchmark", "", f"Settings: {settings}.", "", *short(cases), ""]
     for name in (name for name in ALL if name in cases):
         lines += [*_case(name, cases), ""]
     totals = summary(ALL, cases)
     return "\n".join([*lines, *(["## All cases", "", *totals, ""] if totals else [])])
+
+
+def short(cases: Mapping[str, Any]) -> list[str]:
+    """Return a table with a line for each case that was measured."""
+    rows = [
+        f"| {' | '.join(_in_short(name, contenders_of(name, cases), cases[name]['measured']))} |"
+        for name in ALL
+        if "ovquant" in cases.get(name, {}).get("measured", {}).get("models", {})
+    ]
+    return [f"| {' | '.join(SHORT)} |", f"|{' --- |' * len(SHORT)}", *rows]
+
+
+def _in_short(name: str, contenders: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
+    models = measured["models"]
+    ours, made, lost = models["ovquant"], contenders["ovquant"], models["float"]
+    rivals = {key: model for key, model in models.items() if model["inside"] and key not in ("float", "ovquant")}
+    best = min(rivals, key=lambda key: rivals[key]["latency"]["ratio"], default=None)
+    against = ours.get("against_best")
+    outside = "" if ours["inside"] else "**outside**, "
+    return [
+        name,
+        f"{lost['latency']['p50_ms']:.3g}",
+        "yes" if lost["inside"] else f"no, {lost['drop']:.3g}",
+        "none" if best is None else f"{best} {rivals[best]['latency']['ratio']:.3f}",
+        f"{_interval(ours['latency'])}: {made['verdict']}",
+        "–" if against is None else _interval(against),
+        f"{outside}{ours['drop']:.4f} of {ours['allowed']:.4f}",
+        f"{made['seconds']:.0f}",
+    ]
+
+
+def _interval(ratio: Mapping[str, Any]) -> str:
+    return f"{ratio['ratio']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
 
 
 def contenders_of(name: str, cases: Mapping[str, Any]) -> dict[str, Any]:
