@@ -1,7 +1,7 @@
 """Time models beside each other."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -9,7 +9,8 @@ from typing import Any, Unpack
 import openvino
 
 from ovquant import runtime
-from ovquant.api.options import MeasureOptions, Options, read_options
+from ovquant.api.options import MeasureOptions, read_options
+from ovquant.api.planned import as_planned, planned_properties
 from ovquant.api.prepare import load_float, model_name, tokenizer_of
 from ovquant.api.session import may_start_processes
 from ovquant.domain.files import TemporaryFolder
@@ -28,11 +29,13 @@ class Contender:
     """One model of a benchmark; the ratios in `timing` are to the first model.
 
     `memory_bytes` is what a process that serves the model grows by at most; None where no process may be started for it.
+    `properties` are those that it was compiled with since its plan says so.
     """
 
     name: str
     timing: Timing
     memory_bytes: int | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 def benchmark(
@@ -41,13 +44,14 @@ def benchmark(
     """Time models in turn, on samples of the data or on random inputs of fixed shapes.
 
     seconds: time in all, compilation aside; it is spread over heats, in each of which all models are compiled anew and have
-    another order. Returns one Contender per model; ratios are to the first, with intervals over heats. `optimize`
+    another order. A result's model is compiled with the properties of its plan. Returns one Contender per model; ratios are to the first, with intervals over heats. `optimize`
     "throughput" times bursts with all requests busy, and "first-token" and "next-token" a decoder while it generates. Raises DataError when the shapes are dynamic and no data given.
     """
     settings = read_options(options, MeasureOptions, of=benchmark)
     runtime.check_device(settings.device)
     loaded = [load_float(model, settings) for model in models]
-    makers = [partial(runtime.compile_model, model, settings.deployment()) for model in loaded]
+    deployments = [as_planned(model, settings) for model in models]
+    makers = [partial(runtime.compile_model, *served) for served in zip(loaded, deployments, strict=True)]
     first, *others = (make() for make in makers)
     samples = (
         open_dataset(data, tokenizer=tokenizer_of(models[0]))
@@ -70,14 +74,15 @@ def benchmark(
         most=MOST_ROUNDS,
         seed=settings.seed,
     )
-    memory = [_memory(model, settings, requests) for model in loaded]
+    memory = [_memory(*served, requests) for served in zip(loaded, deployments, strict=True)]
     names = [model_name(model) if not isinstance(model, str | Path) else str(model) for model in models]
-    return [Contender(*found) for found in zip(names, timings, memory, strict=True)]
+    planned = [planned_properties(model, settings) for model in models]
+    return [Contender(*found) for found in zip(names, timings, memory, planned, strict=True)]
 
 
-def _memory(model: openvino.Model, settings: Options, requests: Sequence[Sequence[Array]]) -> int | None:
+def _memory(model: openvino.Model, deployment: runtime.Deployment, requests: Sequence[Sequence[Array]]) -> int | None:
     if not may_start_processes():
         return None
     folder = TemporaryFolder()
     openvino.serialize(model, folder.path / "model.xml")
-    return footprint(folder.path / "model.xml", settings.deployment(), requests[:FOOTPRINT_REQUESTS])
+    return footprint(folder.path / "model.xml", deployment, requests[:FOOTPRINT_REQUESTS])

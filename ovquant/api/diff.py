@@ -8,6 +8,7 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import MeasureOptions, read_options
+from ovquant.api.planned import as_planned
 from ovquant.api.prepare import load_float, tokenizer_of
 from ovquant.domain.progress import Progress, silent
 from ovquant.errors import ModelError, UsageError
@@ -50,7 +51,7 @@ def diff(
     Each operation of the other model is also run on what the first model gives it, so that its own error is told from what came to
     it, and that error is put into the first model alone. Operations are known by their names, those of the first model's normal form
     too; what has no counterpart is part of what reads it. samples: how many of the data are run. The first model runs in f32, the other one
-    with the options' properties and `other_properties`, so that one model can be compared with itself at another precision. Raises
+    with the options' properties, those of its plan where it is a result's, and `other_properties`, so that one model can be compared with itself at another precision. Raises
     UsageError for models that share no operations, and ModelError for one that keeps state.
     """
     settings = read_options(options, MeasureOptions, of=diff)
@@ -67,7 +68,7 @@ def diff(
     plain = settings.deployment()
     reference = runtime.compile_model(first, runtime.Deployment(settings.device, dict(runtime.REFERENCE), plain.batch))
     requests = runtime.requests_of(reference, dataset, samples)
-    there = {**plain.properties, **(other_properties or {})}
+    there = {**as_planned(other, settings).properties, **(other_properties or {})}
     deployments = tuple(
         runtime.Deployment(settings.device, properties, plain.batch) for properties in (dict(runtime.REFERENCE), there)
     )

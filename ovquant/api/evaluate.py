@@ -7,6 +7,7 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import MeasureOptions, read_options
+from ovquant.api.planned import as_planned, planned_note
 from ovquant.api.prepare import check_sample, load_float, tokenizer_of
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.labels import label_note, labels_of
@@ -52,23 +53,28 @@ def evaluate(
 ) -> Comparison:
     """Score a model on data, beside a reference if given; the drop has a paired 95 % interval, and how it was made.
 
-    The model runs at the device's default precision, the reference in f32.
+    The model runs at the device's default precision, a result's model with the properties of its plan, and the reference in f32.
     """
     settings = read_options(options, MeasureOptions, of=evaluate)
     runtime.check_device(settings.device)
-    (scorer,), deployment, loaded = resolve_metrics([metric]), settings.deployment(), load_float(model, settings)
+    (scorer,), loaded = resolve_metrics([metric]), load_float(model, settings)
+    deployment = as_planned(model, settings)
     samples, batches = rows_of(open_dataset(data, tokenizer=tokenizer_of(model)), loaded, deployment)
     check_repetition(samples)
     check_sample(loaded, [scorer], samples[0])
     compiled, classes = runtime.compile_model(loaded, deployment), list[str | None]()
-    truth = None if reference is None else _reference(load_float(reference, settings), deployment)
+    truth = None if reference is None else _reference(load_float(reference, settings), settings.deployment())
     # Without a reference there is no drop to resample.
     how: dict[str, Any] = {"metrics": [scorer], "reference": None if truth is None else Reference(lambda: truth)}
     how |= {"resample": resampler(len(samples), seed=settings.seed) if truth is not None else None}
     watched: dict[str, Any] = {"seen": lambda block: classes.extend(map(class_of, block.targets))}
     watched |= {"step": lambda done, total: progress("evaluating", done, total)}
     (mine,) = evaluate_all(compiled, samples, **how, **watched)
-    notes = [*batches, *_notes(loaded, samples, scorer, mine, len(set(known_classes(classes))))]
+    notes = [
+        *planned_note(model, settings),
+        *batches,
+        *_notes(loaded, samples, scorer, mine, len(set(known_classes(classes)))),
+    ]
     if truth is None:
         return Comparison(scorer.name, scorer.higher_is_better, mine, notes=tuple(notes))
     how |= {"whose": REFERENCE}

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Unpack
 
 from ovquant import runtime
 from ovquant.api.options import ServeOptions, read_options
+from ovquant.api.planned import as_planned, plan_beside
 from ovquant.api.prepare import load_float, model_name
 from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
@@ -36,13 +36,13 @@ class Inspection:
 def inspect(model: Any, **options: Unpack[ServeOptions]) -> Inspection:
     """Tell the precision of every operation with weights or quantizers, as planned and as the device runs it.
 
-    model: as `quantize` takes it, quantized or not. options: how it is served; see Options. Raises
-    ModelError and DeviceError with the cause.
+    model: as `quantize` takes it, quantized or not; a result's is compiled with the properties of its plan. options: how it is
+    served; see Options. Raises ModelError and DeviceError with the cause.
     """
     settings = read_options(options, ServeOptions, of=inspect)
     runtime.check_device(settings.device)
     loaded = load_float(model, settings)
-    compiled = runtime.compile_model(loaded, settings.deployment())
+    compiled = runtime.compile_model(loaded, as_planned(model, settings))
     primitives = runtime.executed(compiled)
     computes = runtime.properties_of(compiled, [runtime.PRECISION]).get(runtime.PRECISION, "f32")
     operations = tuple(operations_of(loaded, primitives, computes))
@@ -56,15 +56,6 @@ def inspect(model: Any, **options: Unpack[ServeOptions]) -> Inspection:
         _used(running),
         plan_beside(model),
     )
-
-
-def plan_beside(model: Any) -> Plan | None:
-    """Return the plan of a result's model, given as its file or its folder; None for all others."""
-    if not isinstance(model, str | Path):
-        return None
-    path = Path(model) / "model.xml" if Path(model).is_dir() else Path(model)
-    plan = path.with_name("plan.json")
-    return Plan.load(plan) if path.name == "model.xml" and path.is_file() and plan.is_file() else None
 
 
 def _used(primitives: list[Executed]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The command `benchmark`: several models timed in turn, in one run."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,15 +85,28 @@ def benchmark(
             f"{per} on {device}, {found[0].timing.rounds} rounds in turn over {found[0].timing.heats} compilations",
             columns,
             rows,
-        )
+        ),
+        *planned_lines(found),
     )
+
+
+def planned_lines(contenders: "Sequence[Contender]") -> list[str]:
+    """Say which models are compiled with properties of their plans."""
+    told = {item.name: ", ".join(f"{name}={value}" for name, value in item.properties.items()) for item in contenders}
+    return [f"{name} is compiled with {with_what}, as its plan says." for name, with_what in told.items() if with_what]
 
 
 def contender_json(contender: "Contender") -> dict[str, object]:
     """Return plain values: times in milliseconds, and the ratio to the first model."""
     timing = {name.replace("float_", "first_"): value for name, value in asdict(contender.timing).items()}
     speed = {"speedup": contender.timing.speedup, "decided": contender.timing.decided}
-    return {"model": contender.name, **timing, **speed, "memory_bytes": contender.memory_bytes}
+    return {
+        "model": contender.name,
+        **timing,
+        **speed,
+        "memory_bytes": contender.memory_bytes,
+        "properties": dict(contender.properties),
+    }
 
 
 def contender_row(contender: "Contender", *, first: bool) -> list[str]:

@@ -43,7 +43,7 @@ def documents() -> dict[str, Any]:
     contender = {
         "model": str,
         **{name.replace("float_", "first_"): hint for name, hint in _fields(Timing).items()},
-        **{"speedup": float, "decided": bool, "memory_bytes": int | None},
+        **{"speedup": float, "decided": bool, "memory_bytes": int | None, "properties": dict[str, str]},
     }
     device = _made("Device", _fields(Capabilities, levels=dict[str, str], meanings=list[str]), Capabilities)
     compared = dict.fromkeys(("reference_score", "drop", "drop_low", "drop_high"), float | None)

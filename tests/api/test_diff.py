@@ -15,6 +15,7 @@ from ovquant.errors import ModelError, UsageError
 from tests.decoders import SMALL, decoder
 
 RANDOM = np.random.default_rng(0)
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 def weights(*shape: int) -> openvino.Node:
@@ -100,7 +101,8 @@ def texts() -> list[Sample]:
 )
 def test_a_planted_fault_is_found(build: Callable[[], Any], data: Callable[[], list[Sample]], layer: str) -> None:
     model = build()
-    found = ovquant.diff(model, rounded(model, layer), data=data(), samples=4)
+    # In bf16 the others were off too.
+    found = ovquant.diff(model, rounded(model, layer), data=data(), samples=4, properties=F32)
     first, *others = found.blamed
     assert first.name == layer
     assert first.share == pytest.approx(1, abs=1e-3)
@@ -124,7 +126,7 @@ def test_the_errors_of_a_quantized_model_are_shared_out() -> None:
 
 def test_a_model_is_the_same_as_itself() -> None:
     model = recurrent()
-    found = ovquant.diff(model, model, data=sequences(), other_properties={"INFERENCE_PRECISION_HINT": "f32"})
+    found = ovquant.diff(model, model, data=sequences(), other_properties=F32)
     assert found.outputs == 0
     assert {fault.own for fault in found.operations} == {0.0}
     assert {fault.effect for fault in found.operations} == {None}
