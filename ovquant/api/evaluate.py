@@ -57,8 +57,7 @@ def evaluate(
     """
     settings = read_options(options, MeasureOptions, of=evaluate)
     runtime.check_device(settings.device)
-    (scorer,), loaded = resolve_metrics([metric]), load_float(model, settings)
-    deployment = as_planned(model, settings)
+    (scorer,), loaded, deployment = resolve_metrics([metric]), load_float(model, settings), as_planned(model, settings)
     samples, batches = rows_of(open_dataset(data, tokenizer=tokenizer_of(model)), loaded, deployment)
     check_repetition(samples)
     check_sample(loaded, [scorer], samples[0])

@@ -32,11 +32,9 @@ def demo(
         ),
     ] = 1000,
     as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Quantize a real text recogniser within 2 points of accuracy, and show the table."""
-    with guarded(as_json=as_json, resumable=True), Display(quiet=quiet, verbose=verbose) as display:
+    with guarded(as_json=as_json, resumable=True), Display() as display:
         import ovquant
         from ovquant.demo.fetch import recogniser
 
@@ -57,8 +55,8 @@ def demo(
             on_trial=display.trial,
             command=command,
         )
-    show_result(result, as_json=as_json, quiet=quiet)
-    if not as_json and not quiet:
+    show_result(result, as_json=as_json)
+    if not as_json:
         show("", "The same by hand:", f"  {command}")
     raise typer.Exit(exit_code(result.verdict))
 

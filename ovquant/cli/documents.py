@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Mapping
+from functools import cache
 from types import GenericAlias
 from typing import Any
 
@@ -23,46 +24,24 @@ def documents() -> dict[str, Any]:
     from ovquant.api.inspect import Inspection
     from ovquant.api.preview import Preview
     from ovquant.domain.profile import Entry
-    from ovquant.domain.result import Checked, Provenance, ResultRecord
-    from ovquant.domain.trial import Score, Timing, Trial
+    from ovquant.domain.result import Checked
     from ovquant.plugins.registry import Listing
     from ovquant.runtime import Capabilities
 
-    part = _made("Part", _fields(Score, parts=list[Any]), Score)
-    scores = _made("Scores", _fields(Score, parts=_list(part)), Score)
-    timing = _made("Timing", _fields(Timing, speedup=float), Timing)
-    scored: dict[str, Any] = dict.fromkeys(("search", "holdout", "elsewhere"), scores | None)
-    plan = _plan("Plan")
-    trial = _made("Trial", _fields(Trial, plan=plan, timing=timing | None, **scored), Trial)
-    trials = {
-        **dict.fromkeys(("trial", "baseline"), trial),
-        **dict.fromkeys(("trials", "walked", "front"), _list(trial)),
-        **dict.fromkeys(("plain", "candidate"), trial | None),
-    }
-    result = {**_fields(Provenance), **_fields(ResultRecord, leaving=("provenance",), **trials)}
-    contender = {
-        "model": str,
-        **{name.replace("float_", "first_"): hint for name, hint in _fields(Timing).items()},
-        **{"speedup": float, "decided": bool, "memory_bytes": int | None, "properties": dict[str, str]},
-    }
     device = _made("Device", _fields(Capabilities, levels=dict[str, str], meanings=list[str]), Capabilities)
     compared = dict.fromkeys(("reference_score", "drop", "drop_low", "drop_high"), float | None)
+    evaluated: dict[str, Any] = {"model": str, "reference": str | None, "metric": str, "higher_is_better": bool}
+    evaluated |= {"samples": int, "score": float | None, **compared, "interval_by": str, "notes": list[str]}
     return {
-        "result": _printed("Result", result, ResultRecord, summary=str, output=str, files=dict[str, str]),
+        "result": _result(),
         "plan": _plan("PlanFile", document=str, file=str),
         "profile-line": Entry,
         "preview": _document("Preview", _fields(Preview, output=str), Preview),
         "profile": _document("Profile", {"profile": str, "measurements": int}),
-        "check": _document("Check", _fields(Checked, score=scores, timing=timing), Checked),
+        "check": _document("Check", _fields(Checked, score=_scores(), timing=_timing()), Checked),
         "export": _document("Export", {"exported": str}),
-        "evaluate": _document(
-            "Evaluation",
-            {"model": str, "reference": str | None, "metric": str, "higher_is_better": bool, "samples": int}
-            | {"score": float | None, **compared, "interval_by": str, "notes": list[str]},
-        ),
-        "benchmark": _document(
-            "Benchmark", {"device": str, "objective": str, "models": _list(_made("Contender", contender, Timing))}
-        ),
+        "evaluate": _document("Evaluation", evaluated),
+        "benchmark": _document("Benchmark", {"device": str, "objective": str, "models": _list(_contender())}),
         "compare": _document("Comparison", {"results": dict[str, dict[str, Any]], "notes": list[str]}),
         "diff": _document("Difference", _fields(Difference), Difference),
         "report": _document("Report", {"reports": list[str]}),
@@ -71,6 +50,44 @@ def documents() -> dict[str, Any]:
         "plugins": _document("Plugins", {"plugins": _list(Listing)}),
         "error": _document("Error", {"error": str, "kind": str}),
     }
+
+
+def _result() -> Any:
+    from ovquant.domain.result import Provenance, ResultRecord
+    from ovquant.domain.trial import Trial
+
+    scored: dict[str, Any] = dict.fromkeys(("search", "holdout", "elsewhere"), _scores() | None)
+    trial = _made("Trial", _fields(Trial, plan=_plan("Plan"), timing=_timing() | None, **scored), Trial)
+    trials = {
+        **dict.fromkeys(("trial", "baseline"), trial),
+        **dict.fromkeys(("trials", "walked", "front"), _list(trial)),
+        **dict.fromkeys(("plain", "candidate"), trial | None),
+    }
+    fields = {**_fields(Provenance), **_fields(ResultRecord, leaving=("provenance",), **trials)}
+    return _printed("Result", fields, ResultRecord, summary=str, output=str, files=dict[str, str])
+
+
+@cache
+def _scores() -> Any:
+    from ovquant.domain.trial import Score
+
+    part = _made("Part", _fields(Score, parts=list[Any]), Score)
+    return _made("Scores", _fields(Score, parts=_list(part)), Score)
+
+
+@cache
+def _timing() -> Any:
+    from ovquant.domain.trial import Timing
+
+    return _made("Timing", _fields(Timing, speedup=float), Timing)
+
+
+def _contender() -> Any:
+    from ovquant.domain.trial import Timing
+
+    times = {name.replace("float_", "first_"): hint for name, hint in _fields(Timing).items()}
+    more = {"speedup": float, "decided": bool, "memory_bytes": int | None, "properties": dict[str, str]}
+    return _made("Contender", {"model": str, **times, **more}, Timing)
 
 
 def _document(name: str, fields: Mapping[str, Any], of: type | None = None) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from ovquant.cli.closing import closing
+from ovquant.cli.conclusion import conclusion
 from ovquant.cli.text import details, note_rows, print_json, seconds_text, show, table_of
 from ovquant.plugins.reports.figures import decimal, file_size, speedup
 from ovquant.plugins.reports.sections import REQUIREMENTS, requirement_row, summary
@@ -27,7 +27,7 @@ def show_result(result: "Result", *, as_json: bool, trials: bool = True, quiet: 
     if as_json:
         print_json("result", result_json(result))
         return
-    end = details(closing(result))
+    end = details(conclusion(result))
     if quiet:
         show(end)
         return

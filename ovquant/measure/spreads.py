@@ -52,7 +52,7 @@ def _of_stored(source: openvino.Node) -> Spread | None:
     if source.get_type_name() != "Constant" or kind not in (openvino.Type.i8, openvino.Type.u8):
         return None
     first, last = (-128, 127) if kind == openvino.Type.i8 else (0, 255)
-    return _spread(np.asarray(source.data).ravel(), first, last, (first, last))
+    return _spread(np.asarray(source.data).ravel(), first, last, (float(first), float(last)))
 
 
 def _of_activations(

@@ -139,7 +139,9 @@ def test_a_profile_is_measured_without_the_holdout(tmp_path: Path) -> None:
     assert [trial.plan.name for trial in shown] == ["float", "default"]
     profile = Profile(target)
     assert list(profile.entries("look")) == []
-    assert {value["trial"]["plan"]["name"] for _, value in profile.entries("trial")} == {"float", "default"}
+    # Where the device computes float in less, float in f32 is timed too.
+    names = {value["trial"]["plan"]["name"] for _, value in profile.entries("trial")} - {"float-f32"}
+    assert names == {"float", "default"}
     splits = open_splits(samples(120), Options())
     assert {key["data"] for key, _ in profile.entries("trial")} == {splits.search.fingerprint}
     assert splits.holdout.fingerprint not in {key["data"] for key, _ in profile.entries("evaluation")}

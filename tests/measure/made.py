@@ -86,3 +86,7 @@ def bench(folder: Path, metric: Any = "accuracy", **changes: Any) -> Workbench:
 def plan(name: str = "default", recipe: Recipe | None = None, **changes: Any) -> Plan:
     """Return a plan that is served as float is."""
     return Plan(name, recipe or Recipe(), **{"properties": dict(DEPLOYMENT.properties), **changes})
+
+
+IN_F32 = plan(properties={**DEPLOYMENT.properties, **REFERENCE})
+"""A quantized plan whose float is computed in f32 by every device."""

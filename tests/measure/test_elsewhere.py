@@ -15,7 +15,7 @@ from ovquant.measure.elsewhere import Elsewhere, Simulator
 from ovquant.measure.score import Scorer
 from ovquant.plugins.metrics import resolve_metrics
 from ovquant.runtime import Simulation
-from tests.measure.made import DEPLOYMENT, models, plan, splits
+from tests.measure.made import DEPLOYMENT, IN_F32, models, plan, splits
 
 BUDGET = Budget(Drop(0.5))
 
@@ -43,13 +43,14 @@ def scoring(folder: Path, *, metric: Any = "accuracy", lost: int = 0, anywhere: 
 @pytest.mark.parametrize("split", ["search", "holdout"])
 def test_both_kinds_of_scores_stand_beside_each_other(metric: str, split: Any, tmp_path: Path) -> None:
     made, here = scoring(tmp_path, metric=metric)
-    found = made.score(plan(), split, BUDGET)
+    # What is simulated computes float in f32.
+    found = made.score(IN_F32, split, BUDGET)
     assert [score.arithmetic for score in found.all] == ["", "saturating"]
     mine, there = found.all
     # It is one arithmetic that is asked twice here.
     assert (there.value, there.drop, there.excess) == pytest.approx((mine.value, mine.drop, mine.excess), abs=1e-6)
     assert there.name == f"{mine.name} on processors without VNNI"
-    assert made.score(plan(), split, BUDGET) == found
+    assert made.score(IN_F32, split, BUDGET) == found
     assert here.asked == ["evaluation"]
 
 

@@ -8,7 +8,7 @@ from ovquant.domain.layer import F32, FLOAT
 from ovquant.domain.table import LayerLevel
 from ovquant.measure.instruments import probing
 from ovquant.measure.probe import anchored, blocks
-from tests.measure.made import instruments, plan
+from tests.measure.made import IN_F32, instruments, plan
 
 
 def test_layers_together_save_no_more_than_float_does() -> None:
@@ -48,7 +48,7 @@ def test_two_layers_in_float_gain_more_than_either_and_are_measured_once(tmp_pat
 
 
 def test_layers_have_a_row_for_each_level(tmp_path: Path) -> None:
-    made = probing(instruments(tmp_path), plan(), float("inf"))
+    made = probing(instruments(tmp_path), IN_F32, float("inf"))
     rows = made.layers(0.5, (FLOAT, F32))
     names = [layer.name for layer in made.quantized.layers]
     others = [layer.name for layer in made.quantized.at(F32) if layer.name not in names]
@@ -58,5 +58,5 @@ def test_layers_have_a_row_for_each_level(tmp_path: Path) -> None:
     ]
     gains = {row.choice: row.gain for row in rows}
     for name in names:
-        # This device computes float in f32, so that the outputs are the same.
+        # Float is computed in f32 here, so that the outputs are the same.
         assert gains[LayerLevel(name, F32)] == pytest.approx(gains[LayerLevel(name, FLOAT)])

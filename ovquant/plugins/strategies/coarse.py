@@ -10,10 +10,10 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     """Return the next recipe to try, at most so many in all, or to have its numbers chosen, or None when none is left.
 
     The opening comes first, and where it is outside the budget its numbers are chosen: they cost nothing when the model is
-    served. Outside the budget every part that does no harm is put in: parts act on each other, and what helps only beside
-    another part is found from there. Inside it, only what is cheaper, or safer at the same cost while little of the
-    budget is left. Then each part is left out once, and stays out where that is no worse. Where what is best then is not
-    safely inside, noise included, its numbers are chosen.
+    served. Each part that decides its operations is left out once. Outside the budget every part that does no harm is put in: parts
+    act on each other, and what helps only beside another part is found from there. Inside it, only what is cheaper, or safer at the
+    same cost while little of the budget is left. Then each part is left out once more, and stays out where that is no worse. Where
+    what is best then is not safely inside, noise included, its numbers are chosen.
     """
     if sum(not row.candidate.levels for row in table.trials) >= most:
         return None
@@ -61,9 +61,9 @@ def _opened(table: Table) -> tuple[Candidate | Calibration | None, TrialRow | No
             current = row
     if not current.inside:
         wish, current = _with_numbers(table, current)
-        if wish is not None or not current.inside:
+        if wish is not None:
             return wish, current
-    # It is likely to be accurate, and need not be the fastest: what decides its operations is left out once.
+    # It is likely to be accurate, need not be so, and need not be the fastest: what decides its operations is left out once.
     for part in (part for part in table.opening if part not in table.free):
         change = _in_order(table, _chosen(current) - {part})
         row = table.row(change)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ovquant.cli.closing import closing, next_step, sure
+from ovquant.cli.conclusion import conclusion, next_step, sure
 from ovquant.cli.show_result import not_scored, show_result
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.trial import Scores, Trial
@@ -14,7 +14,7 @@ from tests.plugins.reports.conftest import RESULTS, changed, float_result, resul
 @pytest.mark.parametrize("name", [name for name, make in RESULTS.items() if "device" in make().provenance.device])
 def test_every_result_has_its_three_lines(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     made = RESULTS[name]()
-    assert all(closing(made).values())
+    assert all(conclusion(made).values())
     show_result(made, as_json=False, quiet=True)
     quiet = capsys.readouterr().out.splitlines()
     assert [line[:8].strip() for line in quiet if not line.startswith(" ")] == ["returned", "how sure", "next"]
@@ -23,9 +23,9 @@ def test_every_result_has_its_three_lines(name: str, capsys: pytest.CaptureFixtu
 
 
 def test_what_was_returned() -> None:
-    assert closing(result_of())["returned"].startswith("met: ")
-    assert "1.56× (1.52 to 1.61) the speed of float, 3.5 MB of 10.9 MB" in closing(result_of())["returned"]
-    assert closing(float_result())["returned"] == "float: float, 10.9 MB"
+    assert conclusion(result_of())["returned"].startswith("met: ")
+    assert "1.56× (1.52 to 1.61) the speed of float, 3.5 MB of 10.9 MB" in conclusion(result_of())["returned"]
+    assert conclusion(float_result())["returned"] == "float: float, 10.9 MB"
 
 
 def test_an_open_interval_names_the_samples_that_would_decide() -> None:

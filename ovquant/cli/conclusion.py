@@ -11,7 +11,7 @@ TINY_MS = 0.5
 """Milliseconds below which starting an inference takes so much of the time that there is little for INT8 to save."""
 
 
-def closing(result: "Result") -> dict[str, str]:
+def conclusion(result: "Result") -> dict[str, str]:
     """Return what was returned, how sure that is, and what to type next, a line each."""
     return {"returned": returned(result), "how sure": sure(result), "next": next_step(result)}
 
