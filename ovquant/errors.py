@@ -34,6 +34,10 @@ class ModelError(OvquantError):
     """A model that cannot be read, used or built."""
 
 
+class ExampleError(ModelError):
+    """A PyTorch model that is to be traced and has no input to trace it with."""
+
+
 class CompileError(ModelError):
     """A model that the device cannot compile."""
 

@@ -17,7 +17,7 @@ from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.sample import Sample, own_tokens
 from ovquant.domain.split import Splits, split_data
-from ovquant.errors import MetricError, ModelError
+from ovquant.errors import ExampleError, MetricError, ModelError
 from ovquant.graph.decompression import decompressed, half_in_place
 from ovquant.graph.fingerprint import operation_types, structure
 from ovquant.graph.keep_float import Kept, kept_operations
@@ -35,7 +35,7 @@ from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
 from ovquant.measure.texts import check_positions, check_tokens
 from ovquant.plugins.datasets import open_dataset
-from ovquant.plugins.loaders import digest_in, lacks_example, load_model
+from ovquant.plugins.loaders import Torch, digest_in, lacks_example, load_model
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 
 TOKENIZER = "tokenizer.json"
@@ -87,10 +87,13 @@ class Prepared(Described):
         return Described(**{**values, "metrics": tuple(replace(metric, plugin=None) for metric in self.metrics)})
 
 
-def prepare(model: Any, metric: Any, settings: Options) -> Prepared:
-    """Load the model and the metric and check them against the device; the model that came in is not changed."""
+def prepare(model: Any, metric: Any, settings: Options, data: Any = None) -> Prepared:
+    """Load the model and the metric and check them against the device; the model that came in is not changed.
+
+    data: what a PyTorch model is traced with that has no example input of its own.
+    """
     runtime.check_device(settings.device)
-    given = load_named(model)
+    given = load_named(model, data)
     loaded = shaped(given, settings)
     if settings.optimize in GENERATING:
         runtime.check_generates(loaded.inputs)
@@ -172,9 +175,16 @@ def load_float(model: Any, settings: Options) -> openvino.Model:
     return shaped(load_named(model), settings)
 
 
-def load_named(model: Any) -> openvino.Model:
-    """Load a model as a copy with unique operation names."""
-    return with_unique_names(load_model(model), made_up=made_up_names(model))
+def load_named(model: Any, data: Any = None) -> openvino.Model:
+    """Load a model as a copy with unique operation names; data: see `prepare`."""
+    try:
+        loaded = load_model(model)
+    except ExampleError:
+        example = example_of(model, data)
+        if example is None:
+            raise
+        loaded = load_model(model, Torch(example=example))
+    return with_unique_names(loaded, made_up=made_up_names(model))
 
 
 def shaped(model: openvino.Model, settings: Options) -> openvino.Model:
@@ -212,13 +222,22 @@ def tokenizer_of(model: Any) -> Path | None:
 
 def with_example(model: Any, data: Any) -> Any:
     """Return a PyTorch module that has no example input beside one that is made of the first sample; others as they are."""
+    example = example_of(model, data) if lacks_example(model) else None
+    return model if example is None else (model, example)
+
+
+def example_of(model: Any, data: Any) -> Any:
+    """Return an input for a model made of the first sample; None where there are no data, or they can be read but once."""
     once = isinstance(data, Iterator) or (not isinstance(data, str | Path) and not hasattr(data, "__len__"))
-    if once or not lacks_example(model):
-        return model
+    if data is None or once:
+        return None
     inputs = open_dataset(data, tokenizer=tokenizer_of(model))[0].inputs
+    if isinstance(inputs, Mapping) and len(inputs) == 1:
+        # The only input has the name that the data give it.
+        (inputs,) = inputs.values()
     if isinstance(inputs, Mapping):
-        return model, {name: _of_one(value) for name, value in inputs.items()}
-    return model, _of_one(inputs) if isinstance(inputs, np.ndarray) else tuple(map(_of_one, inputs))
+        return {name: _of_one(value) for name, value in inputs.items()}
+    return _of_one(inputs) if isinstance(inputs, np.ndarray) else tuple(map(_of_one, inputs))
 
 
 def _of_one(value: Any) -> Any:

@@ -92,7 +92,7 @@ class LocalSession:
     def prepare(self) -> Prepared:
         """Read the model and the metrics and describe them."""
         given = self._given
-        self._prepared = prepare(given.model, given.metric, given.settings)
+        self._prepared = prepare(given.model, given.metric, given.settings, given.data)
         return self._prepared
 
     @property

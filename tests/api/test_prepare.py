@@ -221,3 +221,51 @@ def test_shapes_that_are_asked_for_are_those_of_the_normal_form(net: Path) -> No
     assert [port.get_partial_shape() for port in made.normal.model.inputs] == [
         port.get_partial_shape() for port in made.model.inputs
     ]
+
+
+FACTORY = """
+import torch
+
+
+def one():
+    return torch.nn.Sequential(torch.nn.Linear(6, 3)).eval()
+
+
+class Both(torch.nn.Module):
+    def forward(self, left, right):
+        return left + 2 * right
+
+
+def two():
+    return Both()
+
+
+def fitted():
+    return one(), torch.zeros(5, 6)
+"""
+
+
+@pytest.mark.parametrize(
+    ("factory", "inputs", "names"),
+    [
+        ("one", {"signal": (4, 6)}, ["input"]),
+        ("two", {"left": (4, 2), "right": (4, 2)}, ["left", "right"]),
+        ("fitted", {"signal": (4, 6)}, ["input"]),
+    ],
+)
+def test_a_module_from_a_file_is_traced_with_the_first_sample(
+    factory: str, inputs: dict[str, tuple[int, int]], names: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text(FACTORY)
+    np.savez(tmp_path / "data.npz", **{name: np.ones(shape, np.float32) for name, shape in inputs.items()})
+    found = prepare(f"{tmp_path / 'net.py'}:{factory}", "fidelity", Options(), str(tmp_path / "data.npz")).model
+    assert [port.get_any_name() for port in found.inputs] == names
+    compiled = openvino.Core().compile_model(found, "CPU")
+    assert compiled([np.ones((2, *shape[1:]), np.float32) for shape in inputs.values()])[0].shape[0] == 2
+
+
+def test_without_data_it_is_said_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(FACTORY)
+    for data in (None, iter([np.ones(6, np.float32)])):
+        with pytest.raises(ModelError, match="needs an example input to be traced with"):
+            prepare(f"{tmp_path / 'net.py'}:one", "fidelity", Options(), data)

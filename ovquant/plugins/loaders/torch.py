@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ovquant.errors import ModelError, OvquantError, UsageError
+from ovquant.errors import ExampleError, ModelError, OvquantError, UsageError
 from ovquant.graph.causes import first_cause
 from ovquant.plugins.loaders.weights import module_digest, program_digest, with_digest
 from ovquant.plugins.spec import coerce, import_object, parse_spec
@@ -232,7 +232,7 @@ def convert_module(module: Any, example: Any, name: str) -> "openvino.Model":
     import torch
 
     if example is None and not isinstance(module, torch.jit.ScriptModule):
-        raise ModelError(
+        raise ExampleError(
             f"{name} needs an example input to be traced with. Give (module, example_input), set module.example_input, "
             "or use the loader torch:example=1x3x224x224."
         )
