@@ -34,7 +34,8 @@ def documents() -> dict[str, Any]:
     evaluated |= {"samples": int, "score": float | None, **compared, "interval_by": str, "notes": list[str]}
     return {
         "result": _result(),
-        "plan": _plan("PlanFile", document=str, file=str),
+        "plan": _plan(),
+        "trial": _document("PickedTrial", {**_trial_fields(), "file": str}),
         "profile-line": Entry,
         "preview": _document("Preview", _fields(Preview, output=str), Preview),
         "profile": _document("Profile", {"profile": str, "measurements": int}),
@@ -52,12 +53,18 @@ def documents() -> dict[str, Any]:
     }
 
 
+def _trial_fields() -> dict[str, Any]:
+    from ovquant.domain.trial import Trial
+
+    scored: dict[str, Any] = dict.fromkeys(("search", "holdout", "elsewhere"), _scores() | None)
+    return _fields(Trial, plan=_plan(), timing=_timing() | None, **scored)
+
+
 def _result() -> Any:
     from ovquant.domain.result import Provenance, ResultRecord
     from ovquant.domain.trial import Trial
 
-    scored: dict[str, Any] = dict.fromkeys(("search", "holdout", "elsewhere"), _scores() | None)
-    trial = _made("Trial", _fields(Trial, plan=_plan("Plan"), timing=_timing() | None, **scored), Trial)
+    trial = _made("Trial", _trial_fields(), Trial)
     trials = {
         **dict.fromkeys(("trial", "baseline"), trial),
         **dict.fromkeys(("trials", "walked", "front"), _list(trial)),
@@ -100,11 +107,12 @@ def _printed(name: str, fields: Mapping[str, Any], of: type, **printed: Any) -> 
     return _made(name, {"schema": int, **fields}, of, {"document": str, **printed})
 
 
-def _plan(name: str, **printed: Any) -> Any:
+@cache
+def _plan() -> Any:
     from ovquant.domain.plan import Plan
 
     fields = _fields(Plan, leaving=("normal",))
-    return _made(name, {"schema": int, **fields}, Plan, {"normal": typing.get_type_hints(Plan)["normal"], **printed})
+    return _made("Plan", {"schema": int, **fields}, Plan, {"normal": typing.get_type_hints(Plan)["normal"]})
 
 
 def _fields(of: type, *, leaving: tuple[str, ...] = (), **other: Any) -> dict[str, Any]:

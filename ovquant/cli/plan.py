@@ -56,7 +56,7 @@ def plan(
         with new_file(output, is_plan) as made:
             found.plan.save(made)
     if as_json:
-        print_json("plan", {"file": str(output), **found.to_json()})
+        print_json("trial", {"file": str(output), **found.to_json()})
     else:
         show_plan(found, output, str(budget))
     raise typer.Exit(exit_code("float" if found.plan.is_float else "met", allow_float=allow_float))

@@ -11,7 +11,8 @@ from ovquant.errors import UsageError
 
 KINDS = {
     "result": "`quantize`, `apply`, `refresh` and `demo`; result.json",
-    "plan": "`plan`; plan.json",
+    "plan": "plan.json",
+    "trial": "`plan`: the plan that it picks, as it was measured",
     "profile": "`profile`",
     "profile-line": "a line of profile.jsonl",
     "preview": "`quantize --dry-run`",

@@ -163,7 +163,7 @@ class Losses:
     ) -> None:
         self._profile, self._conditions = profile, conditions
         self._trial_timeout, self._float_limit = trial_timeout, float_limit
-        self._of_float = list[str]()
+        self._of_float = dict[str, list[str]]()
         self._float_key = {**conditions.key(conditions.float_plan), "data": conditions.splits.search.inputs}
 
     def may_be_tried(self, plan: Plan) -> bool:
@@ -174,7 +174,7 @@ class Losses:
         """Record how a process was lost; what gave no answer would give none the next time either."""
         causes = [*self._causes(plan), *[str(error)] * (MOST_LOSSES if error.hung else 1)]
         if plan.is_float:
-            self._of_float = causes
+            self._of_float[plan.key] = causes
         else:
             self._profile.record("lost", self._conditions.key(plan), {"causes": causes})
 
@@ -201,8 +201,11 @@ class Losses:
         return float(known["seconds"]) if fits(known, dict[str, float]) else 0.0
 
     def _causes(self, plan: Plan) -> list[str]:
-        """Return how each process was lost; float's are forgotten with the run, since nothing can be had without it."""
+        """Return how each process was lost; float's are forgotten with the run, since nothing can be had without it.
+
+        Float that is compiled otherwise is another plan.
+        """
         if plan.is_float:
-            return self._of_float
+            return self._of_float.get(plan.key, [])
         known: Any = self._profile.recall("lost", self._conditions.key(plan))
         return list(known["causes"]) if fits(known, dict[str, list[str]]) else []

@@ -16,7 +16,7 @@ CLI = Path(__file__).resolve().parents[2] / "ovquant/cli"
 
 def test_every_kind_that_is_printed_has_a_schema() -> None:
     printed = {kind for file in CLI.glob("*.py") for kind in re.findall(r'print_json\(\s*"([\w-]+)"', file.read_text())}
-    assert printed | {"profile-line"} == KINDS.keys() == documents().keys()
+    assert printed | {"plan", "profile-line"} == KINDS.keys() == documents().keys()
 
 
 @pytest.mark.parametrize("kind", KINDS)

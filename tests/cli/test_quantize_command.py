@@ -27,7 +27,7 @@ def test_met_is_exit_code_zero_and_one_json_document(finished: tuple[Path, Ran],
     assert {path.name for path in folder.iterdir()} >= FILES
     assert found == {
         **json.loads((folder / "result.json").read_text()),
-        **{name: found[name] for name in ("summary", "output", "files")},
+        **{name: found[name] for name in ("document", "summary", "output", "files")},
     }
     assert found["command"].startswith(f"ovquant quantize {net.model}")
     # A log shows life: one line per trial.

@@ -116,7 +116,9 @@ class Place:
         return process.returncode, f"{out}\n{err}"
 
     def plant(self, fault: str, when: str = "plan") -> None:
-        """Have the metric do something when it sees a plan's outputs, or always."""
+        """Have the metric do something when it sees a plan's outputs, which are not float's in f32, or always."""
+        if when == "plan" and fault != "nothing":
+            self.options += ["--property", "INFERENCE_PRECISION_HINT=f32"]
         text = METRIC.replace("FAULT()", f"{fault}()").replace("ALWAYS", str(when == "always"))
         (self.folder / "metric.py").write_text(text)
 

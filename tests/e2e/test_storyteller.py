@@ -56,8 +56,8 @@ def test_the_command_of_the_readme_ends_with_a_verdict(folder: Path, tales: Path
     command += ["--max-drop", "2%", "--optimize", "next-token", "--prompt-tokens", "16", "--new-tokens", "8"]
     command += ["--max-trials", "1"]
     done = subprocess.run([*command, "-o", tmp_path / "out"], capture_output=True, text=True, check=False)
-    # Which of float and int8 weights takes less time for a net this small depends on the processor.
-    assert done.returncode in (0, 3), done.stderr
+    # Which of float and int8 weights takes less time for a net this small depends on the processor, and may not be known.
+    assert done.returncode in (0, 3, 4), done.stderr
     assert "time per token p50" in done.stdout
     names = {path.name for path in folder.iterdir()}
     assert names <= {path.name for path in (tmp_path / "out").iterdir()}

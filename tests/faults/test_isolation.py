@@ -90,7 +90,8 @@ def test_what_can_be_told_is_told_at_once(tmp_path: Path, fault: str, problem: s
 
 
 def test_no_answer_within_the_limit_is_a_failure(tmp_path: Path) -> None:
-    found = quantized(tmp_path, "loop", 99, trial_timeout=12, recipes=["default"])
+    # Compiled with no properties, which is in bf16 on some processors, float may differ too.
+    found = quantized(tmp_path, "loop", 1, trial_timeout=12, recipes=["default"])
     assert found.verdict == "float"
     assert found.trials[0].problem.endswith("left out: it gave no answer within 12 s.")
     assert (tmp_path / "count").read_text() == "."
@@ -143,9 +144,10 @@ def test_objects_are_sent_and_measured_as_here(tmp_path: Path) -> None:
     how: dict[str, Any] = {**SEARCH, "metric": right, "max_drop": "20%", "slice_by": by_half, "worst_slice": "60pt"}
     there = ovquant.quantize(linear(), data=samples(120), output=tmp_path / "there", **how)
     here = ovquant.quantize(linear(), data=samples(120), output=tmp_path / "here", **{**how, "isolate": False})
-    assert here.notes == ()
+    # f32 was asked for, which is not what every processor computes by default.
+    assert all(note.startswith("Compiled with no properties") for note in here.notes)
     # A process of its own can tell how the plan fares on other processors, too.
-    assert all(note.startswith("By simulation") for note in there.notes)
+    assert all(note.startswith(("Compiled with no properties", "By simulation")) for note in there.notes)
     assert there.trial.search is not None
     assert there.trial.search == here.trial.search
     for name in ("model_fingerprint", "model_structure", "model_name", "model_source", "friendly_name", "data"):
@@ -167,7 +169,7 @@ def test_what_cannot_be_sent_is_measured_here_and_said(tmp_path: Path) -> None:
             return self.samples[index]
 
     found = ovquant.quantize(linear(), data=Locked(), metric="accuracy", max_drop="20%", **SEARCH)
-    (note,) = found.notes
+    (note,) = [note for note in found.notes if not note.startswith("Compiled with no properties")]
     assert note.startswith("Everything was measured in this process, which a crash would have ended")
     assert "cannot pickle '_thread.lock' object" in note
 

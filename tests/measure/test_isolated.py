@@ -103,6 +103,16 @@ def test_what_gives_no_answer_is_not_asked_again(tmp_path: Path, conditions: Con
     assert len(processes.asked) == 1
 
 
+def test_float_that_is_lost_when_it_is_compiled_otherwise_is_another_plan(
+    tmp_path: Path, conditions: Conditions
+) -> None:
+    made = isolated(tmp_path, Processes(conditions, HUNG))
+    plain = replace(conditions.float_plan, properties={})
+    with pytest.raises(LostError, match="float model was lost: it gave no answer"):
+        made.score(plain, "holdout", Budget(Drop(0.1)))
+    assert made.served(conditions.float_plan) == "answered"
+
+
 def test_float_ends_the_run_and_is_tried_again_by_the_next(tmp_path: Path, conditions: Conditions) -> None:
     made = isolated(tmp_path, Processes(conditions, CRASH, CRASH))
     with pytest.raises(LostError, match=r"^The process that measured the float model was lost: it crashed.$"):
