@@ -162,6 +162,8 @@ def _grids(item: "Operation") -> "Sequence[str]":
 
 
 def _span(low: float, high: float) -> str:
+    # A zero point of -0.0 is none.
+    low, high = low + 0.0, high + 0.0
     return f"{low:.3g}" if low == high else f"{low:.3g}…{high:.3g}"
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 48
+LEAST_SHARE = 1e-4
+"""The smallest share that is told as a figure."""
 BEYOND = 10
 """Drops of more budgets than this are drawn at the upper edge: they would press all others onto the axis."""
 
@@ -210,6 +212,8 @@ def _bars(name: str, quantizer: "Quantizer", spread: "Spread") -> Bars:
     # By the square root, so that rare values far out are seen too.
     heights = [round((Bars.height - 4) * math.sqrt(count / tallest), 1) for count in spread.counts]
     bars = tuple((round(place * step, 1), height) for place, height in enumerate(heights))
-    remark = f"{spread.clipped:.2%} outside" if spread.clipped else "none outside"
+    remark = "none outside"
+    if spread.clipped:
+        remark = f"{spread.clipped:.2%} outside" if spread.clipped >= LEAST_SHARE else "less than 0.01% outside"
     title = f"{quantizer.of} of {name}, {quantizer.type}"
     return Bars(title, remark, bars, axis(spread.first), axis(spread.last), round(step, 1))

@@ -306,3 +306,7 @@ def test_values_are_drawn_over_their_grid(results: Results) -> None:
     assert picture.bars == ((0.0, 0.0), (80.0, 38.0), (160.0, 76.0), (240.0, 0.0))
     assert (picture.first, picture.last) == (80.0, 240.0)
     assert "weights of conv1, i8: 1.25% outside" in Html().render(made)
+    rare = replace(grid, spread=replace(spread, clipped=1e-6))
+    assert spread_pictures(replace(made, operations=(replace(operation, quantizers=(rare,)),)))[0].remark == (
+        "less than 0.01% outside"
+    )
