@@ -61,8 +61,8 @@ def next_step(result: "Result") -> str:
             return f"the same command with --holdout of {more}, or on an idle machine; the candidate is in {folder}/candidate"
         case "float" if timing is not None and timing.p50_ms < TINY_MS and result.provenance.batch == 1:
             return (
-                f"the same command with --batch 16 or --optimize throughput: float takes {milliseconds(timing.p50_ms)}, of which "
-                "little is computing"
+                f"the same command with --batch 16 or --optimize throughput: float takes {milliseconds(timing.p50_ms)}, and samples "
+                "that are inferred together share what each inference costs"
             )
         case _:
             return another

@@ -71,7 +71,8 @@ def _result() -> Any:
         **dict.fromkeys(("plain", "candidate"), trial | None),
     }
     fields = {**_fields(Provenance), **_fields(ResultRecord, leaving=("provenance",), **trials)}
-    return _printed("Result", fields, ResultRecord, summary=str, output=str, files=dict[str, str])
+    printed = {"document": str, "summary": str, "output": str, "files": dict[str, str]}
+    return _made("Result", {"schema": int, **fields}, ResultRecord, printed)
 
 
 @cache
@@ -100,11 +101,6 @@ def _contender() -> Any:
 def _document(name: str, fields: Mapping[str, Any], of: type | None = None) -> Any:
     """Return the type of what is printed and not kept."""
     return _made(name, {"document": str, "schema": int, **fields}, of)
-
-
-def _printed(name: str, fields: Mapping[str, Any], of: type, **printed: Any) -> Any:
-    """Return the type of what a file holds too, without the fields that are printed alone."""
-    return _made(name, {"schema": int, **fields}, of, {"document": str, **printed})
 
 
 @cache

@@ -34,7 +34,7 @@ def with_spreads(models: Models, plan: Plan, operations: Sequence[Operation]) ->
     }
     spreads = {place: spread for place, source in sources.items() if (spread := _of_stored(source)) is not None}
     fakes = {place: source for place, source in sources.items() if source.get_type_name() == "FakeQuantize"}
-    moving = {place: fake for place, fake in fakes.items() if not is_constant(fake.input_value(0))}
+    moving = {place: fake for place, fake in fakes.items() if not is_constant(fake.input_value(0)) and _has_grid(fake)}
     if moving and not models.large:
         requests = runtime.requests_of(models.compiled(plan), models.splits.search, REQUESTS)
         spreads |= _of_activations(model, moving, requests, models)
@@ -78,6 +78,11 @@ def _of_activations(
     spreads = {name: _over(np.concatenate(found), grids[name][2]) for name, found in steps.items()}
     told = {place: spreads[fake.get_friendly_name()] for place, fake in fakes.items()}
     return {place: spread for place, spread in told.items() if spread is not None}
+
+
+def _has_grid(fake: openvino.Node) -> bool:
+    """Tell whether the ends of a quantizer's range are known before it runs."""
+    return all(constant_values(fake.input_value(port)) is not None for port in (1, 2))
 
 
 def _grid(fake: openvino.Node) -> tuple[Array, Array, int]:
