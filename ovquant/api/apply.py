@@ -201,6 +201,7 @@ def refresh(
             progress=progress,
             command=command,
             **served_like(before),
+            show_samples=before.provenance.show_samples,
             seed=seed,
         )
         if made.verdict != "met":

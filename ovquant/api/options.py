@@ -45,6 +45,7 @@ class ApplyOptions(MeasureOptions, total=False):
     group_by: By | None
     isolate: bool | None
     trial_timeout: str | float | None
+    show_samples: bool
 
 
 class CheckOptions(TypedDict, total=False):
@@ -75,6 +76,7 @@ class QuantizeOptions(ProfileOptions, total=False):
     pareto: bool
     processors: Processors
     slice_by: By | None
+    show_samples: bool
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Options:
     group stays on one side of the split and counts as one where it is asked how sure a drop is. With `isolate`, the default
     unless the environment variable OVQUANT_ISOLATE is 0, plans are measured in a process that can be lost; `trial_timeout`
     limits each measurement of a plan there, in seconds, where it else follows from what float took. Where `optimize` is
-    "first-token" or "next-token", a decoder is timed while it takes a prompt of `prompt_tokens` and `new_tokens` after it.
+    "first-token" or "next-token", a decoder is timed while it takes a prompt of `prompt_tokens` and `new_tokens` after it. Without
+    `show_samples` nothing that the samples hold is written into the result and its reports, only their places and scores.
     """
 
     device: str = "CPU"
@@ -114,6 +117,7 @@ class Options:
     group_by: By | None = None
     isolate: bool | None = None
     trial_timeout: float | None = None
+    show_samples: bool = True
 
     @property
     def says_how_long(self) -> bool:

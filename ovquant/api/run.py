@@ -19,7 +19,7 @@ from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import FLOATS, Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
 from ovquant.domain.split import By, Splits
-from ovquant.domain.table import PartNames
+from ovquant.domain.table import UNROUNDED, PartNames
 from ovquant.domain.trial import WHERE, Scores, Trial
 from ovquant.errors import LostError, MetricError, ModelError, UsageError
 from ovquant.measure.instruments import Details
@@ -90,7 +90,7 @@ class Run:
         if weights_alone:
             # A token takes what it takes to read the weights, and they are what has a size; rounding activations as well would only
             # cost accuracy.
-            parts = weights
+            parts = tuple(part for part in parts if part in {*weights, UNROUNDED})
         # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
         apart = {part for part in parts if read((part,)).algorithm != "post-training"}
         plain = read(()).sketch
@@ -164,6 +164,7 @@ class Run:
         except Exception as error:
             # The search is done, and what only a report shows must not cost its result.
             return ((), ()), [f"What the report shows of operations and samples could not be measured: {error}"]
+        lost = lost if self.settings.show_samples else tuple(sample.hidden for sample in lost)
         parts = plan.name.partition(", ")[0].split("+")
         key = {**self.bench.conditions.key(replace(plan, layers={})), "parts": parts}
         rows = self.bench.profile.recall("layers", key) or []
@@ -229,6 +230,7 @@ class Run:
             torch_weights=self.described.torch_weights,
             input_shape=settings.input_shape or "",
             processors=settings.processors,
+            show_samples=settings.show_samples,
             generation=settings.generation() if settings.optimize in GENERATING else None,
         )
 

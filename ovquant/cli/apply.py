@@ -59,6 +59,7 @@ def apply(
     threads: options.Threads = None,
     property_: options.Properties = None,
     input_shape: options.InputShape = None,
+    show_samples: options.ShowSamples = None,
     force: options.Force = False,
     seed: options.Seed = 0,
     output: options.Output = None,
@@ -97,6 +98,7 @@ def apply(
                 threads=threads,
                 properties=properties(property_ or ()),
                 input_shape=input_shape,
+                show_samples=show_samples,
                 seed=seed,
             ),
         )

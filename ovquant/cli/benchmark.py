@@ -11,7 +11,7 @@ from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import given, properties
 from ovquant.cli.progress import Display
 from ovquant.cli.text import print_json, show, table_of
-from ovquant.plugins.reports.figures import file_size, speedup, speedup_interval
+from ovquant.plugins.reports.figures import file_size, per_second, speedup, speedup_interval
 
 if TYPE_CHECKING:
     from ovquant.api.benchmark import Contender
@@ -86,8 +86,14 @@ def benchmark(
             columns,
             rows,
         ),
+        *(throughput_lines(found) if optimize == "throughput" else ()),
         *planned_lines(found),
     )
+
+
+def throughput_lines(contenders: "Sequence[Contender]") -> list[str]:
+    """Say how many samples a second each model takes with all requests busy."""
+    return [f"{item.name}: {per_second(item.timing.p50_ms)}" for item in contenders]
 
 
 def planned_lines(contenders: "Sequence[Contender]") -> list[str]:

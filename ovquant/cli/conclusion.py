@@ -2,7 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from ovquant.plugins.reports.figures import decimal, file_size, interval, milliseconds, speedup, speedup_interval
+from ovquant.plugins.reports.figures import (
+    decimal,
+    file_size,
+    interval,
+    milliseconds,
+    speedup,
+    speedup_interval,
+    told_drop,
+)
 
 if TYPE_CHECKING:
     from ovquant.api.result import Result
@@ -35,7 +43,7 @@ def sure(result: "Result") -> str:
     if scores is None:
         return "it was not scored on held-out samples"
     part = scores.nearest
-    lost = f"drop {decimal(part.drop)} of {decimal(part.allowed)} in {part.name}, on {part.samples:,} held-out samples"
+    lost = f"drop {told_drop(part.drop, part.low, part.high)} of {decimal(part.allowed)} in {part.name}, on {part.samples:,} held-out samples"
     if result.budget.max_drop is None:
         return f"{decimal(part.value)} in {part.name}, on {part.samples:,} held-out samples"
     if part.level is not None:

@@ -314,6 +314,15 @@ InputShape = Annotated[
         show_default=False,
     ),
 ]
+ShowSamples = Annotated[
+    bool | None,
+    typer.Option(
+        "--show-samples/--no-show-samples",
+        help="Show in result.json and the report what the samples hold that are lost.",
+        rich_help_panel=RESULT,
+        show_default="show-samples",
+    ),
+]
 AllowFloat = Annotated[
     bool,
     typer.Option("--allow-float", help="Exit with 0 when the float model is the answer, too.", rich_help_panel=RESULT),

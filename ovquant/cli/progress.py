@@ -17,17 +17,24 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
-from ovquant.cli.text import seconds_text, trial_line
-from ovquant.plugins.reports.figures import decimal, printable, speedup
+from ovquant.cli.text import seconds_text, table_of, trial_line
+from ovquant.plugins.reports.figures import printable, speedup, told_drop
 
 if TYPE_CHECKING:
     from ovquant.domain.trial import Trial
 
 
+MOST_ROWS = 10
+"""Trials that the live table has at most: the best so far, and the last."""
+COLUMNS = {"": False, "trial": False, "drop": True, "speed-up": True, "took": True}
+"""Headings of the live table, and whether a column is aligned to the right."""
+
+
 class Display:
-    """On a terminal the best plan so far and the progress of a stage, with what was tried above; elsewhere a line per trial.
+    """On a terminal a live table of trials, the best so far and the progress of a stage; elsewhere a line per trial.
 
     quiet: nothing of all that. verbose: a line for each stage as well.
     """
@@ -38,6 +45,7 @@ class Display:
         self._what = ""
         self._task: TaskID | None = None
         self._best: Trial | None = None
+        self._trials: list[Trial] = []
         self._console = Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
         self._progress = Progress(
             SpinnerColumn(),
@@ -50,7 +58,9 @@ class Display:
             console=self._console,
         )
         self._live = Live(
-            console=self._console, get_renderable=lambda: Group(Text(self.status), self._progress), transient=True
+            console=self._console,
+            get_renderable=lambda: Group(self.table, Text(self.status), self._progress),
+            transient=True,
         )
 
     def __enter__(self) -> "Display":
@@ -70,10 +80,30 @@ class Display:
         taken = seconds_text(time.monotonic() - self._begin)
         if self._best is None or self._best.timing is None or self._best.search is None:
             return taken
-        ratio, drop = self._best.timing.ratio, self._best.search.drop
+        main, ratio = self._best.search.main, self._best.timing.ratio
+        drop = told_drop(main.drop, main.low, main.high)
         return printable(
-            f"{taken}; so far the fastest inside the budget: {self._best.plan.title}, {speedup(ratio)}, drop {decimal(drop)}"
+            f"{taken}; so far the fastest inside the budget: {self._best.plan.title}, {speedup(ratio)}, drop {drop}"
         )
+
+    @property
+    def table(self) -> Table:
+        """Return the last trials as a table, with the best so far, marked, where it came before them."""
+        last = self._trials[-MOST_ROWS:]
+        if self._best is not None and self._best not in last:
+            last = [self._best, *last[1:]]
+        return table_of("", COLUMNS if last else {}, [self._row(trial) for trial in last])
+
+    def _row(self, trial: "Trial") -> list[str]:
+        mark = "→" if trial is self._best else ""
+        took = seconds_text(trial.seconds) if trial.seconds >= 0.5 else ""
+        if trial.problem or trial.search is None:
+            fate = trial.problem.partition(":")[0] if trial.possible else "not possible"
+            return [mark, f"{trial.plan.title}: {fate}", "", "", took]
+        inside = " " if trial.plan.is_float or trial.search.inside else "✗"
+        main = trial.search.main
+        drop = "" if trial.plan.is_float else f"{told_drop(main.drop, main.low, main.high)} {inside}"
+        return [mark, trial.plan.title, drop, speedup(trial.timing.ratio) if trial.timing else "", took]
 
     def step(self, what: str, done: int, total: int) -> None:
         """Say how much of how much of a stage is done; a total of zero means that nobody knows."""
@@ -92,8 +122,10 @@ class Display:
             self._console.print(printable(line), markup=False)
 
     def trial(self, trial: "Trial") -> None:
-        """Print a line about a trial that was just measured."""
-        self.say(trial_line(trial))
+        """Show a trial that was just measured: in the table where there is one, else as a line."""
+        self._trials.append(trial)
+        if not self._live.is_started:
+            self.say(trial_line(trial))
         if trial.search is None or trial.timing is None or trial.problem or not trial.search.inside:
             return
         least = 1.0 if self._best is None or self._best.timing is None else self._best.timing.ratio

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ovquant.cli.conclusion import conclusion
 from ovquant.cli.text import details, note_rows, print_json, seconds_text, show, table_of
-from ovquant.plugins.reports.figures import decimal, file_size, speedup
+from ovquant.plugins.reports.figures import file_size, speedup, told_drop
 from ovquant.plugins.reports.sections import REQUIREMENTS, requirement_row, summary
 from ovquant.plugins.reports.sentences import verdict_sentence
 
@@ -126,4 +126,5 @@ def trial_row(trial: "Trial", search: "Scores", holdout: "Scores | None", result
 
 
 def _judged(scores: "Scores") -> str:
-    return f"{decimal(scores.drop)} {'✗' if not scores.holds else ' '}"
+    main = scores.main
+    return f"{told_drop(main.drop, main.low, main.high)} {'✗' if not scores.holds else ' '}"

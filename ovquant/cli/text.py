@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from ovquant.plugins.reports.figures import decimal, interval, milliseconds, printable, speedup, speedup_interval
+from ovquant.plugins.reports.figures import (
+    decimal,
+    interval,
+    milliseconds,
+    printable,
+    speedup,
+    speedup_interval,
+    told_drop,
+)
 from ovquant.plugins.reports.sections import METHODS
 
 if TYPE_CHECKING:
@@ -36,7 +44,8 @@ def score_change(score: "Scores | None") -> str:
 def drop_text(drop: float, low: float | None, high: float | None, method: str = "") -> str:
     """Return a drop with its interval, where it has one, and how that was made."""
     ends, how = interval(low, high), f", {METHODS[method]}" if method in METHODS else ""
-    return f"{decimal(drop)} (95 % interval {ends}{how})" if ends else decimal(drop)
+    told = told_drop(drop, low, high)
+    return f"{told} (95 % interval {ends}{how})" if ends else told
 
 
 def times_text(timing: "Timing | None") -> str:
@@ -69,7 +78,8 @@ def trial_line(trial: "Trial") -> str:
     parts = [f"score {decimal(trial.search.value)}"]
     if not trial.plan.is_float:
         inside = "inside" if trial.search.inside else "outside"
-        parts.append(f"drop {decimal(trial.search.drop)} ({inside} the budget)")
+        main = trial.search.main
+        parts.append(f"drop {told_drop(main.drop, main.low, main.high)} ({inside} the budget)")
         parts += [f"speed {speedup(trial.timing.ratio)}"] if trial.timing else []
     parts += [f"p50 {milliseconds(trial.timing.p50_ms)}"] if trial.timing else []
     took = f" [{seconds_text(trial.seconds)}]" if trial.seconds >= 0.5 else ""

@@ -1,6 +1,6 @@
 """Samples that float got right and the returned plan got wrong, or less right, as plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,8 @@ class LostSample:
     score: float
     picture: str = ""
     values: str = ""
+
+    @property
+    def hidden(self) -> "LostSample":
+        """Return the sample without what it holds: its place and its scores alone."""
+        return replace(self, target="", float_answer="", answer="", picture="", values="")

@@ -27,7 +27,9 @@ _EIGHT_BITS: dict[str, Any] = {
     "gptq": False,
 }
 """What weights of eight bits are stored with, and nothing else."""
-_ADDED = ("allowed_drop", "graph", "seven_bits", "weight_bits", "float_precision", *_EIGHT_BITS)
+_SERVED: dict[str, Any] = {"float_precision": "device", "dynamic_group_size": None, "kv_cache": "device"}
+"""What a model is served with, and nothing of what is built."""
+_ADDED = ("allowed_drop", "graph", "seven_bits", "weight_bits", *_EIGHT_BITS, *_SERVED)
 """What recipes did not always have."""
 
 
@@ -40,7 +42,9 @@ class Recipe:
     `graph` is what is quantized: the model as it was read, or its normal form, which openvino's common transformations make.
     `seven_bits` says which layers have weights of seven bits, whose products cannot overflow where a processor adds them in 16
     bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms. `float_precision` is
-    what all that is not quantized is computed in: as the device does by default, or f32; it changes nothing of what is built.
+    what all that is not quantized is computed in: as the device does by default, or f32. `dynamic_group_size` is how many activations
+    share a scale where they are quantized as they come, beside stored weights: 0 quantizes none, None is as the device does by default.
+    `kv_cache` is what past keys and values are kept in. These three change nothing of what is built.
 
     What remains is for `weights`: in how many bits those of matrix products are stored (others have eight), how many values
     of an input channel share a scale (-1: all of them), whether they have a zero point, and what makes the integers. `awq` scales
@@ -68,6 +72,8 @@ class Recipe:
     scale_estimation: bool = False
     gptq: bool = False
     float_precision: Literal["device", "f32"] = "device"
+    dynamic_group_size: int | None = None
+    kv_cache: Literal["device", "f32", "f16", "bf16", "u8", "u4"] = "device"
 
     def __post_init__(self) -> None:
         """Check the settings: they may come from a file that was edited by hand."""
@@ -81,6 +87,8 @@ class Recipe:
             raise UsageError(
                 f"The recipe's group_size is {self.group_size}; it is at least 1, or -1 for whole channels."
             )
+        if self.dynamic_group_size is not None and self.dynamic_group_size < 0:
+            raise UsageError(f"The recipe's dynamic_group_size is {self.dynamic_group_size}; it is at least 0, which is none.")
         if self.weight_bits == 8 and any(getattr(self, name) != value for name, value in _EIGHT_BITS.items()):
             raise UsageError(
                 "The recipe stores weights in 8 bits, which takes no groups and none of symmetric_weights, awq, scale_estimation and "
@@ -125,7 +133,15 @@ class Recipe:
     @property
     def built(self) -> "Recipe":
         """Return the recipe without what changes nothing of what is built."""
-        return replace(self, float_precision="device")
+        return replace(self, **_SERVED)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """Return the properties of openvino that a model is served with for the recipe's own sake, but for the precision of float."""
+        found = {} if self.kv_cache == "device" else {"KV_CACHE_PRECISION": self.kv_cache}
+        if self.dynamic_group_size is not None:
+            found["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(self.dynamic_group_size)
+        return found
 
     @property
     def sketch(self) -> "Recipe":

@@ -40,7 +40,7 @@ class Provenance:
     `torch_weights` the digest of the weights that it uses, if it was
     a PyTorch model. `data` has the samples of each role. `metrics` are the metrics as they were given, where that was as
     texts; `slice_by` and `group_by` likewise. `served` is what the accuracy was measured on, as the compiled model reports
-    it. `generation` is how a decoder was timed, where that was the objective. `processors` is "any" where budgets had to hold with either int8 arithmetic. `seconds` is the time that the run took, and
+    it. `generation` is how a decoder was timed, where that was the objective. `processors` is "any" where budgets had to hold with either int8 arithmetic. Without `show_samples` what the samples hold was to be kept out. `seconds` is the time that the run took, and
     `versions` those of the packages.
     """
 
@@ -64,6 +64,7 @@ class Provenance:
     torch_weights: str = ""
     input_shape: str = ""
     processors: str = "this"
+    show_samples: bool = True
     generation: Generation | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
 

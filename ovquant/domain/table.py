@@ -16,6 +16,8 @@ PLAIN = "default"
 """The part that changes nothing: what a recipe without parts is written as."""
 IN_F32 = "f32"
 """The part by which what is not quantized is computed in f32; on offer where float as the device computes it is outside the budget."""
+UNROUNDED = "dynamic-quantization:group_size=0"
+"""The part by which activations beside stored weights are not quantized as they come."""
 PartNames = tuple[str, ...]
 """The recipe parts of a candidate, in the order they are applied; empty for float."""
 

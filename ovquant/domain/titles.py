@@ -32,6 +32,7 @@ def title(name: str, recipe: Recipe | None) -> str:
     parts += ["asymmetric"] if recipe.preset == "mixed" else []
     parts += [f"{_types(recipe.keep_float_types)} in float"] if recipe.keep_float_types else []
     parts += ["the rest in f32"] if recipe.float_precision == "f32" else []
+    parts += _served(recipe)
     # What came of it when it was built stands behind the recipe: layers in float, properties.
     _, comma, rest = name.partition(", ")
     return ", ".join(parts) + comma + rest
@@ -58,6 +59,14 @@ def _weights(recipe: Recipe | None) -> str:
     found += ["symmetric"] if recipe.symmetric_weights else []
     ways = {"AWQ": recipe.awq, "scale estimation": recipe.scale_estimation, "GPTQ": recipe.gptq}
     return ", ".join([*found, *(name for name, used in ways.items() if used)])
+
+
+def _served(recipe: Recipe) -> list[str]:
+    """Return what becomes of activations beside stored weights, and of past keys and values, where the recipe says it."""
+    size, found = recipe.dynamic_group_size, []
+    if size is not None:
+        found.append(f"activations in groups of {size}" if size else "activations in float")
+    return found if recipe.kv_cache == "device" else [*found, f"KV cache in {recipe.kv_cache}"]
 
 
 def _types(kinds: Sequence[str]) -> str:

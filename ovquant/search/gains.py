@@ -3,9 +3,9 @@
 import time
 from dataclasses import dataclass, field
 
-SOON = 45.0
+SOON = 30.0
 """Seconds that a search has in any case."""
-AWHILE, FRUITLESS = 20.0, 3
+AWHILE, FRUITLESS = 12.0, 3
 """Seconds, and proposals, that have gained nothing when a search ends for it."""
 
 

@@ -67,7 +67,7 @@ class Walk:
         faster, open_ = self._finalists()
         walked = self._walk(faster)
         passed = [trial for trial in walked if _holds(trial.holdout)]
-        failed = walked[len(passed)] if len(passed) < len(walked) else None
+        failed = walked[-1] if walked and not _holds(walked[-1].holdout) else None
         doubtful = failed is not None and failed.holdout is not None and failed.holdout.undecided
         if failed is not None and failed.holdout is not None and doubtful:
             self.notes.append(undecided(failed, failed.holdout))
@@ -177,13 +177,24 @@ class Walk:
         return raced
 
     def _walk(self, finalists: Sequence[Trial]) -> list[Trial]:
-        """Score the finalists on the holdout in their order; the first that does not hold the budget ends the walk."""
+        """Score the finalists on the holdout in their order; the first that does not hold the budget ends the walk.
+
+        Where nothing is to be proven, and nothing has held yet, it goes on with the next that lost less on the search split than all
+        that failed: their order was wrong, and their failure says little of it.
+        """
         number = self._log_use(finalists)
-        walked = []
+        walked, least = list[Trial](), float("inf")
         for trial in finalists:
+            excess = self.standings.judge.row(Candidate(()), trial).excess
+            if excess >= least:
+                continue
             walked.append(self._held_out(trial, number))
-            if not _holds(walked[-1].holdout):
+            if _holds(walked[-1].holdout):
+                least = float("inf")
+                continue
+            if self.standings.judge.budget.confidence is not None or any(_holds(seen.holdout) for seen in walked):
                 break
+            least = excess
         return walked
 
     def _log_use(self, finalists: Sequence[Trial]) -> int:

@@ -299,7 +299,11 @@ class Search:
         plan = Plan(
             "+".join(candidate.parts),
             recipe,
-            properties={**(conditions.deployment.properties if base is None else base.plan.properties), **in_f32},
+            properties={
+                **(conditions.deployment.properties if base is None else base.plan.properties),
+                **in_f32,
+                **recipe.properties,
+            },
             compress_to_fp16=conditions.float_plan.compress_to_fp16,
         )
         return plan.allowing(standings.judge.allowed_drop).with_levels(candidate.levels)

@@ -33,10 +33,10 @@ PROFILE = MEASURE | {"recipes", "strategy", "time_budget", "max_trials", "keep_f
 TAKEN = [
     (ServeOptions, SERVE),
     (MeasureOptions, MEASURE),
-    (ApplyOptions, MEASURE | {"slice_by", "group_by"} | WORKER),
+    (ApplyOptions, MEASURE | {"slice_by", "group_by", "show_samples"} | WORKER),
     (CheckOptions, {"device", "seed", "slice_by", "group_by"}),
     (ProfileOptions, PROFILE),
-    (QuantizeOptions, PROFILE | {"pareto", "processors", "slice_by"}),
+    (QuantizeOptions, PROFILE | {"pareto", "processors", "slice_by", "show_samples"}),
 ]
 
 

@@ -301,6 +301,25 @@ def test_the_result_has_what_its_report_shows(found: ovquant.Result) -> None:
     assert len(lost) >= round(holdout.drop * holdout.samples)
 
 
+def test_what_samples_hold_can_be_kept_out(folder: Path) -> None:
+    def applied(output: Path, **how: Any) -> ovquant.Result:
+        data = samples(120, seed=3)
+        path = folder / "plan.json"
+        return ovquant.apply(path, linear(), data=data, metric="accuracy", max_drop=0.9, output=output, **how)
+
+    shown = applied(folder / "shown")
+    hidden = applied(folder / "hidden", show_samples=False)
+    assert shown.lost
+    assert hidden.lost == tuple(sample.hidden for sample in shown.lost)
+    assert all(sample.values and not kept.values for sample, kept in zip(shown.lost, hidden.lost, strict=True))
+    told = ("What they hold was kept out of this page", "mind who sees this page")
+    pages = [(result.folder / "report.html").read_text("utf-8") for result in (shown, hidden)]
+    assert [[text in page for text in told] for page in pages] == [[False, True], [True, False]]
+    fresh = samples(120, seed=8)
+    again = ovquant.refresh(hidden.folder, data=fresh, metric="accuracy", max_drop=0.9, reference=linear())
+    assert all(not sample.values for sample in again.lost)
+
+
 def test_what_only_a_report_shows_costs_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("no counters here")

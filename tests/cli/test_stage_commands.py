@@ -104,6 +104,7 @@ def test_benchmark_of_two_models(run: Run, net: Case, finished: tuple[Path, Ran]
     table = run("benchmark", net.model, finished[0], "--seconds", "0.5", "--optimize", "throughput", "--data", net.data)
     assert table.code == 0, table.err
     assert "95 % interval" in table.out
+    assert table.out.count("samples/s") == 2
 
 
 def test_benchmark_of_dynamic_shapes_needs_data(run: Run, dynamic: Case) -> None:

@@ -49,6 +49,8 @@ def test_every_setting_is_in_the_key() -> None:
         "seven_bits": "all",
         "weight_bits": 4,
         "float_precision": "f32",
+        "dynamic_group_size": 0,
+        "kv_cache": "u8",
     }
     of_four_bits: dict[str, Any] = {
         "group_size": 64,
@@ -89,5 +91,11 @@ def test_a_sketch_has_zero_points_where_the_recipe_has_them() -> None:
     assert Recipe(preset="mixed").sketch != Recipe().sketch
 
 
-def test_what_float_is_computed_in_changes_nothing_of_what_is_built() -> None:
-    assert Recipe(float_precision="f32").built == Recipe()
+def test_what_a_model_is_served_with_changes_nothing_of_what_is_built() -> None:
+    assert Recipe(float_precision="f32", dynamic_group_size=0, kv_cache="f32").built == Recipe()
+
+
+def test_what_a_model_is_served_with_is_a_property_of_openvino() -> None:
+    served = Recipe(dynamic_group_size=0, kv_cache="u8").properties
+    assert served == {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "0", "KV_CACHE_PRECISION": "u8"}
+    assert Recipe().properties == {}

@@ -24,6 +24,11 @@ from ovquant.testing import in_float
         ),
         (Plan("x", Recipe(keep_float_types=("Softmax",))), "int8, Softmax in float"),
         (Plan("mixed:a=1,b=2", Recipe()).with_levels(in_float("one", "two")), "int8, 2 layers in float"),
+        (Plan("x", Recipe("weights", dynamic_group_size=0)), "int8 weights, activations in float"),
+        (
+            Plan("x", Recipe("weights", dynamic_group_size=64, kv_cache="u8")),
+            "int8 weights, activations in groups of 64, KV cache in u8",
+        ),
         (Plan("default, computed in f32", Recipe()), "int8, computed in f32"),
     ],
 )

@@ -35,7 +35,7 @@ def test_it_ends_when_nothing_has_been_gained_for_a_while(clock: list[float]) ->
     clock[0] += AWHILE - 1
     assert not seen.exhausted
     clock[0] += 1
-    assert seen.exhausted.startswith("The search ended after 100 s, the last 20 of which gained nothing")
+    assert seen.exhausted.startswith("The search ended after 92 s, the last 12 of which gained nothing")
     assert seen.take("b")
     assert not seen.exhausted
 

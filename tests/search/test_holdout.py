@@ -40,6 +40,27 @@ def test_the_walk_stops_at_the_first_failure(tmp_path: Path) -> None:
     assert (outcome.verdict, outcome.chosen.plan.name) == ("met", "weights")
 
 
+@pytest.mark.parametrize(
+    ("search_drops", "confidence", "expected"),
+    [
+        ({"weights": 0.05, "default": 0.02}, None, ["weights", "default"]),
+        # What lost as much, or more, is no better than what failed.
+        ({"weights": 0.05, "default": 0.05}, None, ["weights"]),
+        ({"weights": 0.05, "default": 0.06}, None, ["weights"]),
+        # A proof goes by the order alone.
+        ({"weights": 0.05, "default": 0.02}, 0.95, ["weights"]),
+    ],
+)
+def test_a_failure_says_nothing_of_what_lost_less_on_the_search_split(
+    tmp_path: Path, search_drops: dict[str, float], confidence: float | None, expected: list[str]
+) -> None:
+    how: dict[str, Any] = {"ratios": RATIOS, "holdout_drops": {"weights": 0.5}, "search_drops": search_drops}
+    hunt, walked = search(tmp_path, **how)
+    outcome = replace(hunt, budget=Budget(Drop(0.1), confidence=confidence)).run()
+    assert [name for name in walked if name != "float"] == expected
+    assert outcome.verdict == ("met" if len(expected) > 1 else "float")
+
+
 def test_a_slower_plan_never_replaces_a_safer_faster_one(tmp_path: Path) -> None:
     hunt, walked = search(tmp_path, ratios={"weights": 0.4, "mixed": 0.6, "default": 0.5})
     assert hunt.run().chosen.plan.name == "weights"

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ovquant.domain.sample import IGNORED, Padding, Sample, Tokens
+from ovquant.domain.sample import IGNORED, Sample
 from ovquant.errors import DataError
 from ovquant.plugins.datasets.arrays import position
-from ovquant.plugins.datasets.rows import SUFFIXES, Rows, open_rows
-from ovquant.plugins.datasets.tokens import padding_of, padding_options, read_tokenizer, special_ids, tokenizer_file
+from ovquant.plugins.datasets.rows import Rows, has_columns, open_rows
+from ovquant.plugins.datasets.tokens import Tokenizer
 
 COLUMNS = ("prompt", "choices", "answer")
 
@@ -19,7 +19,7 @@ COLUMNS = ("prompt", "choices", "answer")
 class Choices:
     """Read .jsonl or .parquet rows with prompt, choices and answer, and a Hugging Face tokenizer.json.
 
-    Each choice is a sample: `input_ids` and `attention_mask`, int64 `[length]`, of the prompt with the choice behind it, as they
+    Each choice is a sample: `input_ids`, `attention_mask` and `token_type_ids`, int64 `[length]`, of the prompt with the choice behind it, as they
     are written; a space between them belongs into one of them. The answer is a choice, or its place, from zero on.
     A target holds the `tokens` of the choice (-100 for those of the prompt), `question`, the row, `right`, and `choices`, how
     many the question has. Score them by the metric `choice`, and keep the choices of a question together with `--group-by prompt`.
@@ -32,9 +32,7 @@ class Choices:
     tokenizer: str = ""
     _rows: Rows = field(init=False, repr=False, compare=False)
     _places: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
-    _tokenizer: Any = field(init=False, repr=False, compare=False)
-    _padding: Padding | None = field(init=False, repr=False, compare=False)
-    _special: frozenset[int] = field(init=False, repr=False, compare=False)
+    _tokenizer: Tokenizer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the rows and their choices, and read the tokenizer."""
@@ -46,17 +44,12 @@ class Choices:
         object.__setattr__(self, "_rows", rows)
         places = [(row, choice) for row in range(len(rows)) for choice in range(len(self._question(row)[1]))]
         object.__setattr__(self, "_places", tuple(places))
-        tokenizer = read_tokenizer(tokenizer_file(self.tokenizer, path), path)
-        options = padding_options(tokenizer)
-        tokenizer.no_padding()
-        object.__setattr__(self, "_tokenizer", tokenizer)
-        object.__setattr__(self, "_padding", None if options is None else padding_of(options))
-        object.__setattr__(self, "_special", special_ids(tokenizer))
+        object.__setattr__(self, "_tokenizer", Tokenizer.of(self.tokenizer, path))
 
     @staticmethod
     def accepts(path: Path) -> bool:
         """Tell whether the path is a table of questions."""
-        return is_questions(path)
+        return has_columns(path, COLUMNS)
 
     def __len__(self) -> int:
         """Return the number of choices of all questions."""
@@ -66,10 +59,11 @@ class Choices:
         """Return one choice behind its prompt."""
         row, place = self._places[position(index, len(self))]
         prompt, choices, answer = self._question(row)
-        encoded = self._tokenizer.encode(prompt + choices[place])
-        ids = np.array(encoded.ids, np.int64)
+        encoded = self._tokenizer.library.encode(prompt + choices[place])
+        inputs = self._tokenizer.inputs(encoded)
+        ids = inputs["input_ids"]
         # A token that begins in the prompt and ends in the choice tells something of the choice.
-        behind = np.array([end > len(prompt) for _, end in encoded.offsets]) & ~np.isin(ids, list(self._special))
+        behind = np.array([end > len(prompt) for _, end in encoded.offsets]) & ~np.isin(ids, list(inputs.special))
         if not behind.any():
             raise DataError(f"Row {row} of '{self.path}': the choice '{choices[place]}' has no token of its own.")
         target = {
@@ -78,8 +72,7 @@ class Choices:
             "right": place == answer,
             "choices": len(choices),
         }
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        return Sample(Tokens(inputs, self._padding, self._special), target)
+        return Sample(inputs, target)
 
     def column(self, name: str) -> list[Any]:
         """Return a column of the table, once for each choice."""
@@ -97,16 +90,6 @@ class Choices:
         if isinstance(place, bool) or not isinstance(place, int) or not 0 <= place < len(texts):
             raise DataError(f"{where} has the answer {answer!r}, which is no choice and no place of one (from 0 on).")
         return prompt, texts, place
-
-
-def is_questions(path: Path) -> bool:
-    """Tell whether a path is a table with a prompt, choices and an answer in each row."""
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        return False
-    try:
-        return set(COLUMNS) <= set(open_rows(path).columns)
-    except DataError:
-        return False
 
 
 def _are_texts(given: list[Any]) -> bool:

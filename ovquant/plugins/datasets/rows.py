@@ -5,7 +5,7 @@ import csv
 import io
 import weakref
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -48,6 +48,16 @@ def open_rows(path: Path) -> Rows:
     if len(rows) == 0:
         raise DataError(f"The data file '{path}' has no rows.")
     return rows
+
+
+def has_columns(path: Path, columns: Iterable[str]) -> bool:
+    """Tell whether a path is a table that has all of these columns."""
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return False
+    try:
+        return set(columns) <= set(open_rows(path).columns)
+    except DataError:
+        return False
 
 
 class Pieces:

@@ -9,10 +9,10 @@ import numpy as np
 
 from ovquant.domain.sample import Array, Padding, Sample, Tokens
 from ovquant.errors import DataError, UsageError
+from ovquant.plugins.datasets import choices, retrieval
 from ovquant.plugins.datasets.arrays import position
 from ovquant.plugins.datasets.chat import ChatTemplate
-from ovquant.plugins.datasets.choices import is_questions
-from ovquant.plugins.datasets.rows import SUFFIXES, Rows, open_rows
+from ovquant.plugins.datasets.rows import SUFFIXES, Rows, has_columns, open_rows
 from ovquant.plugins.datasets.targets import Encoding, TargetType, learn_encoding
 from ovquant.plugins.datasets.tokens import padding_of, padding_options, read_tokenizer, special_ids, tokenizer_file
 
@@ -84,8 +84,10 @@ class Text:
 
     @staticmethod
     def accepts(path: Path) -> bool:
-        """Tell whether the path is a table file, by its suffix, and not of questions."""
-        return path.suffix.lower() in SUFFIXES and path.is_file() and not is_questions(path)
+        """Tell whether the path is a table file, by its suffix, and of no more than a text a row."""
+        others = (choices.COLUMNS, retrieval.QUERIES, retrieval.PAIRS)
+        plain = path.suffix.lower() in SUFFIXES and path.is_file()
+        return plain and not any(has_columns(path, columns) for columns in others)
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -1,14 +1,45 @@
 """Texts to token ids, as a Hugging Face tokenizer.json says."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ovquant.domain.sample import Padding
+import numpy as np
+
+from ovquant.domain.sample import Padding, Tokens
 from ovquant.errors import DataError
 from ovquant.plugins.extras import import_extra
 
 _PAD_TOKENS = ("[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|endoftext|>", "</s>")
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer, how rows of its tokens are padded, None where it has no padding token, and the ids that stand for no text."""
+
+    library: Any
+    padding: Padding | None
+    special: frozenset[int]
+
+    @classmethod
+    def of(cls, asked: str, data: Path, *, max_length: int = 0) -> "Tokenizer":
+        """Read the tokenizer that was asked for, else the one beside the data; max_length truncates, 0 leaves what the file says."""
+        library = read_tokenizer(tokenizer_file(asked, data), data)
+        options = padding_options(library)
+        library.no_padding()
+        if max_length:
+            library.enable_truncation(max_length)
+        return cls(library, None if options is None else padding_of(options), special_ids(library))
+
+    def inputs(self, encoded: Any) -> Tokens:
+        """Return an encoded text as the inputs of a sample, int64 `[length]`; a model takes those it has."""
+        arrays = {
+            "input_ids": np.array(encoded.ids, np.int64),
+            "attention_mask": np.array(encoded.attention_mask, np.int64),
+            "token_type_ids": np.array(encoded.type_ids, np.int64),
+        }
+        return Tokens(arrays, self.padding, self.special)
 
 
 def tokenizer_file(asked: str, data: Path) -> Path:

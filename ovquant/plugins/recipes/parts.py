@@ -113,6 +113,46 @@ _INT4 = (
 
 
 @dataclass(frozen=True)
+class DynamicQuantization:
+    """Quantize activations beside stored weights as they come, by groups, where the device has arithmetic for it.
+
+    group_size: how many values share a scale; 0 quantizes none.
+    """
+
+    rank: ClassVar[int] = 65
+    group_size: int = 32
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this size of groups."""
+        return replace(recipe, dynamic_group_size=self.group_size)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer to quantize none for models with matrix products, where the device does by default: it costs accuracy."""
+        return ["group_size=0"] if operation_types.get("MatMul", 0) else []
+
+
+@dataclass(frozen=True)
+class KvCache:
+    """Keep past keys and values in another precision than the device does by default.
+
+    precision: f32, f16, bf16, u8 or u4, those that the device has.
+    """
+
+    rank: ClassVar[int] = 66
+    precision: Literal["f32", "f16", "bf16", "u8", "u4"] = "u8"
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this precision."""
+        return replace(recipe, kv_cache=self.precision)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it on request alone: what a text scores does not tell what was rounded for the tokens after it."""
+        return []
+
+
+@dataclass(frozen=True)
 class BFloat16:
     """Quantize nothing: float as a device computes it in bf16, with layers of it in f32 where the budget needs them."""
 

@@ -23,6 +23,15 @@ def decimal(value: float) -> str:
     return f"{value:.4g}"
 
 
+def told_drop(drop: float, low: float | None = None, high: float | None = None) -> str:
+    """Return a drop to four digits, and what to think of one below zero, by the 95 % interval where it has one."""
+    if drop >= 0:
+        return decimal(drop)
+    if low is None or high is None:
+        return f"{decimal(drop)} (noise, or better than float)"
+    return f"{decimal(drop)} ({'noise' if high >= 0 else 'better than float'})"
+
+
 def signed(value: float) -> str:
     """Return a number to four digits with its sign; zero has none."""
     return f"{value:+.4g}" if value else "0"
@@ -43,6 +52,11 @@ def speedup_interval(timing: "Timing") -> str:
 def milliseconds(value: float) -> str:
     """Return a time in milliseconds to three digits, longer ones whole."""
     return f"{value:.0f} ms" if value >= 1000 else f"{value:.3g} ms"
+
+
+def per_second(milliseconds: float) -> str:
+    """Return how many samples a second there are where one takes so many milliseconds."""
+    return f"{1000 / milliseconds:,.4g} samples/s"
 
 
 def file_size(size_bytes: int) -> str:

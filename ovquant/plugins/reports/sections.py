@@ -11,6 +11,7 @@ from ovquant.plugins.reports.figures import (
     file_size,
     interval,
     milliseconds,
+    per_second,
     signed,
     speedup,
     speedup_interval,
@@ -66,7 +67,8 @@ def walk(result: "ResultRecord") -> Section:
         if score is None:
             continue
         main = score.main
-        passed = _passed(score, main.level) + ("" if score.holds else ": the walk ends")
+        ends = not score.holds and place == len(result.walked)
+        passed = _passed(score, main.level) + (": the walk ends" if ends else "")
         measured = (decimal(main.value), signed(main.drop), interval(main.low, main.high) or NONE)
         rows.append((str(place), trial.plan.full_title, *measured, _p_value(score.nearest), _speed(trial), passed))
     return Section(
@@ -295,7 +297,9 @@ def _timing_rows(result: "ResultRecord", timing: "Timing | None") -> Iterable[tu
     doubt = "" if timing.decided else "; the noise exceeds the difference"
     same = result.trial.plan.key == result.baseline.plan.key
     speed = "1.00×" if same else f"{speedup(timing.ratio)} ({speedup_interval(timing)}{doubt})"
+    rates = [per_second(time) for time in (timing.float_p50_ms, timing.p50_ms)]
     return [
+        *([("throughput", *rates)] if result.provenance.objective == "throughput" else []),
         (f"{what} p50", milliseconds(timing.float_p50_ms), milliseconds(timing.p50_ms)),
         (f"{what} p95", milliseconds(timing.float_p95_ms), milliseconds(timing.p95_ms)),
         ("speed-up (95 % interval)", "1.00×", speed),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ovquant.plugins.reports.figures import decimal, interval, speedup
+from ovquant.plugins.reports.figures import decimal, interval, speedup, told_drop
 
 if TYPE_CHECKING:
     from ovquant.domain.budget import Budget
@@ -36,7 +36,7 @@ def verdict_sentence(result: "ResultRecord") -> str:
 def checked_sentence(found: "Checked") -> str:
     """Return the verdict of a check in one sentence."""
     scores, budget, main = found.score, f"the budget, {found.budget},", found.score.main
-    drop = f"with a drop of {decimal(main.drop)} in {main.metric} on {main.samples:,} samples"
+    drop = f"with a drop of {told_drop(main.drop, main.low, main.high)} in {main.metric} on {main.samples:,} samples"
     match found.verdict:
         case "met":
             return f"{found.plan} holds {budget} {drop}{_surety(scores, found.budget)}{_doubt(scores, found.budget)}."
@@ -65,7 +65,7 @@ def _proof(result: "ResultRecord") -> str:
         return "as far as was measured"
     score = whole.main
     role = "held-out samples" if score.split == "holdout" else "samples of the search split"
-    return f"with a drop of {decimal(score.drop)} in {result.metric} on {score.samples:,} {role}"
+    return f"with a drop of {told_drop(score.drop, score.low, score.high)} in {result.metric} on {score.samples:,} {role}"
 
 
 def _surety(scores: "Scores | None", budget: "Budget") -> str:

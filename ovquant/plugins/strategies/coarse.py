@@ -1,6 +1,6 @@
 """The coarse half of a search: recipe parts, put in while they do no harm, then left out where they do no good."""
 
-from ovquant.domain.table import HARM, IN_F32, PLAIN, Calibration, Candidate, Table, TrialRow
+from ovquant.domain.table import HARM, IN_F32, PLAIN, UNROUNDED, Calibration, Candidate, Table, TrialRow
 
 CLEARLY = 0.1
 """The share by which divergences must differ to decide what scores cannot."""
@@ -9,8 +9,8 @@ CLEARLY = 0.1
 def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     """Return the next recipe to try, at most so many in all, or to have its numbers chosen, or None when none is left.
 
-    The opening comes first, and where it is outside the budget its numbers are chosen: they cost nothing when the model is
-    served. Each part that decides its operations is left out once. Outside the budget every part that does no harm is put in: parts
+    The opening comes first, and each part that decides its operations is left out once. Where what is best of these is outside the
+    budget its numbers are chosen: they cost nothing when the model is served. Outside the budget every part that does no harm is put in: parts
     act on each other, and what helps only beside another part is found from there. Inside it, only what is cheaper, or safer at the
     same cost while little of the budget is left. Then each part is left out once more, and stays out where that is no worse. Where
     what is best then is not safely inside, noise included, its numbers are chosen.
@@ -20,7 +20,7 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     wish, current = _opened(table)
     if wish is not None:
         return wish
-    joinable = [part for part in table.parts if part not in table.alone]
+    joinable = [part for part in table.parts if part not in table.alone and part != UNROUNDED]
     for part in joinable:
         if current is not None and _needless(table, part, current):
             continue
@@ -33,6 +33,8 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     for part in table.parts:
         if part in table.alone and table.row(Candidate((part,))) is None and not _hopeless(table, part):
             return Candidate((part,))
+        if part in table.alone and (change := _unrounded(table, part)) is not None:
+            return change
     for part in reversed(joinable):
         if current is None or part not in _chosen(current) or _needless(table, part, current):
             continue
@@ -59,10 +61,6 @@ def _opened(table: Table) -> tuple[Candidate | Calibration | None, TrialRow | No
             return change, current
         if improves(table, row, current):
             current = row
-    if not current.inside:
-        wish, current = _with_numbers(table, current)
-        if wish is not None:
-            return wish, current
     # It is likely to be accurate, need not be so, and need not be the fastest: what decides its operations is left out once.
     for part in (part for part in table.opening if part not in table.free):
         change = _in_order(table, _chosen(current) - {part})
@@ -71,7 +69,7 @@ def _opened(table: Table) -> tuple[Candidate | Calibration | None, TrialRow | No
             return change, current
         if row is not None and improves(table, row, current):
             current = row
-    return None, current
+    return (None, current) if current.inside else _with_numbers(table, current)
 
 
 def in_f32(table: Table) -> Candidate | None:
@@ -116,6 +114,15 @@ def _hopeless(table: Table, part: str) -> bool:
         return False
     plain = table.row(Candidate((part.partition(":")[0],)))
     return plain is not None and plain.candidate.parts != (part,) and (plain.failed or plain.cost >= 1)
+
+
+def _unrounded(table: Table, part: str) -> Candidate | None:
+    """Return weights that are stored and a little outside the budget with activations as they are, where that is not known yet."""
+    row, change = table.row(Candidate((part,))), _in_order(table, frozenset({part, UNROUNDED}))
+    if UNROUNDED not in table.parts or row is None or row.failed or table.row(change) is not None:
+        return None
+    near = 0 < row.excess <= max(table.allowed, row.noise)
+    return change if near and row.cost < 1 else None
 
 
 def _chosen(row: TrialRow | None) -> frozenset[str]:

@@ -63,6 +63,20 @@ def questions(folder: Path) -> dict[str, Any]:
     return {"path": folder / "questions.jsonl"}
 
 
+def queries(folder: Path) -> dict[str, Any]:
+    lines(folder)
+    row = {"query": "good film", "passages": ["good", "bad"], "relevance": [1, 0]}
+    (folder / "queries.jsonl").write_text(json.dumps(row) + "\n")
+    return {"path": folder / "queries.jsonl"}
+
+
+def pairs(folder: Path) -> dict[str, Any]:
+    lines(folder)
+    row = {"first": "good film", "second": "good", "similarity": 4}
+    (folder / "pairs.jsonl").write_text(json.dumps(row) + "\n")
+    return {"path": folder / "pairs.jsonl"}
+
+
 def recording(folder: Path) -> dict[str, Any]:
     with Recorder(folder / "calib", ["x", "y"], count=4) as recorder:
         for value in range(3):
@@ -77,7 +91,9 @@ KINDS: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
     "images": ("images", pictures),
     "npz": ("npz", arrays),
     "npz, compressed": ("npz", compressed),
+    "pairs": ("pairs", pairs),
     "recorded": ("recorded", recording),
+    "retrieval": ("retrieval", queries),
     "text": ("text", lines),
 }
 

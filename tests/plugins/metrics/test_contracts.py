@@ -67,6 +67,30 @@ def _tokens() -> MetricCase:
     return MetricCase(right, targets, right * 0.3)
 
 
+def _embeddings() -> MetricCase:
+    targets, good, bad = [], [], []
+    for row, truth in enumerate(([1.0, 0.0], [0.0, 2.0], [0.0, 1.0])):
+        placed = {"row": row, "texts": 3, "truth": truth, "tokens": 1, "left": False}
+        targets += [{**placed, "place": place} for place in range(3)]
+        good += [[1.0, 0.0], *([1.0, 0.2] if value else [0.3, 1.0] for value in truth)]
+        bad += [[1.0, 0.0], *([0.3, 1.0] if value else [1.0, 0.2] for value in truth)]
+    return MetricCase(np.array(good), targets, np.array(bad))
+
+
+def _pairs() -> MetricCase:
+    scores, angles = [5.0, 4.0, 2.0, 1.0], [0.1, 0.3, 0.9, 1.4]
+    targets = [
+        {"row": row, "place": place, "texts": 2, "truth": [score], "tokens": 1, "left": False}
+        for row, score in enumerate(scores)
+        for place in range(2)
+    ]
+
+    def vectors(order: Sequence[float]) -> Array:
+        return np.array([vector for angle in order for vector in ([1.0, 0.0], [np.cos(angle), np.sin(angle)])])
+
+    return MetricCase(vectors(angles), targets, vectors([0.9, 0.1, 1.4, 0.3]))
+
+
 def _choices() -> MetricCase:
     case, places = _tokens(), [(0, True), (0, False), (1, True)]
     targets = [
@@ -123,6 +147,9 @@ CASES: dict[str, MetricCase] = {
         np.stack([one_hot([0, 1], 3) * 9] * 3), [np.array([0, 1])] * 3, np.zeros((3, 2, 3), dtype=np.float32)
     ),
     "agreement": _against_float(),
+    "ndcg": _embeddings(),
+    "recall:k=1": _embeddings(),
+    "similarity": _pairs(),
     "choice": _choices(),
     "choice:by=mean": _choices(),
     "fidelity": _against_float(),

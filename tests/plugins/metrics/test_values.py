@@ -10,6 +10,7 @@ import pytest
 from ovquant.errors import MetricError, UsageError
 from ovquant.plugins.extras import library
 from ovquant.plugins.metrics import resolve_metric
+from ovquant.plugins.metrics.embedding import embedded
 
 
 def score(metric: str, outputs: Any, targets: Any) -> float:
@@ -265,6 +266,53 @@ def test_ssim() -> None:
     rgb = np.random.default_rng(0).random((1, 16, 16, 3))
     assert score("ssim:channels=last", rgb, list(rgb)) == pytest.approx(1.0)
     assert "channels=" in refusal("ssim", rgb.transpose(0, 3, 1, 2)[..., :5], [rgb[0].transpose(2, 0, 1)[..., :5]])
+
+
+def texts_of(truths: list[list[float]], *, tokens: int = 1, left: bool = False) -> list[dict[str, Any]]:
+    return [
+        {"row": row, "place": place, "texts": 1 + len(truth), "truth": truth, "tokens": tokens, "left": left}
+        for row, truth in enumerate(truths)
+        for place in range(1 + len(truth))
+    ]
+
+
+def test_ndcg_and_recall_order_passages_by_their_cosine() -> None:
+    # The query is along x; its passages are at 10, 40 and 20 degrees, of any length.
+    degrees, lengths = np.deg2rad([0, 10, 40, 20]), np.array([1.0, 9.0, 2.0, 0.5])
+    found = lengths[:, None] * np.stack([np.cos(degrees), np.sin(degrees)], axis=1)
+    targets = texts_of([[0.0, 3.0, 1.0]])
+    gained = 1 / math.log2(3) + 3 / 2
+    assert score("ndcg", found, targets) == pytest.approx(gained / (3 + 1 / math.log2(3)))
+    assert [score(f"recall:k={k}", found, targets) for k in (1, 2, 3)] == [0.0, 0.5, 1.0]
+    # Texts come in any order, and rows count alike.
+    order = [2, 0, 3, 1]
+    assert score("recall:k=2", found[order], [targets[place] for place in order]) == 0.5
+    both = np.concatenate([found, found[:1], found[:1]])
+    assert score("recall:k=2", both, texts_of([[0.0, 3.0, 1.0], [1.0]])) == 0.75
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize(("pooling", "expected"), [("mean", [0.6, 0.8]), ("first", [1.0, 0.0]), ("last", [0.0, 1.0])])
+def test_embeddings_of_tokens_are_pooled_without_padding(pooling: Any, expected: list[float], left: bool) -> None:
+    own, filled = [[3.0, 0.0], [0.0, 4.0]], [[-9.0, 5.0]] * 2
+    output = np.array([[*filled, *own] if left else [*own, *filled]])
+    ((*_, found),) = embedded([output], texts_of([[1.0]], tokens=2, left=left)[:1], pooling, "", "ndcg")
+    assert found.tolist() == pytest.approx(expected)
+
+
+def test_similarity_ranks_the_cosines_of_pairs() -> None:
+    angles = np.deg2rad([5, 80, 30])
+    found = np.array([vector for angle in angles for vector in ([2.0, 0.0], [np.cos(angle), np.sin(angle)])])
+    assert score("similarity", found, texts_of([[5.0], [0.0], [2.0]])) == pytest.approx(1.0)
+    assert score("similarity", found, texts_of([[0.0], [5.0], [2.0]])) == pytest.approx(-1.0)
+
+
+def test_what_is_no_embedding_is_refused() -> None:
+    targets = texts_of([[1.0]], tokens=3)
+    assert "scores rows of texts" in refusal("ndcg", np.zeros((1, 2)), [1])
+    assert "[1, H], or [1, T, H] of 3 tokens" in refusal("ndcg", np.zeros((2, 2, 2)), targets)
+    assert "of row 0 not all texts are among the samples" in refusal("recall", np.ones((1, 2)), targets[:1])
+    assert "two pairs at least" in refusal("similarity", np.ones((2, 2)), targets)
 
 
 def test_perplexity() -> None:

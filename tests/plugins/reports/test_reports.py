@@ -15,12 +15,14 @@ from ovquant.domain.recipe import Recipe
 from ovquant.domain.trial import Scores, Trial
 from ovquant.plugins.protocols import Report
 from ovquant.plugins.reports import render_reports
+from ovquant.plugins.reports.figures import told_drop
 from ovquant.plugins.reports.html import Html
 from ovquant.plugins.reports.markdown import Markdown, escape
 from ovquant.plugins.reports.pictures import Axis, drop_picture, limit_of, points_of, round_step, spread_pictures
 from ovquant.plugins.reports.sections import summary, trials, walk
 from ovquant.plugins.reports.sentences import verdict_sentence
 from ovquant.testing import ReportContract
+from tests.plugins.reports.conftest import score
 
 Results = dict[str, Callable[[], Result]]
 REPORTS = {"html": Html(), "markdown": Markdown()}
@@ -163,6 +165,33 @@ def test_noise_is_named(results: Results) -> None:
     noisy = replace(made, trial=replace(made.trial, timing=replace(made.trial.timing, ratio_high=1.1)))
     assert "about as fast as float" in verdict_sentence(noisy)
     assert "the noise exceeds the difference" in Html().render(noisy)
+
+
+@pytest.mark.parametrize(
+    ("drop", "width", "told"),
+    [
+        (0.0, 0.004, "0"),
+        (0.002, 0.004, "0.002"),
+        (-0.0006667, 0.004, "-0.0006667 (noise)"),
+        (-0.02, 0.004, "-0.02 (better than float)"),
+        (-0.02, None, "-0.02 (noise, or better than float)"),
+    ],
+)
+def test_a_drop_below_zero_is_told_what_it_is(drop: float, width: float | None, told: str) -> None:
+    assert told_drop(drop, *((None, None) if width is None else (drop - width, drop + width))) == told
+
+
+def test_a_sentence_says_what_a_drop_below_zero_is(results: Results) -> None:
+    made = results["met"]()
+    made = replace(made, trial=replace(made.trial, holdout=score("holdout", -0.0006667)))
+    assert "with a drop of -0.0006667 (noise) in exact" in verdict_sentence(made)
+
+
+def test_throughput_is_in_samples_a_second(results: Results) -> None:
+    rows = {row[0]: row[1:] for row in summary(results["throughput"]()).rows}
+    assert rows["throughput"] == ("125 samples/s", "195.3 samples/s")
+    assert rows["time per sample p50"][0] == "8 ms"
+    assert "throughput" not in {row[0] for row in summary(results["met"]()).rows}
 
 
 def test_a_corpus_metric_says_that_it_has_no_interval(results: Results) -> None:

@@ -1,8 +1,10 @@
-"""The opening comes first; outside the budget its numbers are chosen before other operations are tried, inside it after them."""
+"""The opening comes first, then itself without a part; outside the budget numbers are chosen before other parts are tried, inside it after them."""
 
 from dataclasses import replace
 
-from ovquant.domain.table import Calibration, CalibrationRow, Candidate, Table
+import pytest
+
+from ovquant.domain.table import UNROUNDED, Calibration, CalibrationRow, Candidate, Table
 from ovquant.plugins.strategies.coarse import next_recipe
 from ovquant.testing import HiddenTruth
 
@@ -26,9 +28,10 @@ def proposals(hidden: HiddenTruth, table: Table | None = None) -> list[Candidate
 
 def test_the_opening_comes_first_and_then_its_numbers() -> None:
     found = proposals(truth())
-    assert found[:3] == [Candidate(OPENING), Calibration(OPENING), Candidate(("plain", "fine", "accurate"))]
+    numbers = [Calibration(OPENING), Candidate(("plain", "fine", "accurate"))]
+    assert found[:4] == [Candidate(OPENING), Candidate(("fine",)), *numbers]
     # Parts that change numbers alone are not tried one by one.
-    assert all(isinstance(item, Calibration) or {"fine", "accurate"} <= set(item.parts) for item in found[2:])
+    assert all(isinstance(item, Calibration) or {"fine", "accurate"} <= set(item.parts) for item in found[3:])
     assert Candidate(("plain", "other", "fine", "accurate")) in found
 
 
@@ -71,6 +74,20 @@ def test_an_opening_that_cannot_be_built_gives_way() -> None:
     assert not any(isinstance(item, Calibration) for item in found)
 
 
+@pytest.mark.parametrize(
+    ("excess", "cost", "asked"), [(0.005, 0.8, True), (-0.005, 0.8, False), (0.5, 0.8, False), (0.005, 1.1, False)]
+)
+def test_stored_weights_that_are_nearly_inside_are_tried_with_activations_as_they_are(
+    excess: float, cost: float, asked: bool
+) -> None:
+    hidden = HiddenTruth(parts={"weights": 0.0, UNROUNDED: 0.0}, start=0.04, opening=("weights",))
+    row = replace(hidden.row(Candidate(("weights",))), excess=excess, cost=cost, cost_high=cost)
+    table = replace(hidden.table(), alone=frozenset({"weights"}), trials=(row,))
+    change = Candidate(("weights", UNROUNDED))
+    assert (change in proposals(hidden, table)) is asked
+    assert Candidate((UNROUNDED,)) not in proposals(hidden, table)
+
+
 def test_the_numbers_of_the_last_recipe_are_chosen_too() -> None:
     # "other" makes a recipe cheaper to be safe: its operations are others, and so may be its numbers.
     hidden = HiddenTruth(parts={**PARTS, "other": 0.02}, start=0.07, free=FREE, opening=OPENING)
@@ -87,9 +104,11 @@ def test_an_opening_that_is_inside_is_compared_with_itself_without_what_decides_
     assert Candidate(("plain", "other", "fine")) not in found
 
 
-def test_an_opening_that_is_outside_is_compared_with_itself_too_and_then_made_safer() -> None:
-    found = [item for item in proposals(truth()) if isinstance(item, Candidate)]
-    assert found.index(Candidate(("fine", "accurate"))) < found.index(Candidate(("plain", "other", "fine", "accurate")))
+def test_numbers_are_chosen_for_what_is_better_without_a_part() -> None:
+    hidden = truth()
+    better = replace(hidden.row(Candidate(("fine",))), excess=0.001, divergence=1e-6)
+    table = replace(hidden.table(), trials=(hidden.row(Candidate(OPENING)), better))
+    assert next_recipe(table, most=24) == Calibration(("fine",))
 
 
 def test_an_opening_that_is_outside_is_tried_with_the_rest_in_f32_before_its_numbers_are_chosen() -> None:
