@@ -20,6 +20,7 @@ from .api.quantize import profile as profile
 from .api.quantize import quantize as quantize
 from .api.report import report as report
 from .api.result import Result as Result
+from .api.train import fake_quantize as fake_quantize
 from .domain.budget import Budget as Budget
 from .domain.budget import Drop as Drop
 from .domain.plan import Plan as Plan
@@ -128,6 +129,7 @@ __all__ = [
     "diff",
     "evaluate",
     "export",
+    "fake_quantize",
     "guard",
     "inspect",
     "plan",

@@ -50,6 +50,7 @@ PUBLIC = {
     "diff",
     "evaluate",
     "export",
+    "fake_quantize",
     "guard",
     "inspect",
     "plan",

@@ -1,7 +1,7 @@
 """What was given, to a prepared model, metrics, splits and instruments."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from ovquant.domain.sample import Sample, own_tokens
 from ovquant.domain.split import Splits, split_data
 from ovquant.errors import ExampleError, MetricError, ModelError
 from ovquant.graph.decompression import decompressed, half_in_place
-from ovquant.graph.fingerprint import operation_types, structure
+from ovquant.graph.fingerprint import fingerprint, operation_types, structure
 from ovquant.graph.keep_float import Kept, kept_operations
 from ovquant.graph.names import MadeUp, with_unique_names
 from ovquant.graph.normalise import Normal, normal_structure, normalised
@@ -36,7 +36,9 @@ from ovquant.measure.stopwatch import Stopwatch
 from ovquant.measure.texts import check_positions, check_tokens
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.loaders import Torch, digest_in, lacks_example, load_model
+from ovquant.plugins.loaders.torch import tensors
 from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
+from ovquant.quantization import Quantized
 
 TOKENIZER = "tokenizer.json"
 CACHE_BYTES, CACHE_SHARE = 512 * 2**20, 0.1
@@ -49,6 +51,7 @@ class Described:
 
     `source` is the model's path, if it was given as one. `operations` counts by type the operations of what is quantized, which
     is of the kind `graph`. `normal_structure` is that of the model's normal form, "" where it has none; `notes` are for the user.
+    `trained_fingerprint` is that of the model that was trained with quantizers in it, where one was given beside its float reference.
     """
 
     metrics: tuple[ResolvedMetric, ...]
@@ -62,6 +65,7 @@ class Described:
     graph: Literal["as-read", "normalised"]
     normal_structure: str
     notes: tuple[str, ...]
+    trained_fingerprint: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -74,12 +78,14 @@ class Prepared(Described):
     """A float model that is ready to be quantized, and its metrics.
 
     `float_model` is what can be quantized: the same as `model`, but for weights that are stored there in few bits; `normal` is
-    its normal form, where it has one.
+    its normal form, where it has one, and `trained` the one that was trained with quantizers in it.
     """
 
-    model: openvino.Model
-    float_model: openvino.Model
-    normal: Normal | None
+    # What describes it may have defaults.
+    model: openvino.Model = field(kw_only=True)
+    float_model: openvino.Model = field(kw_only=True)
+    normal: Normal | None = field(kw_only=True)
+    trained: openvino.Model | None = None
 
     def plain(self) -> Described:
         """Return the description alone."""
@@ -87,10 +93,11 @@ class Prepared(Described):
         return Described(**{**values, "metrics": tuple(replace(metric, plugin=None) for metric in self.metrics)})
 
 
-def prepare(model: Any, metric: Any, settings: Options, data: Any = None) -> Prepared:
+def prepare(model: Any, metric: Any, settings: Options, data: Any = None, trained: Path | None = None) -> Prepared:
     """Load the model and the metric and check them against the device; the model that came in is not changed.
 
-    data: what a PyTorch model is traced with that has no example input of its own.
+    data: what a PyTorch model is traced with that has no example input of its own. trained: the file of the model that was made of
+    it by training with quantizers in it.
     """
     runtime.check_device(settings.device)
     given = load_named(model, data)
@@ -101,6 +108,7 @@ def prepare(model: Any, metric: Any, settings: Options, data: Any = None) -> Pre
     float_model = quantizable(loaded)
     known, normal, notes = normal_form(given, float_model if loaded is given else quantizable(given), settings)
     quantized = float_model if normal is None else normal.model
+    taught = None if trained is None else shaped(load_trained(trained, given), settings)
     kept = kept_operations(loaded, settings.keep_float, kinds=operation_types(quantized))
     return Prepared(
         metrics=resolve_metrics(metric),
@@ -117,6 +125,8 @@ def prepare(model: Any, metric: Any, settings: Options, data: Any = None) -> Pre
         model=loaded,
         float_model=float_model,
         normal=normal,
+        trained=taught,
+        trained_fingerprint="" if taught is None else fingerprint(taught),
     )
 
 
@@ -134,6 +144,31 @@ def normal_form(
         return known, replace(found, model=shaped(found.model, settings)), ()
     except ModelError as error:
         return "", None, (f"The model is quantized as it was read: {error}",)
+
+
+def load_trained(path: Path, reference: openvino.Model) -> openvino.Model:
+    """Load a model that was trained with quantizers in it, its inputs and outputs named as those of its float reference.
+
+    Raises ModelError for one with other inputs or outputs, or without a quantizer of activations.
+    """
+    model = load_model(path)
+    for mine, theirs, what in (
+        (model.inputs, reference.inputs, "inputs"),
+        (model.outputs, reference.outputs, "outputs"),
+    ):
+        kinds = [[port.get_element_type() for port in ports] for ports in (mine, theirs)]
+        if kinds[0] != kinds[1]:
+            shown = [", ".join(kind.get_type_name() for kind in group) for group in kinds]
+            raise ModelError(
+                f"The trained model has the {what} {shown[0]}, and its reference {shown[1]}. Give the float model that it was made from."
+            )
+        for port, other in zip(mine, theirs, strict=True):
+            port.get_tensor().set_names(other.get_names())
+    if not quantized_activations(model):
+        raise ModelError(
+            "The trained model quantizes no activations. Make it with ovquant.fake_quantize, or nncf.quantize, and train that."
+        )
+    return with_unique_names(model, made_up="any")
 
 
 def lost_names(kept: Kept, normal: Normal | None) -> list[str]:
@@ -231,7 +266,16 @@ def example_of(model: Any, data: Any) -> Any:
     once = isinstance(data, Iterator) or (not isinstance(data, str | Path) and not hasattr(data, "__len__"))
     if data is None or once:
         return None
-    inputs = open_dataset(data, tokenizer=tokenizer_of(model))[0].inputs
+    return _arguments(open_dataset(data, tokenizer=tokenizer_of(model))[0])
+
+
+def tensors_of(sample: Sample) -> Any:
+    """Return a sample as a PyTorch module takes it: a tensor, a tuple or a mapping of them, with the batch axis."""
+    return tensors(_arguments(sample))
+
+
+def _arguments(sample: Sample) -> Any:
+    inputs = sample.inputs
     if isinstance(inputs, Mapping) and len(inputs) == 1:
         # The only input has the name that the data give it.
         (inputs,) = inputs.values()
@@ -345,5 +389,7 @@ def instruments_in(
         progress=progress,
         anywhere=anywhere,
     )
+    if prepared.trained is not None:
+        models.recent.trained = Quantized(prepared.trained, prepared.trained, (), prepared.trained)
     scorer = Scorer(models, prepared.metrics, elsewhere, anywhere)
     return Local(models, scorer, Stopwatch(models, settings.optimize, generation=settings.generation()))

@@ -11,8 +11,10 @@ from ovquant.api.options import ProfileOptions, QuantizeOptions, check_slices, r
 from ovquant.api.result import Result
 from ovquant.api.run import Run
 from ovquant.api.session import Given, opened
+from ovquant.api.train import written_trained
 from ovquant.api.workspace import Work
 from ovquant.domain.budget import Budget, Drop, Drops, Floors, read_budget
+from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.place import writing
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
@@ -39,6 +41,7 @@ def quantize(
     budget: Budget | None = None,
     calibration: Any = None,
     holdout: Any = None,
+    reference: Any = None,
     output: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -56,13 +59,18 @@ def quantize(
     (of the median: "5ms", or a number of milliseconds) and max_size ("10MB", or bytes) limit the returned model; without
     max_drop the most accurate plan within them is returned. max_memory ("500MB", or bytes) limits what a process that serves it
     grows by. max_latency_ms, max_size_bytes: the same as numbers. budget: all
-    of that in one, in place of them. options: see Options. With `output`, work in progress is kept in OUTPUT.partial and the same call continues it.
+    of that in one, in place of them. reference: the float model, where `model` is what was made of it by training with quantizers in
+    it (see `fake_quantize`): that is one contender then, beside what the reference is quantized to, and drops and speeds are against
+    the reference. options: see Options. With `output`, work in progress is kept in OUTPUT.partial and the same call continues it.
     Raises OvquantError with the cause.
     """
     begin = time.monotonic()
     settings = read_options(options, QuantizeOptions, of=quantize)
-    work = Work(output, force=force, inputs=(model, data, calibration, holdout))
+    work = Work(output, force=force, inputs=(model, reference, data, calibration, holdout))
     given = Given(model, metric, settings, data, {"calibration": calibration, "holdout": holdout})
+    trained = TemporaryFolder()
+    if reference is not None:
+        given = replace(given, model=reference, trained=written_trained(model, data, trained.path))
     with opened(given, progress) as (session, described):
         asked = read_budget(
             max_drop,

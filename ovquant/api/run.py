@@ -19,7 +19,7 @@ from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import FLOATS, Recipe
 from ovquant.domain.result import CANDIDATE, Data, Provenance
 from ovquant.domain.split import By, Splits
-from ovquant.domain.table import UNROUNDED, PartNames
+from ovquant.domain.table import TRAINED, UNROUNDED, PartNames
 from ovquant.domain.trial import WHERE, Scores, Trial
 from ovquant.errors import LostError, MetricError, ModelError, UsageError
 from ovquant.measure.instruments import Details
@@ -62,7 +62,9 @@ class Run:
         start = Recipe(keep_float_types=kept.types, keep_float_names=kept.names, graph=self.described.graph)
 
         def read(names: Sequence[str]) -> Recipe:
-            return read_recipe([part for name in names for part in split_parts(name)], start=start)
+            recipe = read_recipe([part for name in names for part in split_parts(name)], start=start)
+            trained = self.described.trained_fingerprint
+            return replace(recipe, trained=trained) if recipe.algorithm == TRAINED else recipe
 
         return Search(
             self.bench,
@@ -82,7 +84,7 @@ class Run:
         """Return the recipe parts that may be tried: those asked for, or all that suit the model and the objective."""
         settings = self.settings
         asked = tuple(settings.recipes)
-        parts = asked or tuple(offered_parts(self.described.operations))
+        parts = self._with_trained(asked or tuple(offered_parts(self.described.operations)))
         weights = tuple(part for part in parts if read((part,)).algorithm == "weights")
         few_bits = any(read((part,)).weight_bits < 8 for part in weights)
         smallest = settings.optimize == "size" and few_bits and self.budget.max_latency_ms is None
@@ -90,7 +92,7 @@ class Run:
         if weights_alone:
             # A token takes what it takes to read the weights, and they are what has a size; rounding activations as well would only
             # cost accuracy.
-            parts = tuple(part for part in parts if part in {*weights, UNROUNDED})
+            parts = tuple(part for part in parts if part in {*weights, TRAINED, UNROUNDED})
         # A recipe that was asked for is tried as it is, and other algorithms take none of the settings of quantization.
         apart = {part for part in parts if read((part,)).algorithm != "post-training"}
         plain = read(()).sketch
@@ -105,9 +107,19 @@ class Run:
                     f"{precision} here. Leave it out."
                 )
         anywhere = self.bench.conditions.circumstances["int8"] == BOTH
-        opening = () if asked else parts[:1] if weights_alone else opening_parts(parts, anywhere=anywhere)
+        opening = () if asked else weights[:1] if weights_alone else opening_parts(parts, anywhere=anywhere)
         pinning = precision if precision in FLOATS and not asked else ""
         return Offer(parts, frozenset(parts if asked else apart), frozenset(free), settings.seed, opening, pinning)
+
+    def _with_trained(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return parts with that of the trained model first, where one was given; raises UsageError where it is asked for and was not."""
+        if self.described.trained_fingerprint:
+            return (TRAINED, *(part for part in parts if part != TRAINED))
+        if TRAINED in parts:
+            raise UsageError(
+                f"The recipe '{TRAINED}' is of a model that was trained; give that, and the float one as --reference."
+            )
+        return parts
 
     def finish(self, outcome: Outcome, work: Work) -> Result:
         """Put the chosen model into the work folder, describe the run, and give the folder its final name."""

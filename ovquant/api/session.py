@@ -57,7 +57,7 @@ MOST_BYTES = 2**30
 class Given:
     """What a run was given to measure with; `roles` has the data by the names of `open_splits`' parameters.
 
-    `scored` names the splits whose samples need targets.
+    `scored` names the splits whose samples need targets. `trained` is the file of a model that was made of it by training.
     """
 
     model: Any
@@ -66,6 +66,7 @@ class Given:
     data: Any
     roles: Mapping[str, Any]
     scored: tuple[str, ...] = ("search", "holdout")
+    trained: Path | None = None
 
 
 class Session(Protocol):
@@ -92,7 +93,7 @@ class LocalSession:
     def prepare(self) -> Prepared:
         """Read the model and the metrics and describe them."""
         given = self._given
-        self._prepared = prepare(given.model, given.metric, given.settings, given.data)
+        self._prepared = prepare(given.model, given.metric, given.settings, given.data, given.trained)
         return self._prepared
 
     @property

@@ -183,6 +183,16 @@ Holdout = Annotated[
         show_default=False,
     ),
 ]
+FloatReference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference",
+        metavar="MODEL",
+        help="The float model, where MODEL was made of it by training with quantizers in it.",
+        rich_help_panel=SEARCH,
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="Serve on this device.", rich_help_panel=SERVING)]
 Optimize = Annotated[
     Objective,

@@ -28,6 +28,7 @@ def quantize(
     max_memory: options.MaxMemory = None,
     calibration: options.Calibration = None,
     holdout: options.Holdout = None,
+    reference: options.FloatReference = None,
     slice_by: options.SliceBy = None,
     group_by: options.GroupBy = None,
     device: options.Device = "CPU",
@@ -101,13 +102,16 @@ def quantize(
         roles: dict[str, Any] = {"data": data, "calibration": calibration, "holdout": holdout}
         target = output or default_output(model)
         if dry_run:
-            found = ovquant.preview(model, metric=metric, **roles, **limits, **chosen, progress=display.step)
+            found = ovquant.preview(
+                reference or model, metric=metric, **roles, **limits, **chosen, progress=display.step
+            )
         else:
             result = ovquant.quantize(
                 model,
                 metric=metric,
                 **roles,
                 **limits,
+                reference=reference,
                 output=target,
                 force=force,
                 progress=display.step,

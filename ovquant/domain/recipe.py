@@ -29,13 +29,13 @@ _EIGHT_BITS: dict[str, Any] = {
 """What weights of eight bits are stored with, and nothing else."""
 _SERVED: dict[str, Any] = {"float_precision": "device", "dynamic_group_size": None, "kv_cache": "device"}
 """What a model is served with, and nothing of what is built."""
-_ADDED = ("allowed_drop", "graph", "seven_bits", "weight_bits", *_EIGHT_BITS, *_SERVED)
+_ADDED = ("allowed_drop", "graph", "seven_bits", "weight_bits", "trained", *_EIGHT_BITS, *_SERVED)
 """What recipes did not always have."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of the quantization algorithm; those of `bf16` and `f16` quantize nothing.
+    """The settings of the quantization algorithm; those of `bf16` and `f16` quantize nothing, and `trained` takes a model as it is given.
 
     `smooth_*` are SmoothQuant's alpha (0 to 1), or None for the algorithm's own choice. `keep_float_types` and
     `keep_float_names` are operation types and names that are not quantized. `calibration_size` counts samples.
@@ -44,7 +44,8 @@ class Recipe:
     bits. `allowed_drop` is what accuracy control may lose, in the metric's unit; None for the other algorithms. `float_precision` is
     what all that is not quantized is computed in: as the device does by default, or f32. `dynamic_group_size` is how many activations
     share a scale where they are quantized as they come, beside stored weights: 0 quantizes none, None is as the device does by default.
-    `kv_cache` is what past keys and values are kept in. These three change nothing of what is built.
+    `kv_cache` is what past keys and values are kept in. These three change nothing of what is built. `trained` is the fingerprint of the
+    model that was trained with quantizers in it, for that algorithm alone.
 
     What remains is for `weights`: in how many bits those of matrix products are stored (others have eight), how many values
     of an input channel share a scale (-1: all of them), whether they have a zero point, and what makes the integers. `awq` scales
@@ -52,7 +53,7 @@ class Recipe:
     the error made so far (Frantar et al., 2022).
     """
 
-    algorithm: Literal["post-training", "accuracy-control", "weights", "bf16", "f16"] = "post-training"
+    algorithm: Literal["post-training", "accuracy-control", "weights", "bf16", "f16", "trained"] = "post-training"
     preset: Literal["performance", "mixed"] = "performance"
     model_type: Literal["any", "transformer"] = "any"
     bias_correction: Literal["fast", "accurate", "none"] = "fast"
@@ -74,6 +75,7 @@ class Recipe:
     float_precision: Literal["device", "f32"] = "device"
     dynamic_group_size: int | None = None
     kv_cache: Literal["device", "f32", "f16", "bf16", "u8", "u4"] = "device"
+    trained: str = ""
 
     def __post_init__(self) -> None:
         """Check the settings: they may come from a file that was edited by hand."""
@@ -88,7 +90,9 @@ class Recipe:
                 f"The recipe's group_size is {self.group_size}; it is at least 1, or -1 for whole channels."
             )
         if self.dynamic_group_size is not None and self.dynamic_group_size < 0:
-            raise UsageError(f"The recipe's dynamic_group_size is {self.dynamic_group_size}; it is at least 0, which is none.")
+            raise UsageError(
+                f"The recipe's dynamic_group_size is {self.dynamic_group_size}; it is at least 0, which is none."
+            )
         if self.weight_bits == 8 and any(getattr(self, name) != value for name, value in _EIGHT_BITS.items()):
             raise UsageError(
                 "The recipe stores weights in 8 bits, which takes no groups and none of symmetric_weights, awq, scale_estimation and "
@@ -138,7 +142,7 @@ class Recipe:
     @property
     def properties(self) -> dict[str, str]:
         """Return the properties of openvino that a model is served with for the recipe's own sake, but for the precision of float."""
-        found = {} if self.kv_cache == "device" else {"KV_CACHE_PRECISION": self.kv_cache}
+        found: dict[str, str] = {} if self.kv_cache == "device" else {"KV_CACHE_PRECISION": self.kv_cache}
         if self.dynamic_group_size is not None:
             found["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(self.dynamic_group_size)
         return found

@@ -18,6 +18,8 @@ IN_F32 = "f32"
 """The part by which what is not quantized is computed in f32; on offer where float as the device computes it is outside the budget."""
 UNROUNDED = "dynamic-quantization:group_size=0"
 """The part by which activations beside stored weights are not quantized as they come."""
+TRAINED = "trained"
+"""The part that takes the model that was trained with quantizers in it; on offer where one was given."""
 PartNames = tuple[str, ...]
 """The recipe parts of a candidate, in the order they are applied; empty for float."""
 

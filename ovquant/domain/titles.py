@@ -8,6 +8,7 @@ ALGORITHMS = {
     "post-training": "int8",
     "accuracy-control": "int8 by accuracy control",
     "weights": "int8 weights",
+    "trained": "int8, trained",
     "bf16": "bf16",
     "f16": "f16",
 }
@@ -40,7 +41,7 @@ def title(name: str, recipe: Recipe | None) -> str:
 
 def numbers(recipe: Recipe | None) -> str:
     """Return the numbers of a recipe that are not NNCF's own choice: what decides accuracy alone; "" where all are."""
-    if recipe is None or recipe.algorithm == "weights" or not recipe.quantizes:
+    if recipe is None or recipe.algorithm in ("weights", "trained") or not recipe.quantizes:
         return _weights(recipe)
     found = [f"{RANGES[recipe.activation_range]} ranges"] if recipe.activation_range in RANGES else []
     found += [BIASES[recipe.bias_correction]] if recipe.bias_correction in BIASES else []

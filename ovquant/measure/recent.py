@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import openvino
 
 from ovquant.domain.recipe import Recipe
+from ovquant.errors import ModelError
 from ovquant.quantization import Compressed, Quantized, quantizer
 
 if TYPE_CHECKING:
@@ -17,9 +18,13 @@ KEPT_RECIPES = {False: 2, True: 1}
 
 @dataclass
 class Recent:
-    """The latest quantized models by recipe, one where models are `large`, and what quantizes each graph."""
+    """The latest quantized models by recipe, one where models are `large`, and what quantizes each graph.
+
+    `trained` is the model that was given beside its float reference, trained with quantizers in it, where one was.
+    """
 
     large: bool
+    trained: Quantized | None = None
     _models: dict[str, Quantized | Compressed] = field(default_factory=dict)
     _quantizers: dict[str, "Quantizer"] = field(default_factory=dict)
 
@@ -28,7 +33,14 @@ class Recent:
         return len(self._models)
 
     def get(self, recipe: Recipe) -> Quantized | Compressed | None:
-        """Return the model of a recipe, if it is kept."""
+        """Return the model of a recipe, if it is kept; raises ModelError for a trained one that was not given."""
+        if recipe.algorithm == "trained":
+            if self.trained is None:
+                raise ModelError(
+                    "The plan is of a model that was trained with quantizers in it, which a float model cannot be made into. Give the "
+                    "trained one to quantize, and the float one as --reference."
+                )
+            return self.trained
         return self._models.get(recipe.key)
 
     def make_room(self) -> None:

@@ -36,7 +36,7 @@ class Quantizer:
         self, recipe: Recipe, *, calibration: Calibration, validation: Validation | None = None
     ) -> Quantized | Compressed:
         """Do what `ovquant.quantization.quantize` says; recipes of one `calibration_size` come with the same calibration."""
-        with _quiet_nncf():
+        with quiet_nncf():
             try:
                 if recipe.algorithm == "weights":
                     return self._compress(recipe, calibration)
@@ -78,7 +78,7 @@ class Quantizer:
         @cache
         def wider() -> openvino.Model:
             # It may be asked for later, and then nothing else keeps NNCF quiet.
-            with _quiet_nncf():
+            with quiet_nncf():
                 return in_int8(source, recipe)
 
         model = wider() if recipe.weight_bits == 8 else in_int4(source, recipe, dataset, samples=samples)
@@ -143,7 +143,7 @@ class _Scorer:
 
 
 @contextlib.contextmanager
-def _quiet_nncf() -> Iterator[None]:
+def quiet_nncf() -> Iterator[None]:
     """Keep NNCF's log lines and progress bars off the user's terminal: standard output holds results alone."""
     level = nncf_logger.level
     nncf_logger.setLevel("ERROR")

@@ -51,6 +51,7 @@ def test_every_setting_is_in_the_key() -> None:
         "float_precision": "f32",
         "dynamic_group_size": 0,
         "kv_cache": "u8",
+        "trained": "0123456789abcdef",
     }
     of_four_bits: dict[str, Any] = {
         "group_size": 64,

@@ -19,7 +19,7 @@ COLUMNS = ("prompt", "choices", "answer")
 class Choices:
     """Read .jsonl or .parquet rows with prompt, choices and answer, and a Hugging Face tokenizer.json.
 
-    Each choice is a sample: `input_ids`, `attention_mask` and `token_type_ids`, int64 `[length]`, of the prompt with the choice behind it, as they
+    Each choice is a sample: `input_ids` and `attention_mask`, int64 `[length]`, of the prompt with the choice behind it, as they
     are written; a space between them belongs into one of them. The answer is a choice, or its place, from zero on.
     A target holds the `tokens` of the choice (-100 for those of the prompt), `question`, the row, `right`, and `choices`, how
     many the question has. Score them by the metric `choice`, and keep the choices of a question together with `--group-by prompt`.
@@ -72,6 +72,8 @@ class Choices:
             "right": place == answer,
             "choices": len(choices),
         }
+        # A decoder has no use for the types of tokens, and a sample is known by all that it holds.
+        del inputs["token_type_ids"]
         return Sample(inputs, target)
 
     def column(self, name: str) -> list[Any]:

@@ -72,6 +72,9 @@ class _Compared:
         """Return the texts of a row, and what is true of them."""
         raise NotImplementedError
 
+    def _cells(self, row: int) -> list[Any]:
+        return [self._rows[row].get(name) for name in self.columns]
+
     def _refuse(self, row: int, should: str) -> DataError:
         return DataError(f"Row {row} of '{self.path}' should have {should}.")
 
@@ -98,7 +101,7 @@ class Retrieval(_Compared):
         return has_columns(path, QUERIES)
 
     def _read(self, row: int) -> tuple[list[str], list[float]]:
-        query, passages, relevance = (self._rows[row].get(name) for name in QUERIES)
+        query, passages, relevance = self._cells(row)
         if not isinstance(query, str) or not _is_list(passages, str) or not _is_list(relevance, int | float):
             raise self._refuse(row, "a text as query, texts as passages and numbers as relevance")
         if len(passages) != len(relevance) or min(relevance) < 0 or not any(relevance):
@@ -128,7 +131,7 @@ class Pairs(_Compared):
         return has_columns(path, PAIRS)
 
     def _read(self, row: int) -> tuple[list[str], list[float]]:
-        first, second, score = (self._rows[row].get(name) for name in self.columns)
+        first, second, score = self._cells(row)
         try:
             number = float(score)
         except (TypeError, ValueError):

@@ -153,6 +153,22 @@ class KvCache:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """Take the model that was given beside its float reference, trained with quantizers in it, as it is."""
+
+    rank: ClassVar[int] = 98
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe of a trained model; which one it is, the run knows."""
+        return replace(recipe, algorithm="trained", graph="as-read")
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for no model: a search has it where a trained one was given."""
+        return []
+
+
+@dataclass(frozen=True)
 class BFloat16:
     """Quantize nothing: float as a device computes it in bf16, with layers of it in f32 where the budget needs them."""
 

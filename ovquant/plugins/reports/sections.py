@@ -297,9 +297,9 @@ def _timing_rows(result: "ResultRecord", timing: "Timing | None") -> Iterable[tu
     doubt = "" if timing.decided else "; the noise exceeds the difference"
     same = result.trial.plan.key == result.baseline.plan.key
     speed = "1.00×" if same else f"{speedup(timing.ratio)} ({speedup_interval(timing)}{doubt})"
-    rates = [per_second(time) for time in (timing.float_p50_ms, timing.p50_ms)]
+    rates = ("throughput", per_second(timing.float_p50_ms), per_second(timing.p50_ms))
     return [
-        *([("throughput", *rates)] if result.provenance.objective == "throughput" else []),
+        *([rates] if result.provenance.objective == "throughput" else []),
         (f"{what} p50", milliseconds(timing.float_p50_ms), milliseconds(timing.p50_ms)),
         (f"{what} p95", milliseconds(timing.float_p95_ms), milliseconds(timing.p95_ms)),
         ("speed-up (95 % interval)", "1.00×", speed),

@@ -65,7 +65,9 @@ def _proof(result: "ResultRecord") -> str:
         return "as far as was measured"
     score = whole.main
     role = "held-out samples" if score.split == "holdout" else "samples of the search split"
-    return f"with a drop of {told_drop(score.drop, score.low, score.high)} in {result.metric} on {score.samples:,} {role}"
+    return (
+        f"with a drop of {told_drop(score.drop, score.low, score.high)} in {result.metric} on {score.samples:,} {role}"
+    )
 
 
 def _surety(scores: "Scores | None", budget: "Budget") -> str:

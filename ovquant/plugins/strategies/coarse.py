@@ -1,6 +1,6 @@
 """The coarse half of a search: recipe parts, put in while they do no harm, then left out where they do no good."""
 
-from ovquant.domain.table import HARM, IN_F32, PLAIN, UNROUNDED, Calibration, Candidate, Table, TrialRow
+from ovquant.domain.table import HARM, IN_F32, PLAIN, TRAINED, UNROUNDED, Calibration, Candidate, Table, TrialRow
 
 CLEARLY = 0.1
 """The share by which divergences must differ to decide what scores cannot."""
@@ -17,6 +17,9 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     """
     if sum(not row.candidate.levels for row in table.trials) >= most:
         return None
+    if TRAINED in table.alone and table.row(Candidate((TRAINED,))) is None:
+        # It is there, and takes no calibration.
+        return Candidate((TRAINED,))
     wish, current = _opened(table)
     if wish is not None:
         return wish
@@ -33,8 +36,8 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
     for part in table.parts:
         if part in table.alone and table.row(Candidate((part,))) is None and not _hopeless(table, part):
             return Candidate((part,))
-        if part in table.alone and (change := _unrounded(table, part)) is not None:
-            return change
+        if part in table.alone and (unrounded := _unrounded(table, part)) is not None:
+            return unrounded
     for part in reversed(joinable):
         if current is None or part not in _chosen(current) or _needless(table, part, current):
             continue

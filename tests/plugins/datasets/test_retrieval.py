@@ -34,7 +34,13 @@ def test_a_query_and_each_of_its_passages_is_a_sample(tmp_path: Path) -> None:
     assert words(inputs["input_ids"]) == ["[CLS]", "good", "film", "[SEP]"]
     expected = {"row": 0, "place": 1, "texts": 3, "truth": [2.0, 0.0], "tokens": 4, "left": False}
     assert data[1].target == expected
-    assert [(sample.target["row"], sample.target["place"]) for sample in data] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]  # type: ignore[attr-defined]
+    assert [(sample.target["row"], sample.target["place"]) for sample in data] == [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+    ]  # type: ignore[attr-defined]
     assert data.column("query") == ["good"] * 3 + ["bad"] * 2
     with pytest.raises(DataError, match="no column 'level'. Its columns: query, passages, relevance, topic"):
         data.column("level")

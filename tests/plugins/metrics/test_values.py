@@ -10,7 +10,7 @@ import pytest
 from ovquant.errors import MetricError, UsageError
 from ovquant.plugins.extras import library
 from ovquant.plugins.metrics import resolve_metric
-from ovquant.plugins.metrics.embedding import embedded
+from ovquant.plugins.metrics.retrieval import embedded
 
 
 def score(metric: str, outputs: Any, targets: Any) -> float:

@@ -31,6 +31,7 @@ PARTS = (
     "seven-bits:layers=none",
     "smooth-convolutions",
     "smooth-convolutions:alpha=0.7",
+    "trained",
     "transformer",
     "transformer:smooth=0.6",
     "weights",
