@@ -77,7 +77,7 @@ def measured(case: Case, steps: int, out: Path) -> dict[str, Any]:
 
 def returned(student: torch.nn.Module, reference: Any, folder: Path, given: dict[str, Any]) -> ovquant.Result:
     """Return a module with quantizers as a result, whatever it loses."""
-    how = {"recipes": ["trained"], "strategy": "first", "optimize": "size", "max_drop": 100.0}
+    how = {"recipes": ["trained"], "strategy": "first", "optimize": "size", "max_drop": "90%"}
     return ovquant.quantize(student.eval(), reference=reference, output=folder, **how, **given)
 
 

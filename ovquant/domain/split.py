@@ -153,14 +153,16 @@ def read_contents(
 ) -> Contents:
     """Read every sample once, through the cache if there is one.
 
-    Raises DataError when the data have no such column, or one of another length.
+    Equal samples are copies, unless the data have a method part_of(index) that tells what each is a part of, such as its query, and that
+    differs. Raises DataError when the data have no such column, or one of another length.
     """
     source = dataset if cache is None else cache
     hashes, targets, classes, broken, padding = [], [], [], list[int](), ""
+    part_of: Callable[[int], str] | None = getattr(dataset, "part_of", None)
     labels: dict[By, list[str]] = {by: [] for by in (slice_by, group_by) if by == "target" or callable(by)}
     for index in range(len(dataset)):
         sample = source[index]
-        hashes.append(digest(sample))
+        hashes.append(digest(sample) if part_of is None else content_digest([digest(sample), part_of(index)]))
         padding = padding or _padding(sample)
         broken += [index] if _is_broken(sample) else []
         targets.append(content_digest(sample.target))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ovquant.domain.content import content_digest
 from ovquant.domain.sample import Sample
 from ovquant.errors import DataError
 from ovquant.plugins.datasets.arrays import position
@@ -61,6 +62,10 @@ class _Compared:
             "left": padding is not None and padding.left,
         }
         return Sample(inputs, target)
+
+    def part_of(self, index: int, /) -> str:
+        """Return what a text is a part of: rows may have texts in common, and only a whole row is a copy of another."""
+        return content_digest(self._read(self._places[index][0]))
 
     def column(self, name: str) -> list[Any]:
         """Return a column of the table, once for each text."""

@@ -1,6 +1,17 @@
 """The coarse half of a search: recipe parts, put in while they do no harm, then left out where they do no good."""
 
-from ovquant.domain.table import HARM, IN_F32, PLAIN, TRAINED, UNROUNDED, Calibration, Candidate, Table, TrialRow
+from ovquant.domain.table import (
+    HARM,
+    IN_F32,
+    PLAIN,
+    TRAINED,
+    UNROUNDED,
+    WEIGHTS,
+    Calibration,
+    Candidate,
+    Table,
+    TrialRow,
+)
 
 CLEARLY = 0.1
 """The share by which divergences must differ to decide what scores cannot."""
@@ -33,11 +44,8 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
             return change
         if not row.failed and (current is None or improves(table, row, current) or _harmless(table, row, current)):
             current = row
-    for part in table.parts:
-        if part in table.alone and table.row(Candidate((part,))) is None and not _hopeless(table, part):
-            return Candidate((part,))
-        if part in table.alone and (unrounded := _unrounded(table, part)) is not None:
-            return unrounded
+    if (apart := _apart(table)) is not None:
+        return apart
     for part in reversed(joinable):
         if current is None or part not in _chosen(current) or _needless(table, part, current):
             continue
@@ -108,6 +116,16 @@ def _needless(table: Table, part: str, row: TrialRow) -> bool:
     return part == IN_F32 and row.inside if part not in table.free else bool(table.opening) or table.comfortable(row)
 
 
+def _apart(table: Table) -> Candidate | None:
+    """Return the next of the recipes that no part goes with, stored weights also with activations as they are."""
+    for part in (part for part in table.parts if part in table.alone):
+        if table.row(Candidate((part,))) is None and not _hopeless(table, part):
+            return Candidate((part,))
+        if (unrounded := _unrounded(table, part)) is not None:
+            return unrounded
+    return None
+
+
 def _hopeless(table: Table, part: str) -> bool:
     """Tell whether a part is a variant of one that was tried and is of no use: it failed, or is no better than float.
 
@@ -122,7 +140,8 @@ def _hopeless(table: Table, part: str) -> bool:
 def _unrounded(table: Table, part: str) -> Candidate | None:
     """Return weights that are stored and a little outside the budget with activations as they are, where that is not known yet."""
     row, change = table.row(Candidate((part,))), _in_order(table, frozenset({part, UNROUNDED}))
-    if UNROUNDED not in table.parts or row is None or row.failed or table.row(change) is not None:
+    stored = part.partition(":")[0] == WEIGHTS and UNROUNDED in table.parts
+    if not stored or row is None or row.failed or table.row(change) is not None:
         return None
     near = 0 < row.excess <= max(table.allowed, row.noise)
     return change if near and row.cost < 1 else None

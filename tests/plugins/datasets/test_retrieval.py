@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ovquant.domain.split import read_contents
 from ovquant.errors import DataError
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.datasets.retrieval import Pairs, Retrieval
@@ -44,6 +45,18 @@ def test_a_query_and_each_of_its_passages_is_a_sample(tmp_path: Path) -> None:
     assert data.column("query") == ["good"] * 3 + ["bad"] * 2
     with pytest.raises(DataError, match="no column 'level'. Its columns: query, passages, relevance, topic"):
         data.column("level")
+
+
+def test_rows_may_have_passages_in_common_and_only_a_whole_row_is_a_copy(tmp_path: Path) -> None:
+    shared = {"query": "film", "passages": ["good film", "bad"], "relevance": [0, 1]}
+    data = Retrieval(queries(tmp_path, [ROWS[0], shared, ROWS[0]]))
+    contents = read_contents(data)
+    assert len(set(contents.hashes)) == 6
+    held, (note,) = contents.proving(range(len(data)))
+    assert [(sample.target["row"], sample.target["place"]) for sample in held] == [  # type: ignore[attr-defined]
+        (row, place) for row in (0, 1) for place in range(3)
+    ]
+    assert note.startswith("3 of 9 held-out samples are copies")
 
 
 def test_both_texts_of_a_pair_are_samples(tmp_path: Path) -> None:
