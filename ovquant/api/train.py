@@ -1,5 +1,7 @@
 """Training with quantizers in the loop: a module with quantizers for a loop of the user's own, and what comes of it."""
 
+import contextlib
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +55,8 @@ def written_trained(trained: Any, data: Any, folder: Path) -> Path:
         example = getattr(module, "example_input", None)
         given = (module, example_of(module, data) if example is None else example)
     path = folder / "trained.xml"
-    with warnings.catch_warnings():
+    # openvino first tries an export that quantizers do not take, of which torch prints a page.
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         # They are about quantizers: sizes that are read as numbers, and values that are rounded to the next step. What is to be
         # said of the module itself is said of the reference.
         for message in ("Converting a tensor to a Python number", "Output nr 1. of the traced function does not match"):
