@@ -1,5 +1,6 @@
 """Read queries with passages, or pairs of texts, which an embedding model is to find alike."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ PAIRS = ("first", "second", "similarity")
 
 
 @dataclass(frozen=True)
-class _Compared:
+class _Compared(ABC):
     """Rows of texts that are compared with each other, each text a sample."""
 
     path: Path
@@ -73,9 +74,9 @@ class _Compared:
             raise DataError(f"'{self.path}' has no column '{name}'. Its columns: {', '.join(self._rows.columns)}.")
         return [self._rows[row].get(name) for row, _ in self._places]
 
+    @abstractmethod
     def _read(self, row: int) -> tuple[list[str], list[float]]:
         """Return the texts of a row, and what is true of them."""
-        raise NotImplementedError
 
     def _cells(self, row: int) -> list[Any]:
         return [self._rows[row].get(name) for name in self.columns]

@@ -18,7 +18,23 @@ Text = tuple[int, int, int, tuple[float, ...], Array]
 
 
 @dataclass(frozen=True)
-class Ndcg:
+class _OfEmbeddings:
+    """A metric of embeddings: what rows of texts are compared by."""
+
+    pooling: Pooling = "mean"
+    output: str = ""
+
+    higher_is_better: ClassVar[bool] = True
+    is_mean: ClassVar[bool] = False
+    against: ClassVar[str] = "targets"
+
+    def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[Text]:
+        """Return the embedding of each text, and where it belongs."""
+        return embedded(outputs, targets, self.pooling, self.output, type(self).__name__.lower())
+
+
+@dataclass(frozen=True)
+class Ndcg(_OfEmbeddings):
     """Average the normalised discounted cumulative gain of the k passages nearest to a query, over the queries.
 
     Passages are ordered by the cosine of their embedding with the query's; equal ones share what their places gain. A target is that of
@@ -28,16 +44,6 @@ class Ndcg:
     """
 
     k: int = 10
-    pooling: Pooling = "mean"
-    output: str = ""
-
-    higher_is_better: ClassVar[bool] = True
-    is_mean: ClassVar[bool] = False
-    against: ClassVar[str] = "targets"
-
-    def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[Text]:
-        """Return the embedding of each text, and where it belongs."""
-        return embedded(outputs, targets, self.pooling, self.output, "ndcg")
 
     def aggregate(self, items: Sequence[Text], /) -> float:
         """Return the mean over queries; raises MetricError for one whose passages are not all there."""
@@ -46,23 +52,13 @@ class Ndcg:
 
 
 @dataclass(frozen=True)
-class Recall:
+class Recall(_OfEmbeddings):
     """Average the share of a query's relevant passages that are among the k nearest to it, over the queries.
 
     Targets and outputs are those of `ndcg`. 1 is perfect.
     """
 
     k: int = 10
-    pooling: Pooling = "mean"
-    output: str = ""
-
-    higher_is_better: ClassVar[bool] = True
-    is_mean: ClassVar[bool] = False
-    against: ClassVar[str] = "targets"
-
-    def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[Text]:
-        """Return the embedding of each text, and where it belongs."""
-        return embedded(outputs, targets, self.pooling, self.output, "recall")
 
     def aggregate(self, items: Sequence[Text], /) -> float:
         """Return the mean over queries; raises MetricError for one whose passages are not all there."""
@@ -75,23 +71,12 @@ class Recall:
 
 
 @dataclass(frozen=True)
-class Similarity:
+class Similarity(_OfEmbeddings):
     """Correlate the ranks of the cosines of pairs of texts with those of their scores.
 
     A target is that of the dataset `pairs`, and outputs are as those of `ndcg`. 1 is perfect. The correlation is
     `scipy.stats.spearmanr`.
     """
-
-    pooling: Pooling = "mean"
-    output: str = ""
-
-    higher_is_better: ClassVar[bool] = True
-    is_mean: ClassVar[bool] = False
-    against: ClassVar[str] = "targets"
-
-    def measure(self, outputs: Outputs, targets: Sequence[Any], /) -> list[Text]:
-        """Return the embedding of each text, and where it belongs."""
-        return embedded(outputs, targets, self.pooling, self.output, "similarity")
 
     def aggregate(self, items: Sequence[Text], /) -> float:
         """Return the rank correlation over all pairs; raises MetricError for one that is not whole."""
