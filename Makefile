@@ -3,6 +3,9 @@
 #   make test    install what the tests need, and run them
 #   make docs    the documentation as a site, in out/site; every broken link is an error
 #   make check   what CI runs: format, lint, types, import layers, tests, the documentation
+#   make lowest  the tests, with the lowest version of each requirement, in .venv-lowest
+#   make genai   a small decoder's result in OpenVINO GenAI and optimum-intel, in an environment of their own
+#   make optimum an encoder's result in optimum-intel, in that environment
 # Another Python: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
@@ -11,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: help demo test alone together check types docs format clean
+.PHONY: help demo test alone together check types docs lowest genai optimum format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,8 +30,8 @@ alone together: export NNCF_CI := 1
 # A test that compares speeds runs alone. Files with few and long tests come first of all others, so that all workers are busy to the
 # end; they are more than the cores, since tests wait for processes that start.
 ALONE := tests/e2e/test_normal_form.py
-LONG := tests/e2e tests/faults tests/cli
-OTHERS := $(filter-out $(LONG),$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py plugins/*/tests)
+LONG := tests/test_wheel.py tests/e2e tests/faults tests/cli
+OTHERS := $(filter-out $(LONG),$(patsubst %/,%,$(wildcard tests/*/)) $(wildcard tests/test_*.py plugins/*/tests))
 
 test: alone
 	$(MAKE) together
@@ -54,12 +57,26 @@ docs: export NO_MKDOCS_2_WARNING := 1
 docs: $(VENV)/docs.stamp
 	$(BIN)/mkdocs build --strict -q
 
+lowest:
+	PYTHON=$(PYTHON) .ci/lowest
+
+genai: $(VENV)/examples.stamp
+	$(BIN)/python examples/cases/storyteller.py out/storyteller
+	$(BIN)/ovquant quantize out/storyteller/model --data out/storyteller/tales.jsonl --group-by tale --metric agreement \
+		--max-drop 5% --optimize size -o out/small --force
+	$(BIN)/python examples/applications/with_genai.py out/small
+
+optimum: $(VENV)/examples.stamp
+	$(BIN)/python examples/applications/minilm_optimum.py make out/encoder
+	$(BIN)/ovquant export out/encoder/result --to optimum:source=out/encoder/trained -o out/encoder/hub --force
+	$(BIN)/python examples/applications/minilm_optimum.py load out/encoder
+
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix ovquant tests plugins examples docs
 	$(BIN)/ruff format ovquant tests plugins examples docs
 
 clean:
-	rm -rf $(VENV) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lowest out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # A stamp is younger than what it was made from: repeated calls install nothing, a changed pyproject.toml installs again.
 
@@ -76,6 +93,10 @@ $(VENV)/demo.stamp: pyproject.toml $(VENV)/venv.stamp
 
 $(VENV)/docs.stamp: $(VENV)/test.stamp
 	$(PIP) install -e ".[docs]"
+	touch $@
+
+$(VENV)/examples.stamp: $(VENV)/test.stamp
+	$(PIP) install -e ".[examples]"
 	touch $@
 
 # torch comes first and pinned: as a mere requirement it would be the newest build, which for Linux brings CUDA along

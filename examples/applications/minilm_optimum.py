@@ -1,14 +1,12 @@
 """Quantize the MiniLM encoder, export it for optimum-intel, and load it there in an environment of its own.
 
-    .venv/bin/pip install -e ".[examples]"
+    make optimum        # or, one by one:
     .venv/bin/python examples/applications/minilm_optimum.py make out/encoder
     .venv/bin/ovquant export out/encoder/result --to optimum:source=out/encoder/trained -o out/encoder/hub
-    python3 -m venv out/optimum
-    out/optimum/bin/pip install torch==2.14.1 torchvision==0.29.1 optimum-intel==2.2.0 openvino==2026.4.1
-    out/optimum/bin/python examples/applications/minilm_optimum.py load out/encoder
+    .venv/bin/python examples/applications/minilm_optimum.py load out/encoder
 
 optimum-intel installs torchvision, and does not import ("Could not import module 'AutoProcessor'") where that was built for
-another torch, such as one for CUDA beside a torch for the CPU. It imports without torchvision, too: pip uninstall torchvision.
+another torch, such as one for CUDA beside a torch for the CPU. The environment has none.
 
 `make` also keeps texts that were not calibrated on, with the float encoder's vectors of them. `load` reads them with
 optimum-intel and its tokenizer, and compares the vectors with these and with those of result/model.xml by openvino alone.
@@ -21,6 +19,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from both_libraries import run_inside
 
 CASES = Path(__file__).resolve().parent.parent / "cases"
 LONGEST, KEPT, CALIBRATED = 128, 200, 1200
@@ -104,14 +103,17 @@ def load(out: Path) -> None:
     assert cosine.mean() > 0.97, "the export does not do what the encoder did"
 
 
-def main() -> None:
+def main() -> int:
     """Do one of the two halves."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("half", choices=("make", "load"))
     parser.add_argument("out", type=Path, help="the folder of all that is made")
     asked = parser.parse_args()
-    {"make": make, "load": load}[asked.half](asked.out)
+    code = run_inside() if asked.half == "load" else None
+    if code is None:
+        {"make": make, "load": load}[asked.half](asked.out)
+    return code or 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

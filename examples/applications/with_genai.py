@@ -1,6 +1,6 @@
 """Open a decoder's result with OpenVINO GenAI and with optimum-intel, unmodified, and compare what each writes with the IR itself.
 
-    python examples/applications/with_genai.py OUT [--prompt TEXT] [--tokens 32] [--venv out/genai-venv]
+    python examples/applications/with_genai.py OUT [--prompt TEXT] [--tokens 32]
 
 OUT is a folder that `ovquant quantize FOLDER …` wrote. Both libraries are installed into an environment of their own. Each writes so
 many tokens after the prompt, always the likeliest, at the properties of compile.json. The token ids are printed; the exit code is 1
@@ -9,28 +9,14 @@ where they differ.
 
 import argparse
 import json
-import subprocess
 import sys
-import venv
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from both_libraries import run_inside
+
 PROMPT = "There was once a king who had a daughter"
-
-
-def environment(folder: Path, openvino: str) -> Path:
-    """Return the interpreter of an environment with both libraries for this openvino."""
-    python, stamp = folder / "bin" / "python", folder / "installed.stamp"
-    if not stamp.exists():
-        venv.create(folder, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-        same = [f"{name}=={openvino}.*" for name in ("openvino", "openvino-genai", "openvino-tokenizers")]
-        subprocess.run([*pip, "install", "-q", "torch==2.13.0", "optimum-intel", *same], check=True)
-        # It comes with optimum-intel, is for another build of torch, and is not needed for text.
-        subprocess.run([*pip, "uninstall", "-q", "-y", "torchvision"], check=True)
-        stamp.touch()
-    return python
 
 
 def by_hand(folder: Path, serving: dict[str, Any], ids: list[int], count: int) -> list[int]:
@@ -109,13 +95,9 @@ def main() -> int:
     parser.add_argument("folder", metavar="OUT", type=Path)
     parser.add_argument("--prompt", default=PROMPT)
     parser.add_argument("--tokens", type=int, default=32)
-    parser.add_argument("--venv", type=Path, default=Path("out/genai-venv"), help="where the libraries are installed")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.inside:
-        return compared(asked.folder, asked.prompt, asked.tokens)
-    python = environment(asked.venv, version("openvino").partition("-")[0])
-    return subprocess.run([str(python), *sys.argv, "--inside"], check=False).returncode
+    code = run_inside()
+    return compared(asked.folder, asked.prompt, asked.tokens) if code is None else code
 
 
 if __name__ == "__main__":
