@@ -14,7 +14,6 @@ from ovquant.domain.table import (
     Candidate,
     LayerRow,
     Levels,
-    PartNames,
     Probe,
     Proposal,
     Table,
@@ -43,28 +42,31 @@ def next_pinned(table: Table, path: Path, *, margin: float) -> Proposal | None:
     row = table.row(whole)
     if row is None:
         return whole
-    return None if row.failed else _next_on_path(table, whole.parts, path, margin)
+    return None if row.failed else _next_on_path(table, row, path, margin)
 
 
 def next_on_paths(table: Table, path: Path, *, bases: int, margin: float) -> Proposal | None:
-    """Bisect the path of each of the best recipes for the budget, then for a safer share of it."""
-    refined = 0
+    """Bisect the path of each of the best recipes for the budget, then for a safer share of it.
+
+    So is that of a cheaper variant of one, which comes before what costs more than it.
+    """
+    variant, refined = _variant(table), 0
     for row in best_recipes(table):
         parts = row.candidate.parts
         if refined == bases:
             break
         if parts == (table.pinning,):
             continue
-        step = _next_on_path(table, parts, path, margin)
+        step = None if variant is None or variant.cost > row.cost else _next_on_path(table, variant, path, margin)
+        step = step or _next_on_path(table, row, path, margin)
         if step is not None:
             return step
         # A recipe without layers, such as one by accuracy control, has nothing to put back: the next one does.
         refined += bool(table.layers[parts])
-    variant = _variant(table)
     return None if variant is None else _next_on_path(table, variant, path, margin)
 
 
-def _variant(table: Table) -> PartNames | None:
+def _variant(table: Table) -> TrialRow | None:
     """Return the best recipe that is a cheaper variant, outside the budget, of one that is inside: between them lie mixtures.
 
     Such are weights in four bits beside weights in eight.
@@ -76,12 +78,13 @@ def _variant(table: Table) -> PartNames | None:
         if others or part not in table.alone or plain is None or plain.candidate == row.candidate or not plain.inside:
             continue
         if row.excess > 0 and row.cost < cheapest - SAVING:
-            return row.candidate.parts
+            return row
     return None
 
 
-def _next_on_path(table: Table, parts: PartNames, path: Path, margin: float) -> Proposal | None:
+def _next_on_path(table: Table, row: TrialRow, path: Path, margin: float) -> Proposal | None:
     """Have the layers of a recipe measured, then bisect its path for the budget and for a safer share of it."""
+    parts = row.candidate.parts
     if parts not in table.layers:
         return Probe(parts)
     plans = [Candidate(parts, levels) for levels in path(table.layers[parts])]

@@ -55,6 +55,15 @@ def test_what_lies_between_a_variant_and_the_plain_part_is_looked_for() -> None:
     assert LayerLevel("one", INT8_WEIGHTS) in found.levels
 
 
+def test_it_comes_before_what_costs_more_than_it() -> None:
+    eight, four = row("weights", -0.02, 0.7), row(PARTS[1], 0.2, 0.5)
+    # Nothing is known of the layers of either: a search that ends soon should have looked where most is to be gained.
+    assert next_path(table(eight, four)) == Probe((PARTS[1],))
+    cheap = TrialRow(Candidate(("default",)), 0.002, 0.4, 0.405, divergence=0.03)
+    beside = replace(table(eight, four), trials=(cheap, eight, four))
+    assert next_path(beside) == Probe(("default",))
+
+
 @pytest.mark.parametrize(
     "rows",
     [
