@@ -10,6 +10,7 @@ OvquantError                 anything below; the command line prints its message
 ├── MetricError              a metric that fails or gives something that is not a score
 ├── DeviceError              a device that is missing or refuses the model
 ├── LostError                a process that measured and was lost: it crashed, was killed, or gave no answer in time
+├── ExecutorError            workers elsewhere that cannot be reached, or are none that may be asked
 └── OutputError              a folder or file that cannot be written as asked
 """
 
@@ -60,6 +61,10 @@ class LostError(OvquantError):
     def __init__(self, message: str, *, hung: bool = False) -> None:
         super().__init__(message)
         self.hung = hung
+
+
+class ExecutorError(OvquantError):
+    """Workers elsewhere that cannot be reached, or are none that may be asked."""
 
 
 class OutputError(OvquantError):

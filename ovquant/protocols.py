@@ -23,7 +23,18 @@ from ovquant.domain.table import (
     failed_row,
     switched,
 )
-from ovquant.plugins.protocols import DatasetReader, Exporter, Loader, Metric, RecipePart, Report, Strategy
+from ovquant.domain.task import Job, Task
+from ovquant.plugins.protocols import (
+    DatasetReader,
+    Executor,
+    Exporter,
+    Loader,
+    Metric,
+    RecipePart,
+    Report,
+    Strategy,
+    Team,
+)
 from ovquant.plugins.strategies.coarse import best_recipes, next_recipe
 from ovquant.plugins.strategies.fine import bisect_path
 
@@ -34,8 +45,10 @@ __all__ = [
     "Candidate",
     "Dataset",
     "DatasetReader",
+    "Executor",
     "Exporter",
     "Inputs",
+    "Job",
     "LayerLevel",
     "LayerRow",
     "Levels",
@@ -52,6 +65,8 @@ __all__ = [
     "Sample",
     "Strategy",
     "Table",
+    "Task",
+    "Team",
     "TrialRow",
     "best_recipes",
     "bisect_path",

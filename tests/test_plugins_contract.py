@@ -15,6 +15,7 @@ COVERED = {
     "metrics": ("metrics/test_contracts.py", "CASES", testing.MetricContract),
     "recipes": ("recipes/test_recipe_contracts.py", "PARTS", testing.RecipePartContract),
     "strategies": ("strategies/test_strategy_contracts.py", "STRATEGIES", testing.StrategyContract),
+    "executors": ("executors/test_executor_contracts.py", "EXECUTORS", testing.ExecutorContract),
     "exporters": ("exporters/test_exporters.py", "EXPORTERS", testing.ExporterContract),
     "reports": ("reports/test_reports.py", "REPORTS", testing.ReportContract),
 }

@@ -68,6 +68,7 @@ class ProfileOptions(MeasureOptions, total=False):
     group_by: By | None
     isolate: bool | None
     trial_timeout: str | float | None
+    executor: Any
 
 
 class QuantizeOptions(ProfileOptions, total=False):
@@ -94,7 +95,8 @@ class Options:
     unless the environment variable OVQUANT_ISOLATE is 0, plans are measured in a process that can be lost; `trial_timeout`
     limits each measurement of a plan there, in seconds, where it else follows from what float took. Where `optimize` is
     "first-token" or "next-token", a decoder is timed while it takes a prompt of `prompt_tokens` and `new_tokens` after it. Without
-    `show_samples` nothing that the samples hold is written into the result and its reports, only their places and scores.
+    `show_samples` nothing that the samples hold is written into the result and its reports, only their places and scores. `executor`
+    decides where plans are scored: "local", "dask:ADDRESS" or a `distributed.Client` with ovquant-dask installed.
     """
 
     device: str = "CPU"
@@ -118,6 +120,7 @@ class Options:
     isolate: bool | None = None
     trial_timeout: float | None = None
     show_samples: bool = True
+    executor: Any = "local"
 
     @property
     def says_how_long(self) -> bool:

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,22 +34,29 @@ from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress
 from ovquant.domain.split import Splits
-from ovquant.domain.trial import WHERE
+from ovquant.domain.task import Job
 from ovquant.errors import LostError, ModelError, UsageError
 from ovquant.graph.fingerprint import fingerprint
 from ovquant.graph.names import with_unique_names
 from ovquant.measure.conditions import Conditions
-from ovquant.measure.elsewhere import Elsewhere, Simulator
+from ovquant.measure.elsewhere import Elsewhere
 from ovquant.measure.instruments import Instruments, Local
 from ovquant.measure.isolated import LIMIT_SECONDS, Isolated
+from ovquant.measure.models import circumstances
+from ovquant.measure.replica import Replica
+from ovquant.measure.shards import Shards
 from ovquant.measure.texts import length_notes
 from ovquant.measure.worker import UnreadableError, Worker
+from ovquant.plugins.executors import LOCAL, resolve_executor
 from ovquant.plugins.loaders import load_model
 from ovquant.plugins.metrics import resolve_metrics
+from ovquant.plugins.protocols import Executor, Team
 from ovquant.runtime import Simulation
 
 VARIABLE = "OVQUANT_ISOLATE"
 """The environment variable that says with 0 that everything is measured in the process that asks for it."""
+REPLICA, SIMULATOR = "ovquant.api.replicas:HeldReplica", "ovquant.api.replicas:HeldSimulator"
+"""What processes hold that run saved models: with properties of their own, and with another int8 arithmetic."""
 MOST_BYTES = 2**30
 """Objects larger than this are not sent to another process."""
 
@@ -129,14 +137,15 @@ class LocalSession:
         )
         return replace(made, notes=self._notes)
 
-    def simulator(self, simulation: Simulation) -> Simulator:
-        """Return what runs models with the int8 arithmetic that this process simulates."""
+    def replica(self, beside: Mapping[str, str], where: str = "") -> Replica:
+        """Return what runs saved models, with further properties; where: what is otherwise here, for the progress."""
         settings = self._given.settings
-        return Simulator(
+        return Replica(
             self._splits,
             self._prepared.metrics,
             settings.deployment(),
-            simulation,
+            beside,
+            where,
             settings.seed,
             self._progress,
         )
@@ -149,12 +158,31 @@ class Held:
         self._progress = progress
         self._given: bytes
         self._session: LocalSession
+        self._team: Team | None = None
         self._instruments: Local
 
     def prepare(self, given: bytes) -> Described:
         """Read the model and the metrics; given: pickled, so that what it refers to is imported here."""
         self._given, self._session = given, LocalSession(unpacked(given), self._progress)
+        self._team = self._gathered()
         return self._session.prepare().plain()
+
+    def _gathered(self) -> Team | None:
+        """Return the workers elsewhere that score plans, which is told first where there should be some and are none."""
+        settings = self._session.settings
+        executor: Executor = settings.executor
+        record = {**circumstances(settings.device), "ovquant": version("ovquant")}
+        return executor.gather(Job(REPLICA, self._given, settings.device, record))
+
+    def notes(self) -> tuple[str, ...]:
+        """Say where plans are scored, if elsewhere."""
+        if self._team is None:
+            return ()
+        workers = self._team.workers
+        return (
+            f"Plans were scored by workers elsewhere that compute as this processor does ({', '.join(workers)}), and built and timed "
+            "here.",
+        )
 
     def open(self) -> None:
         """Read the data, and check that they fit."""
@@ -168,6 +196,7 @@ class Held:
             # Where nothing can be simulated it is told before anything is measured.
             elsewhere.open()
         made = self._session.instruments(folder, Profile(profile), elsewhere)
+        made.scorer.shards = None if self._team is None else Shards(self._team)
         self._instruments = replace(made, processes=True)
         return self._instruments.conditions
 
@@ -178,37 +207,13 @@ class Held:
         return None if simulated is None else Elsewhere(simulated.arithmetic, lambda: self._simulating(simulated))
 
     def _simulating(self, simulated: Simulation) -> Worker:
-        worker = Worker(f"{__name__}:{HeldSimulator.__name__}", self._progress, simulated.environment)
+        worker = Worker(SIMULATOR, self._progress, simulated.environment)
         worker.call("begin", self._given, simulated)
         return worker
 
     def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call the instruments."""
         return getattr(self._instruments, method)(*arguments, **named)
-
-
-class HeldSimulator:
-    """What a process holds that computes as other processors do: a session of its own, and a simulator, called by name."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._simulator: Simulator
-
-    def begin(self, given: bytes, simulated: Simulation) -> None:
-        """Read model, metrics and data; raises ModelError where the processor does not compute as it was told to."""
-        read = unpacked(given)
-        if not simulated.works(read.settings.device):
-            raise ModelError(
-                f"This processor cannot compute as {WHERE[simulated.arithmetic]} do: leave --processors any out."
-            )
-        session = LocalSession(read, self._progress)
-        session.prepare()
-        session.open()
-        self._simulator = session.simulator(simulated)
-
-    def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
-        """Call the simulator."""
-        return getattr(self._simulator, method)(*arguments, **named)
 
 
 def unpacked(given: bytes) -> Given:
@@ -252,7 +257,9 @@ class IsolatedSession:
             return self._worker, conditions
 
         timeout = self._given.settings.trial_timeout
-        return Isolated(start, profile, trial_timeout=timeout, float_limit=self._limit())
+        made = Isolated(start, profile, trial_timeout=timeout, float_limit=self._limit())
+        made.notes += self._opening(lambda worker: worker.call("notes"))
+        return made
 
     def _limit(self) -> float:
         """Return the seconds that reading, or a measurement of float, may take: nothing says how long they should."""
@@ -280,7 +287,8 @@ def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Describe
         raise UsageError(
             f"--processors any is for the CPU; {settings.device} adds int8 products in its own way. Leave it out."
         )
-    given = replace(given, model=with_example(given.model, given.data))
+    settings = replace(settings, executor=resolve_executor(settings.executor))
+    given = replace(given, model=with_example(given.model, given.data), settings=settings)
     notes: tuple[str, ...] = ()
     with ExitStack() as held:
         if may_start_processes(asked=settings.isolate):
@@ -296,6 +304,11 @@ def opened(given: Given, progress: Progress) -> Iterator[tuple[Session, Describe
             else:
                 yield there, described
                 return
+        if settings.executor != LOCAL:
+            raise UsageError(
+                "Workers elsewhere are asked by a process of its own. "
+                + (" ".join(notes) or "Leave --no-isolate and OVQUANT_ISOLATE=0 out.")
+            )
         if settings.processors == "any":
             raise UsageError(
                 "--processors any simulates other processors in a process of its own. "

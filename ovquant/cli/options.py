@@ -244,6 +244,15 @@ Strategy = Annotated[
         show_default="integer-program",
     ),
 ]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EXECUTOR",
+        help="Have plans scored by workers elsewhere: dask:ADDRESS, with ovquant-dask installed.",
+        rich_help_panel=SEARCH,
+        show_default="local",
+    ),
+]
 TimeBudget = Annotated[
     str | None,
     typer.Option(

@@ -22,10 +22,11 @@ from ovquant.measure.models import Models
 from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
 from ovquant.measure.reference import Reference
+from ovquant.measure.shards import Shards
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.stats.intervals import decided
 
-ELSEWHERE = 1000
+ELSEWHERE = 400
 """The most samples that the answers of another processor are scored on, where they only have to be told."""
 GLANCE = 256
 """The most samples that a glance at a trial takes; a quarter of all where that is more."""
@@ -36,17 +37,19 @@ class Scorer:
     """Scores plans on the splits of a run, beside the float model in f32.
 
     `elsewhere` is where the int8 arithmetic is simulated that this processor has not, None where nothing can do that. Where
-    `anywhere`, budgets must hold with that one too.
+    `anywhere`, budgets must hold with that one too. `shards` are scored by workers elsewhere, None where there are none.
     """
 
     models: Models
     metrics: Sequence[ResolvedMetric]
     elsewhere: Elsewhere | None = None
     anywhere: bool = False
+    shards: Shards | None = None
 
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
         """Score a plan on all of a split by every metric, from its saved file, at the properties it is served with."""
-        return self._part(plan, self._data(split), split)
+        data = self._data(split)
+        return self._part(plan, data, split, range(len(data)) if self.by_sample else None)
 
     def score(
         self,
@@ -165,18 +168,23 @@ class Scorer:
 
     def part(self, plan: Plan, start: int, end: int, seen: Seen | None = None) -> list[Evaluation]:
         """Score some of the search samples, in a row."""
-        part = self._data("search").only(range(start, end))
-        return self._part(plan, part, "search", f", samples {start + 1} to {end}", seen)
+        places = range(start, end)
+        return self._part(plan, self._data("search").only(places), "search", places, seen)
 
     def _part(
-        self, plan: Plan, data: Subset, split: Split, which: str = "", seen: Seen | None = None
+        self, plan: Plan, data: Subset, split: Split, places: range | None, seen: Seen | None = None
     ) -> list[Evaluation]:
         # The drop's interval needs resamples where a metric is not a mean; a search has no use for it.
         holdout = split == "holdout"
         resample = resampler(len(data), groups=data.groups, seed=self.models.seed) if holdout else None
 
         def measure() -> list[dict[str, Any]]:
+            whole = self._data(split)
+            which = f", samples {places.start + 1} to {places.stop}" if places and len(places) < len(whole) else ""
             what = f"{plan.title} on {split}{which}"
+            if self.shards is not None and seen is None:
+                step = told(self.models.progress, f"evaluating {what}")
+                return [asdict(item) for item in self.shards.evaluation(self.models, plan, split, whole, places, step)]
             how: dict[str, Any] = {"what": what, "seen": seen, "resample": resample, "whose": _called(plan)}
             found = self.run(self.models.compiled(plan), data, **how)
             return [asdict(item) for item in found]

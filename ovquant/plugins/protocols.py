@@ -4,7 +4,7 @@ Every implementation is a frozen dataclass whose fields are its options, so that
 on the command line is `Class(key=value)` in Python. The registry does the coercion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ovquant.domain.recipe import Recipe
     from ovquant.domain.result import ResultRecord
     from ovquant.domain.table import Proposal, Table
+    from ovquant.domain.task import Job, Task
 
 
 @runtime_checkable
@@ -124,3 +125,32 @@ class Exporter(Protocol):
 
     def export(self, folder: Path, target: Path) -> None:
         """Write a result's folder to a file or folder, whole or not at all, in place of what is there."""
+
+
+class Team(Protocol):
+    """Workers that hold the same object, and answer tasks."""
+
+    @property
+    def workers(self) -> Sequence[str]:
+        """Return what tells the workers apart for people; there is at least one."""
+
+    def run(self, tasks: "Sequence[Task]", done: Callable[[int], None]) -> list[Any]:
+        """Return the value of each task in the order of the tasks; `done` is told how many are done.
+
+        What a task raises is raised. A task whose worker is lost is another one's; raises ModelError where one costs too many
+        workers, and ExecutorError where there is no team any more.
+        """
+
+    def close(self) -> None:
+        """End all that is under way, and let go what the workers hold."""
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Decides where plans are scored. One that accepts an object of a library may have `taking(given)`, which returns it or None."""
+
+    def gather(self, job: "Job") -> Team | None:
+        """Return workers that hold what a job says; None where the process that measures is to score alone.
+
+        Raises ExecutorError where none can be had, and says why.
+        """

@@ -20,6 +20,7 @@ PACKAGES = {
     ("strategies", "evolutionary"): "ovquant-optuna",
     ("strategies", "qubo"): "ovquant-qubo",
     ("exporters", "onnx"): "ovquant-onnx",
+    ("executors", "dask"): "ovquant-dask",
 }
 """Plugins of this project that are installed separately: what to install when their name is unknown."""
 

@@ -15,6 +15,7 @@ Each suite says in its docstring which fixtures to give. Needs pytest.
 """
 
 from ovquant.testing.datasets import DatasetContract, DatasetReaderContract
+from ovquant.testing.executors import ExecutorContract
 from ovquant.testing.exporters import ExporterContract
 from ovquant.testing.loaders import LoaderContract
 from ovquant.testing.metrics import MetricCase, MetricContract
@@ -28,6 +29,7 @@ __all__ = [
     "HIDDEN_TRUTHS",
     "DatasetContract",
     "DatasetReaderContract",
+    "ExecutorContract",
     "ExporterContract",
     "HiddenTruth",
     "LoaderContract",

@@ -29,7 +29,7 @@ from tests.api.models import QUICK, linear, samples
 SERVE = {"device", "optimize", "batch", "threads", "properties", "input_shape", "prompt_tokens", "new_tokens"}
 MEASURE = SERVE | {"seed"}
 WORKER = {"isolate", "trial_timeout"}
-PROFILE = MEASURE | {"recipes", "strategy", "time_budget", "max_trials", "keep_float", "group_by"} | WORKER
+PROFILE = MEASURE | {"recipes", "strategy", "time_budget", "max_trials", "keep_float", "group_by", "executor"} | WORKER
 TAKEN = [
     (ServeOptions, SERVE),
     (MeasureOptions, MEASURE),

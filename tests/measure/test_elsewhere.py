@@ -1,4 +1,4 @@
-"""Saved plans are run by a simulator, on the same samples and by the same metrics; it is this process's own arithmetic here."""
+"""Saved plans are run by a replica, on the same samples and by the same metrics; it is this process's own arithmetic here."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from ovquant.domain.recipe import Recipe
 from ovquant.domain.split import drawn
 from ovquant.errors import DataError, LostError, ModelError
 from ovquant.measure import score
-from ovquant.measure.elsewhere import Elsewhere, Simulator
+from ovquant.measure.elsewhere import Elsewhere
+from ovquant.measure.replica import Replica
 from ovquant.measure.score import Scorer
 from ovquant.plugins.metrics import resolve_metrics
-from ovquant.runtime import Simulation
 from tests.measure.made import DEPLOYMENT, IN_F32, models, plan, splits
 
 BUDGET = Budget(Drop(0.5))
@@ -23,19 +23,19 @@ BUDGET = Budget(Drop(0.5))
 class Here:
     """What a worker does, in this process; the first `lost` calls lose it."""
 
-    def __init__(self, simulator: Simulator, lost: int = 0) -> None:
-        self.simulator, self.lost, self.asked = simulator, lost, list[str]()
+    def __init__(self, replica: Replica, lost: int = 0) -> None:
+        self.replica, self.lost, self.asked = replica, lost, list[str]()
 
     def call(self, _measure: str, method: str, *arguments: Any) -> Any:
         self.asked.append(method)
         if len(self.asked) <= self.lost:
             raise LostError("it was killed")
-        return getattr(self.simulator, method)(*arguments)
+        return getattr(self.replica, method)(*arguments)
 
 
 def scoring(folder: Path, *, metric: Any = "accuracy", lost: int = 0, anywhere: bool = True) -> tuple[Scorer, Here]:
     made, metrics = models(folder, metric=metric, anywhere=anywhere), resolve_metrics(metric)
-    here = Here(Simulator(made.splits, metrics, DEPLOYMENT, Simulation("saturating")), lost)
+    here = Here(Replica(made.splits, metrics, DEPLOYMENT), lost)
     return Scorer(made, metrics, Elsewhere("saturating", lambda: here), anywhere), here  # type: ignore[arg-type, return-value]
 
 
@@ -107,7 +107,7 @@ def test_a_process_that_is_lost_is_the_plans_failure_and_another_is_started(tmp_
 
 def test_other_data_are_refused(tmp_path: Path) -> None:
     made, here = scoring(tmp_path)
-    here.simulator.splits = splits(100)
+    here.replica.splits = splits(100)
     with pytest.raises(DataError, match="not the same when they were read again"):
         made.score(plan(), "holdout", BUDGET)
 

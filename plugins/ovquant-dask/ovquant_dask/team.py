@@ -1,0 +1,185 @@
+"""The workers of a Dask cluster that answer as the process that measures would."""
+
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, Future, KilledWorker, wait
+from distributed.comm.core import CommClosedError
+
+from ovquant.errors import ExecutorError, ModelError
+from ovquant.protocols import Job, Task
+from ovquant_dask import tasks as there
+
+ROUNDS = 3
+"""How often tasks may be left undone, since workers or what they held were lost, before a plan is given up."""
+TICK_SECONDS = 0.5
+"""How long one waits before one looks whether scheduler and workers are still there."""
+KEPT_MODELS = 3
+"""Models that stay in the workers' memory: float, and those that are asked for in turn."""
+
+
+class DaskTeam:
+    """Workers that hold what a job says; `wait` is how many seconds there may be none."""
+
+    def __init__(self, client: Client, address: str, job: Job, wait: float) -> None:
+        self._client, self._address, self._job, self._wait = client, address, job, wait
+        self._digest = sha256(job.target.encode() + job.given).hexdigest()[:16]
+        self._workers = dict[str, str]()
+        """Every worker that was asked, by address: what is wrong with it, or nothing."""
+        self._sent = OrderedDict[str, Future[Any]]()
+
+    @property
+    def workers(self) -> Sequence[str]:
+        """Return the addresses of the workers that will do."""
+        return [address for address, problem in self._workers.items() if not problem]
+
+    def refresh(self) -> None:
+        """Find the workers that will do; raises ExecutorError where there is none for as long as may be."""
+        end = time.monotonic() + self._wait
+        while True:
+            self._look()
+            if self.workers:
+                return
+            if time.monotonic() > end:
+                raise ExecutorError(self._none())
+            time.sleep(TICK_SECONDS)
+
+    def run(self, tasks: Sequence[Task], done: Callable[[int], None]) -> list[Any]:
+        """Return the value of each task, in order."""
+        values = dict[int, Any]()
+        for _ in range(ROUNDS):
+            self.refresh()
+            left = [place for place in range(len(tasks)) if place not in values]
+            with self._client.as_current():
+                self._round({place: tasks[place] for place in left}, values, done)
+            if len(values) == len(tasks):
+                return [values[place] for place in range(len(tasks))]
+        raise ModelError(f"It cost the workers of {self._address} {ROUNDS} times over.")
+
+    def close(self) -> None:
+        """End what is under way, and leave the cluster as it was."""
+        self._sent.clear()
+        # The scheduler forgets what no client wants.
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=5)
+
+    def _round(self, tasks: Mapping[int, Task], values: dict[int, Any], done: Callable[[int], None]) -> None:
+        """Have tasks done, and leave out those that are lost with their workers."""
+        workers, pending = list(self.workers), dict[Future[Any], int]()
+        try:
+            # A worker that was lost just now is not known to be until something is sent to it.
+            with contextlib.suppress(CommClosedError, TimeoutError):
+                for place, task in tasks.items():
+                    pending[self._submit(task, workers)] = place
+            while pending:
+                finished = self._finished(list(pending))
+                if not finished and not self._alive(workers):
+                    return
+                for future in finished:
+                    place = pending.pop(future)
+                    if future.status == "finished":
+                        # The worker that has the value may be lost before it has sent it.
+                        with contextlib.suppress(CancelledError, CommClosedError):
+                            values[place] = future.result()
+                            done(len(values))
+                    elif future.status == "error":
+                        raise self._told(future.exception())
+        finally:
+            if pending:
+                with contextlib.suppress(Exception):
+                    self._client.cancel(list(pending), force=True)
+
+    def _submit(self, task: Task, workers: list[str]) -> Future[Any]:
+        given = self._content(self._digest, lambda: self._job.given)
+        job = (self._digest, self._job.target, given)
+        models = [(digest, self._content(digest, content)) for digest, content in map(_read, task.models)]
+        return self._client.submit(there.run, job, task.method, models, task.arguments, workers=workers, pure=False)
+
+    def _content(self, digest: str, content: Callable[[], Any]) -> Future[Any]:
+        """Return what was sent to the workers under a digest, which is sent where it is not there any more."""
+        known = self._sent.get(digest)
+        if known is None or known.status in ("cancelled", "lost", "error"):
+            name = f"ovquant-{digest}"
+            self._sent[digest] = self._client.scatter({name: content()}, broadcast=True)[name]
+        self._sent.move_to_end(digest)
+        while len(self._sent) > KEPT_MODELS + 1:
+            oldest = next(key for key in self._sent if key != self._digest)
+            del self._sent[oldest]
+        return self._sent[digest]
+
+    def _finished(self, pending: list[Future[Any]]) -> list[Future[Any]]:
+        with contextlib.suppress(TimeoutError):
+            wait(pending, timeout=TICK_SECONDS, return_when="FIRST_COMPLETED")
+        if self._client.status != "running":
+            raise ExecutorError(self._gone())
+        return [future for future in pending if future.status != "pending"]
+
+    def _alive(self, workers: Sequence[str]) -> bool:
+        return bool({*workers} & {*self._running()})
+
+    def _running(self) -> list[str]:
+        try:
+            return list(self._client.scheduler_info(n_workers=-1)["workers"])
+        except Exception as error:
+            raise ExecutorError(self._gone()) from error
+
+    def _look(self) -> None:
+        """Ask the workers that were not asked yet, and forget those that are not there any more."""
+        if self._client.status != "running":
+            raise ExecutorError(self._gone())
+        running = self._running()
+        self._workers = {address: problem for address, problem in self._workers.items() if address in running}
+        new = [address for address in running if address not in self._workers]
+        if not new:
+            return
+        found = self._client.run(there.record, self._job.target, self._job.device, workers=new, on_error="return")
+        self._workers |= {address: self._problem(answer) for address, answer in found.items()}
+
+    def _problem(self, answer: Any) -> str:
+        """Say why a worker will not do, or nothing."""
+        if isinstance(answer, BaseException):
+            return f"{type(answer).__name__}: {answer} (pip install ovquant-dask there, in the version that is here)"
+        expected = self._job.record
+        other = [
+            f"{name} {answer.get(name, 'missing')} for {value}"
+            for name, value in expected.items()
+            if answer.get(name) != value
+        ]
+        return ", ".join(other)
+
+    def _none(self) -> str:
+        if not self._workers:
+            return (
+                f"The Dask scheduler at '{self._address}' had no worker for {self._wait:g} s. Start one: dask worker {self._address} "
+                "--nthreads 1"
+            )
+        told = "; ".join(f"{address} has {problem}" for address, problem in self._workers.items())
+        return f"No worker of '{self._address}' answers as this process does: {told}. Scores would be those of another device."
+
+    def _gone(self) -> str:
+        return (
+            f"The Dask scheduler at '{self._address}' is gone. What was measured is kept: the same command goes on from there once it "
+            "answers again."
+        )
+
+    def _told(self, error: BaseException | None) -> BaseException:
+        if isinstance(error, KilledWorker):
+            return ModelError(f"It cost the workers of {self._address} too often: {error}")
+        return error or ModelError(f"A task on {self._address} failed.")
+
+
+def _read(path: Path) -> tuple[str, Callable[[], there.Content]]:
+    """Return the digest of a model's files, and what reads them."""
+    files = [path, *([path.with_suffix(".bin")] if path.suffix == ".xml" else [])]
+    digest = sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            while block := opened.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()[:32], lambda: {file.name: file.read_bytes() for file in files}

@@ -1,0 +1,221 @@
+"""A real cluster on this machine: a scheduler and two workers of one thread each."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+import pytest
+from distributed import Client
+from ovquant_dask import Dask
+from ovquant_dask.executor import is_safe
+
+import ovquant
+from ovquant.errors import ExecutorError, ModelError
+from ovquant.protocols import Executor, Task
+from ovquant.testing import ExecutorContract
+from ovquant.testing.executors import JOB, written
+from tests.cli import models
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class Cluster:
+    """Processes of `dask`, started in a folder."""
+
+    folder: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a scheduler or a worker."""
+        program = [sys.executable, "-m", "dask", *command, "--no-dashboard", "--scheduler-file", str(self.file)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        with (self.folder / "log").open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(program, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            )
+        return self.processes[-1]
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "scheduler.json"
+
+    def schedule(self) -> str:
+        """Start a scheduler and return its address."""
+        self.start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        wait_for(self.file.exists)
+        address: str = json.loads(self.file.read_text())["address"]
+        return address
+
+    def work(self, number: int) -> subprocess.Popen[bytes]:
+        """Start a worker."""
+        own = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder / str(number))]
+        return self.start("worker", *own)
+
+    def stop(self) -> None:
+        """End all."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+def wait_for(ready: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, str]]:
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    address = made.schedule()
+    for number in range(2):
+        made.work(number)
+    with Client(address) as client:
+        client.wait_for_workers(2, timeout=60)
+    yield made, address
+    made.stop()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Cluster]:
+    """Return a cluster that a test may do harm to."""
+    made = Cluster(tmp_path)
+    yield made
+    made.stop()
+
+
+class TestContract(ExecutorContract):
+    @pytest.fixture
+    def executor(self, cluster: tuple[Cluster, str]) -> Executor:
+        return Dask(cluster[1], wait=20)
+
+
+def test_a_search_ends_with_the_scores_that_it_has_alone(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
+    model, data = models.write(tmp_path, models.image_net(), {"image": models.samples((3, 16, 16), 400, 3)})
+    # What is tried must not depend on times here, and scores must have many digits.
+    how = {"metric": "fidelity:by=cosine", "max_drop": "50%", "recipes": ["default", "weights"], "strategy": "first"}
+    found = [
+        ovquant.quantize(
+            model,
+            data=data,
+            output=tmp_path / str(place),
+            executor=executor,
+            threads=1,
+            isolate=True,
+            optimize="size",
+            **how,
+        )
+        for place, executor in enumerate(("local", Dask(cluster[1])))
+    ]
+    scores = [
+        [(trial.plan.key, trial.search, trial.holdout) for trial in (*result.trials, result.trial)] for result in found
+    ]
+    assert scores[0] == scores[1]
+    assert found[1].trial.holdout is not None
+    assert 0.5 < found[1].trial.holdout.main.value < 1
+    assert [[note for note in result.notes if "workers elsewhere" in note] != [] for result in found] == [False, True]
+
+
+def test_an_open_client_is_taken(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
+    with Client(cluster[1], set_as_default=False) as client:
+        made = Dask.taking(client)
+    assert made is not None
+    assert made.address == cluster[1]
+    assert Dask.taking("no client") is None
+
+
+def test_a_worker_that_is_killed_costs_no_more_than_its_task(own: Cluster, tmp_path: Path) -> None:
+    address = own.schedule()
+    first = own.work(0)
+    team = Dask(address, wait=60).gather(JOB)
+    other = own.work(1)
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    model, done = written(tmp_path / "model", "it"), list[int]()
+
+    def kill(count: int) -> None:
+        done.append(count)
+        if count == 3:
+            first.send_signal(signal.SIGKILL)
+
+    found = team.run([Task("tell", (model,), (number,)) for number in range(40)], kill)
+    assert [numbers for *_, numbers in found] == [[number] for number in range(40)]
+    assert done == list(range(1, 41))
+    assert other.poll() is None
+    # Nobody is left now, and nobody comes.
+    other.kill()
+    other.wait()
+    team._wait = 1.0
+    with pytest.raises(ExecutorError, match="had no worker for 1 s"):
+        team.run([Task("tell", (model,))], done.append)
+    team.close()
+
+
+def test_what_kills_every_worker_is_given_up(own: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovquant_dask.team.ROUNDS", 1)
+    address = own.schedule()
+    process = own.work(0)
+    team = Dask(address, wait=60).gather(JOB)
+    model = written(tmp_path / "model", "it")
+    psutil.Process(process.pid).kill()
+    team._wait = 1.0
+    with pytest.raises((ModelError, ExecutorError)):
+        team.run([Task("tell", (model,))], lambda _: None)
+    team.close()
+
+
+def test_a_scheduler_that_is_gone_ends_the_run(own: Cluster, tmp_path: Path) -> None:
+    address = own.schedule()
+    own.work(0)
+    team = Dask(address, wait=60).gather(JOB)
+    model = written(tmp_path / "model", "it")
+    own.processes[0].kill()
+    own.processes[0].wait()
+    with pytest.raises(ExecutorError, match="the same command goes on"):
+        team.run([Task("tell", (model,))], lambda _: None)
+    team.close()
+
+
+def test_wrong_addresses_say_what_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovquant_dask.executor.CONNECTING", 1.0)
+    with pytest.raises(ExecutorError, match=r"No Dask scheduler answers at 'tcp://127.0.0.1:1'.*dask scheduler"):
+        Dask("tcp://127.0.0.1:1").gather(JOB)
+    with pytest.raises(ExecutorError, match="names no scheduler"):
+        Dask().gather(JOB)
+    with pytest.raises(ExecutorError, match="not encrypted"):
+        Dask("tcp://10.1.2.3:8786").gather(JOB)
+
+
+def test_a_scheduler_without_workers_is_told(own: Cluster) -> None:
+    address = own.schedule()
+    with pytest.raises(ExecutorError, match=f"had no worker for 0.5 s. Start one: dask worker {address}"):
+        Dask(address, wait=0.5).gather(JOB)
+
+
+def test_a_worker_that_lacks_something_is_named(cluster: tuple[Cluster, str]) -> None:
+    with pytest.raises(ExecutorError, match=r"ModuleNotFoundError.*no_such_module.*pip install ovquant-dask"):
+        Dask(cluster[1], wait=0.5).gather(replace(JOB, target="no_such_module:Held"))
+
+
+@pytest.mark.parametrize(
+    ("address", "safe"),
+    [
+        ("tcp://127.0.0.1:8786", True),
+        ("localhost:8786", True),
+        ("tcp://[::1]:8786", True),
+        ("tls://10.0.0.1:8786", True),
+        ("tcp://10.0.0.1:8786", False),
+        ("tcp://scheduler:8786", False),
+    ],
+)
+def test_what_is_on_this_machine_or_encrypted_is_safe(address: str, safe: bool) -> None:
+    assert is_safe(address) is safe

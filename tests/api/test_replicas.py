@@ -1,0 +1,52 @@
+"""What another process holds of a run: it reads all itself, and scores models that were saved."""
+
+import cloudpickle
+import numpy as np
+import openvino
+import pytest
+
+from ovquant.api.options import Options
+from ovquant.api.replicas import PINNING, THREADS, HeldReplica, HeldSimulator
+from ovquant.api.session import Given
+from ovquant.domain.progress import silent
+from ovquant.errors import ModelError
+from ovquant.runtime import REFERENCE, Simulation, int8_arithmetic
+from tests.cli import models
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
+    folder = tmp_path_factory.mktemp("given")
+    model, data = models.write(folder, models.image_net(), {"image": models.samples((3, 16, 16), 200, 3)})
+    return Given(model, "accuracy", Options(threads=1), str(data), {"holdout": None, "calibration": None})
+
+
+def test_it_scores_what_it_has_read(given: Given) -> None:
+    held = HeldReplica()
+    assert held.record("CPU")["openvino"] == openvino.get_version().partition("-")[0]
+    held.begin(cloudpickle.dumps(given), 2)
+    replica = held._replica
+    fingerprint = replica.splits.search.fingerprint
+    (found,) = held.measure(
+        "evaluation", given.model, given.model, "it", REFERENCE, REFERENCE, "search", None, fingerprint
+    )
+    # Labels are the model's own answers.
+    assert (found.score, found.samples) == (1.0, len(replica.splits.search))
+    assert not np.isnan(found.items).any()
+
+
+@pytest.mark.parametrize(("asked", "threads", "beside"), [(1, 2, {}), (4, 2, {THREADS: "2"})])
+def test_it_keeps_no_more_threads_busy_than_it_may(
+    asked: int, threads: int, beside: dict[str, str], given: Given
+) -> None:
+    held = HeldReplica()
+    held.begin(
+        cloudpickle.dumps(Given(given.model, given.metric, Options(threads=asked), given.data, given.roles)), threads
+    )
+    assert held._replica.beside == {**beside, PINNING: "NO"}
+
+
+def test_a_simulator_that_computes_as_this_processor_is_refused(given: Given) -> None:
+    other = Simulation("saturating" if int8_arithmetic("CPU") == "exact" else "exact")
+    with pytest.raises(ModelError, match="cannot compute as processors with"):
+        HeldSimulator(silent).begin(cloudpickle.dumps(given), other)
