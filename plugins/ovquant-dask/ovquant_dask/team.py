@@ -23,6 +23,9 @@ TICK_SECONDS = 0.5
 KEPT_MODELS = 3
 """Models that stay in the workers' memory: float, and those that are asked for in turn."""
 
+Files = tuple[str, Callable[[], there.Content]]
+"""The digest of a model's files, and what reads them."""
+
 
 class DaskTeam:
     """Workers that hold what a job says; `wait` is how many seconds there may be none."""
@@ -72,11 +75,12 @@ class DaskTeam:
     def _round(self, tasks: Mapping[int, Task], values: dict[int, Any], done: Callable[[int], None]) -> None:
         """Have tasks done, and leave out those that are lost with their workers."""
         workers, pending = list(self.workers), dict[Future[Any], int]()
+        models = {path: _read(path) for path in {path for task in tasks.values() for path in task.models}}
         try:
             # A worker that was lost just now is not known to be until something is sent to it.
             with contextlib.suppress(CommClosedError, TimeoutError):
                 for place, task in tasks.items():
-                    pending[self._submit(task, workers)] = place
+                    pending[self._submit(task, [models[path] for path in task.models], workers)] = place
             while pending:
                 finished = self._finished(list(pending))
                 if not finished and not self._alive(workers):
@@ -95,18 +99,19 @@ class DaskTeam:
                 with contextlib.suppress(Exception):
                     self._client.cancel(list(pending), force=True)
 
-    def _submit(self, task: Task, workers: list[str]) -> Future[Any]:
+    def _submit(self, task: Task, models: Sequence[Files], workers: list[str]) -> Future[Any]:
         given = self._content(self._digest, lambda: self._job.given)
         job = (self._digest, self._job.target, given)
-        models = [(digest, self._content(digest, content)) for digest, content in map(_read, task.models)]
-        return self._client.submit(there.run, job, task.method, models, task.arguments, workers=workers, pure=False)
+        sent = [(digest, self._content(digest, content)) for digest, content in models]
+        return self._client.submit(there.run, job, task.method, sent, task.arguments, workers=workers, pure=False)
 
     def _content(self, digest: str, content: Callable[[], Any]) -> Future[Any]:
         """Return what was sent to the workers under a digest, which is sent where it is not there any more."""
         known = self._sent.get(digest)
         if known is None or known.status in ("cancelled", "lost", "error"):
             name = f"ovquant-{digest}"
-            self._sent[digest] = self._client.scatter({name: content()}, broadcast=True)[name]
+            sent = self._client.scatter({name: content()}, workers=list(self.workers), broadcast=True)
+            self._sent[digest] = sent[name]
         self._sent.move_to_end(digest)
         while len(self._sent) > KEPT_MODELS + 1:
             oldest = next(key for key in self._sent if key != self._digest)
@@ -114,7 +119,8 @@ class DaskTeam:
         return self._sent[digest]
 
     def _finished(self, pending: list[Future[Any]]) -> list[Future[Any]]:
-        with contextlib.suppress(TimeoutError):
+        # What was cancelled, since what it needs is lost, is done too.
+        with contextlib.suppress(TimeoutError, CancelledError):
             wait(pending, timeout=TICK_SECONDS, return_when="FIRST_COMPLETED")
         if self._client.status != "running":
             raise ExecutorError(self._gone())
@@ -174,8 +180,8 @@ class DaskTeam:
         return error or ModelError(f"A task on {self._address} failed.")
 
 
-def _read(path: Path) -> tuple[str, Callable[[], there.Content]]:
-    """Return the digest of a model's files, and what reads them."""
+def _read(path: Path) -> Files:
+    """Return a model's files."""
     files = [path, *([path.with_suffix(".bin")] if path.suffix == ".xml" else [])]
     digest = sha256()
     for file in files:

@@ -219,3 +219,35 @@ def test_a_worker_that_lacks_something_is_named(cluster: tuple[Cluster, str]) ->
 )
 def test_what_is_on_this_machine_or_encrypted_is_safe(address: str, safe: bool) -> None:
     assert is_safe(address) is safe
+
+
+def test_the_example_starts_a_cluster_and_searches_with_it(tmp_path: Path) -> None:
+    model, data = models.write(tmp_path, models.image_net(), {"image": models.samples((3, 16, 16), 400, 3)})
+    program = [
+        sys.executable,
+        str(ROOT / "examples" / "cluster" / "local.py"),
+        "--workers",
+        "2",
+        "quantize",
+        str(model),
+    ]
+    how = [
+        "--data",
+        str(data),
+        "--metric",
+        "accuracy",
+        "--max-drop",
+        "50%",
+        "--recipe",
+        "weights",
+        "--optimize",
+        "size",
+    ]
+    environment = {**os.environ, "OVQUANT_ISOLATE": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*program, *how, "-o", "out"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    notes = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))["notes"]
+    (told,) = [note for note in notes if "workers elsewhere" in note]
+    assert told.count("tcp://127.0.0.1:") == 2
