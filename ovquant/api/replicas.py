@@ -1,13 +1,11 @@
 """What processes hold that run saved models on the data of a run: sessions of their own, and replicas, called by name."""
 
-from importlib.metadata import version
 from typing import Any
 
-from ovquant.api.session import LocalSession, unpacked
+from ovquant.api.session import LocalSession, record, unpacked
 from ovquant.domain.progress import Progress, silent
 from ovquant.domain.trial import WHERE
 from ovquant.errors import ModelError
-from ovquant.measure.models import circumstances
 from ovquant.measure.replica import Replica
 from ovquant.runtime import Simulation
 
@@ -24,8 +22,8 @@ class HeldReplica:
 
     @staticmethod
     def record(device: str) -> dict[str, str]:
-        """Return what answers depend on: versions, and how the device computes."""
-        return {**circumstances(device), "ovquant": version("ovquant")}
+        """Return what answers depend on."""
+        return record(device)
 
     def begin(self, given: bytes, threads: int) -> None:
         """Read model, metrics and data."""

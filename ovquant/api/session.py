@@ -171,8 +171,7 @@ class Held:
         """Return the workers elsewhere that score plans, which is told first where there should be some and are none."""
         settings = self._session.settings
         executor: Executor = settings.executor
-        record = {**circumstances(settings.device), "ovquant": version("ovquant")}
-        return executor.gather(Job(REPLICA, self._given, settings.device, record))
+        return executor.gather(Job(REPLICA, self._given, settings.device, record(settings.device)))
 
     def notes(self) -> tuple[str, ...]:
         """Say where plans are scored, if elsewhere."""
@@ -214,6 +213,11 @@ class Held:
     def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call the instruments."""
         return getattr(self._instruments, method)(*arguments, **named)
+
+
+def record(device: str) -> dict[str, str]:
+    """Return what the answers of a process depend on: versions, and how the device computes."""
+    return {**circumstances(device), "ovquant": version("ovquant")}
 
 
 def unpacked(given: bytes) -> Given:
