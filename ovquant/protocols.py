@@ -28,12 +28,14 @@ from ovquant.plugins.protocols import (
     DatasetReader,
     Executor,
     Exporter,
+    Lesson,
     Loader,
     Metric,
     RecipePart,
     Report,
     Strategy,
     Team,
+    Trainer,
 )
 from ovquant.plugins.strategies.coarse import best_recipes, next_recipe
 from ovquant.plugins.strategies.fine import bisect_path
@@ -51,6 +53,7 @@ __all__ = [
     "Job",
     "LayerLevel",
     "LayerRow",
+    "Lesson",
     "Levels",
     "Loader",
     "Metric",
@@ -67,6 +70,7 @@ __all__ = [
     "Table",
     "Task",
     "Team",
+    "Trainer",
     "TrialRow",
     "best_recipes",
     "bisect_path",

@@ -16,6 +16,7 @@ COVERED = {
     "recipes": ("recipes/test_recipe_contracts.py", "PARTS", testing.RecipePartContract),
     "strategies": ("strategies/test_strategy_contracts.py", "STRATEGIES", testing.StrategyContract),
     "executors": ("executors/test_executor_contracts.py", "EXECUTORS", testing.ExecutorContract),
+    "trainers": ("trainers/test_trainer_contracts.py", "TRAINERS", testing.TrainerContract),
     "exporters": ("exporters/test_exporters.py", "EXPORTERS", testing.ExporterContract),
     "reports": ("reports/test_reports.py", "REPORTS", testing.ReportContract),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,27 @@ def build(config: Config, weights: Mapping[str, np.ndarray], *, stateful: bool =
     keeps state, beam_idx, int32 [batch]. Output: logits [batch, tokens, vocabulary].
     """
     return _Builder(config, weights, stateful).build()
+
+
+def module(config: Config, weights: Mapping[str, np.ndarray]) -> Any:
+    """Return the same decoder as Transformers has it in PyTorch, which can be trained."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    net = LlamaForCausalLM(LlamaConfig(**config.to_json()))
+    given = {name: torch.from_numpy(np.array(values, np.float32)) for name, values in weights.items()}
+    missing, unknown = net.load_state_dict(given, strict=False)
+    assert not unknown
+    assert set(missing) <= {"lm_head.weight"}
+    net.tie_weights()
+    return net.eval()
+
+
+def weights_in(path: Path) -> dict[str, np.ndarray]:
+    """Return the weights of a file that `build` made, by their names."""
+    model = openvino.Core().read_model(path)
+    named = (node for node in model.get_ordered_ops() if node.get_friendly_name().endswith(".weight"))
+    return {node.get_friendly_name(): np.array(node.data) for node in named if node.get_type_name() == "Constant"}
 
 
 class _Builder:

@@ -14,6 +14,7 @@ import numpy as np
 import openvino
 from gguf import GGUFReader, dequantize
 from llama import Config, build
+from llama import module as llama_module
 from texts import chunks, documents
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -63,6 +64,11 @@ def config() -> Config:
         rms_norm_eps=field("llama.attention.layer_norm_rms_epsilon"),
         max_position_embeddings=field("llama.context_length"),
     )
+
+
+def module():  # type: ignore[no-untyped-def]
+    """Return the decoder in PyTorch: what `ovquant quantize --train` trains."""
+    return llama_module(config(), weights())
 
 
 def weights() -> dict[str, np.ndarray]:

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import openvino
 import torch
-from llama import Config, build
+from llama import Config, build, weights_in
+from llama import module as llama_module
 from texts import documents
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -43,6 +44,11 @@ def model(steps: int = STEPS) -> Path:
         with written(folder, folder=True) as partial:
             write(partial, steps)
     return folder
+
+
+def module(folder: str = "") -> torch.nn.Module:
+    """Return the decoder in PyTorch, with the weights of its folder: what `ovquant quantize --train` trains."""
+    return llama_module(CONFIG, weights_in((Path(folder) if folder else model()) / "openvino_model.xml"))
 
 
 def write(folder: Path, steps: int = STEPS) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from ovquant.api.check import by_of, metrics_of, served_like, source_of
 from ovquant.api.options import ApplyOptions, Options, check_slices, read_options
 from ovquant.api.prepare import tokenizer_of
+from ovquant.api.quantize import module_of
 from ovquant.api.result import Result
 from ovquant.api.run import Run
 from ovquant.api.session import Given, opened
@@ -19,8 +20,10 @@ from ovquant.domain.place import find_place
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
+from ovquant.domain.record import NUMBERS
 from ovquant.domain.sample import Sample, own_tokens
 from ovquant.domain.split import By
+from ovquant.domain.taught import Taught
 from ovquant.domain.trial import Trial, Verdict, verdict_of
 from ovquant.errors import UsageError
 from ovquant.measure.workbench import Workbench
@@ -42,6 +45,9 @@ def apply(
     confidence: float | None = None,
     budget: Budget | None = None,
     calibration: Any = None,
+    module: Any = None,
+    retrain: bool = False,
+    numbers: Path | None = None,
     output: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -51,14 +57,19 @@ def apply(
     """Build a plan on a model of the same architecture, measure it and verify the budget; nothing is searched.
 
     Costs one calibration and one evaluation of the plan and of float. Half of the data calibrates and the other half
-    verifies, unless `calibration` is given: then all of the data verify. max_drop: the budget that the plan carries unless
+    verifies, unless `calibration` is given: then all of the data verify. Numbers that were trained are read from plan.safetensors
+    beside the plan, or `numbers` where it is no file; with `retrain` they are trained anew, which needs the `module` that the model was exported from. max_drop: the budget that the plan carries unless
     given, here or as a `budget`; UsageError is raised where it carries none, or one for other metrics. The verdict is `met` or `missed`, or with
     a confidence `inconclusive` where the point estimate alone is inside.
     """
     begin = time.monotonic()
     settings = read_options(options, ApplyOptions, of=apply)
     wanted = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
-    work = Work(output, force=force, inputs=(model, data, calibration))
+    numbers = numbers if isinstance(plan, Plan) else Path(plan).with_name(NUMBERS)
+    before = wanted.taught
+    if retrain:
+        wanted = anew(wanted)
+    work = Work(output, force=force, inputs=(model, data, calibration, module, numbers))
     limit = None if worst_slice is None else Drop.parse(worst_slice)
     # Accuracy control scores what it calibrates with; else that needs no targets.
     controlled = wanted.recipe is not None and wanted.recipe.algorithm == "accuracy-control"
@@ -67,6 +78,8 @@ def apply(
         # Then all of the data are held out.
         scored = ("search", "holdout") if controlled else ("holdout",)
         given = Given(model, metric, settings, calibration, {"holdout": data}, scored)
+    known = module_of(model, module, needed=retrain)
+    given = replace(given, module=known if retrain else None, numbers=numbers)
     with opened(given, progress) as (session, described):
         if max_drop is None and floor is None and budget is None:
             asked = carried_budget(wanted, described.names, limit, confidence)
@@ -79,7 +92,28 @@ def apply(
         with work:
             bench = Workbench(session.instruments(work.folder / "trials", work.profile()))
             outcome = verify(bench, wanted, asked, settings)
+            outcome = replace(
+                outcome, notes=(*outcome.notes, *apart(before, bench, outcome)) if retrain else outcome.notes
+            )
             return Run(described, settings, asked, bench, begin, command).finish(outcome, work)
+
+
+def anew(plan: Plan) -> Plan:
+    """Return a plan whose numbers are trained again; raises UsageError where none were."""
+    if plan.recipe is None or not plan.recipe.trainer:
+        raise UsageError("--retrain is for a plan whose numbers were trained; these were not. Leave it out.")
+    return replace(plan, recipe=replace(plan.recipe, trained=""), taught=None)
+
+
+def apart(before: Taught | None, bench: Workbench, outcome: Outcome) -> list[str]:
+    """Say how near to float a training came that was repeated, and the one before."""
+    now = bench.documented(outcome.chosen).plan.taught
+    if before is None or now is None:
+        return []
+    return [
+        f"Trained anew, outputs are {now.after:.4g} from float's where they were {now.before:.4g} before; the training of the plan came "
+        f"to {before.after:.4g} from {before.before:.4g}."
+    ]
 
 
 def verify(bench: Workbench, plan: Plan, budget: Budget, settings: Options) -> Outcome:
@@ -197,6 +231,7 @@ def refresh(
             confidence=confidence if confidence is not None else own.confidence,
             slice_by=by_of("slice_by", slice_by, before.provenance.slice_by) if max_drop is None else None,
             group_by=by_of("group_by", group_by, before.provenance.group_by),
+            numbers=place.real / NUMBERS,
             output=scratch,
             progress=progress,
             command=command,

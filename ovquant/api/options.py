@@ -15,7 +15,7 @@ from ovquant.runtime import Deployment
 
 DEFAULT_STRATEGY = "integer-program"
 Processors = Literal["this", "any"]
-TIMES = ("time_budget", "trial_timeout")
+TIMES = ("time_budget", "trial_timeout", "train")
 """Options that are seconds, or text such as 30m."""
 
 
@@ -76,6 +76,8 @@ class QuantizeOptions(ProfileOptions, total=False):
 
     pareto: bool
     processors: Processors
+    train: str | float | None
+    trainer: str
     slice_by: By | None
     show_samples: bool
 
@@ -96,7 +98,8 @@ class Options:
     limits each measurement of a plan there, in seconds, where it else follows from what float took. Where `optimize` is
     "first-token" or "next-token", a decoder is timed while it takes a prompt of `prompt_tokens` and `new_tokens` after it. Without
     `show_samples` nothing that the samples hold is written into the result and its reports, only their places and scores. `executor`
-    decides where plans are scored: "local", "dask:ADDRESS" or a `distributed.Client` with ovquant-dask installed.
+    decides where plans are scored: "local", "dask:ADDRESS" or a `distributed.Client` with ovquant-dask installed. With `train`, in seconds or
+    text such as "10m", the numbers of weights in four bits are trained for so long where that may win; `trainer` is the way.
     """
 
     device: str = "CPU"
@@ -121,6 +124,8 @@ class Options:
     trial_timeout: float | None = None
     show_samples: bool = True
     executor: Any = "local"
+    train: float | None = None
+    trainer: str = "end-to-end"
 
     @property
     def says_how_long(self) -> bool:
@@ -162,6 +167,8 @@ def read_options(options: Mapping[str, Any], taken: type, *, of: Callable[..., A
         raise UsageError(f"--max-trials is {settings.max_trials}; it is at least 1.")
     if settings.trial_timeout is not None and not settings.trial_timeout > 0:
         raise UsageError(f"--trial-timeout is {settings.trial_timeout:g} s; give a time above zero.")
+    if settings.train is not None and settings.train < 1:
+        raise UsageError(f"--train is {settings.train:g} s; it is at least 1 s.")
     if settings.processors not in ("this", "any"):
         raise UsageError(f"--processors is '{settings.processors}'; choose this or any.")
     if settings.optimize not in (objectives := get_args(Objective)):

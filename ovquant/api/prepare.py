@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import openvino
 
 from ovquant import runtime
@@ -15,7 +14,7 @@ from ovquant.domain.model_folder import PREFIX
 from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
-from ovquant.domain.sample import Sample, own_tokens
+from ovquant.domain.sample import Sample, arguments, own_tokens
 from ovquant.domain.split import Splits, split_data
 from ovquant.errors import ExampleError, MetricError, ModelError
 from ovquant.graph.decompression import decompressed, half_in_place
@@ -266,28 +265,12 @@ def example_of(model: Any, data: Any) -> Any:
     once = isinstance(data, Iterator) or (not isinstance(data, str | Path) and not hasattr(data, "__len__"))
     if data is None or once:
         return None
-    return _arguments(open_dataset(data, tokenizer=tokenizer_of(model))[0])
+    return arguments(open_dataset(data, tokenizer=tokenizer_of(model))[0])
 
 
 def tensors_of(sample: Sample) -> Any:
     """Return a sample as a PyTorch module takes it: a tensor, a tuple or a mapping of them, with the batch axis."""
-    return tensors(_arguments(sample))
-
-
-def _arguments(sample: Sample) -> Any:
-    inputs = sample.inputs
-    if isinstance(inputs, Mapping) and len(inputs) == 1:
-        # The only input has the name that the data give it.
-        (inputs,) = inputs.values()
-    if isinstance(inputs, Mapping):
-        return {name: _of_one(value) for name, value in inputs.items()}
-    return _of_one(inputs) if isinstance(inputs, np.ndarray) else tuple(map(_of_one, inputs))
-
-
-def _of_one(value: Any) -> Any:
-    """Return a sample's array as a batch of one, as a module takes it: numpy's default is twice what modules compute in."""
-    array = np.asarray(value)
-    return array[None].astype(np.float32 if array.dtype == np.float64 else array.dtype)
+    return tensors(arguments(sample))
 
 
 def model_source(model: Any) -> str:
@@ -302,6 +285,7 @@ def open_splits(
     model: openvino.Model | None = None,
     calibration: Any = None,
     holdout: Any = None,
+    training: Any = None,
     tokenizer: Path | None = None,
     progress: Progress = silent,
 ) -> Splits:
@@ -324,6 +308,7 @@ def open_splits(
         samples(data),
         holdout=samples(holdout),
         calibration=samples(calibration),
+        training=samples(training),
         seed=settings.seed,
         slice_by=settings.slice_by,
         group_by=settings.group_by,

@@ -22,6 +22,7 @@ from ovquant.domain.trial import Trial
 from ovquant.domain.units import size_bytes
 from ovquant.errors import UsageError
 from ovquant.measure.workbench import Workbench
+from ovquant.plugins.loaders.torch import Torch, is_program
 
 
 def quantize(
@@ -42,6 +43,8 @@ def quantize(
     calibration: Any = None,
     holdout: Any = None,
     reference: Any = None,
+    module: Any = None,
+    train_data: Any = None,
     output: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -61,13 +64,17 @@ def quantize(
     grows by. max_latency_ms, max_size_bytes: the same as numbers. budget: all
     of that in one, in place of them. reference: the float model, where `model` is what was made of it by training with quantizers in
     it (see `fake_quantize`): that is one contender then, beside what the reference is quantized to, and drops and speeds are against
-    the reference. options: see Options. With `output`, work in progress is kept in OUTPUT.partial and the same call continues it.
+    the reference. module: the torch.nn.Module that the model was exported from, FILE.py:factory or a folder of Transformers, which the
+    option train needs where the model is none itself; train_data: what is trained on, by default the search half. options: see Options. With `output`, work in progress is kept in OUTPUT.partial and the same call continues it.
     Raises OvquantError with the cause.
     """
     begin = time.monotonic()
     settings = read_options(options, QuantizeOptions, of=quantize)
-    work = Work(output, force=force, inputs=(model, reference, data, calibration, holdout))
-    given = Given(model, metric, settings, data, {"calibration": calibration, "holdout": holdout})
+    work = Work(output, force=force, inputs=(model, reference, module, data, calibration, holdout, train_data))
+    given = Given(
+        model, metric, settings, data, {"calibration": calibration, "holdout": holdout, "training": train_data}
+    )
+    given = replace(given, module=module_of(model, module, needed=settings.train is not None))
     trained = TemporaryFolder()
     if reference is not None:
         given = replace(given, model=reference, trained=written_trained(model, data, trained.path))
@@ -90,6 +97,18 @@ def quantize(
             run = Run(described, settings, asked, bench, begin, command)
             outcome = run.search(on_trial, on_best=lambda trial: work.keep_best(bench, trial)).run()
             return run.finish(outcome, work)
+
+
+def module_of(model: Any, module: Any, *, needed: bool) -> Any:
+    """Return the PyTorch module that a model was exported from, which can be the model itself; raises UsageError where one is needed."""
+    if module is None and Torch().accepts(model) and not is_program(model) and not str(model).endswith(".pt2"):
+        module = model
+    if module is None and needed:
+        raise UsageError(
+            "--train needs the PyTorch module that the model was exported from, whose weights are the same. Give it as --module: "
+            "FILE.py:factory, or a folder that Transformers reads."
+        )
+    return module
 
 
 def limited(budget: Budget, max_memory: str | int | None) -> Budget:

@@ -13,7 +13,7 @@ from ovquant.domain.checks import doubt
 from ovquant.domain.digest import require_whole
 from ovquant.domain.model_folder import complete, model_in
 from ovquant.domain.place import find_place
-from ovquant.domain.record import MODEL_FILES, Record
+from ovquant.domain.record import MODEL_FILES, NUMBERS, Record
 from ovquant.domain.result import CANDIDATE, ResultRecord
 from ovquant.plugins.reports import render_reports
 from ovquant.plugins.reports.card import card, card_html, plain_summary, trial_columns
@@ -104,7 +104,7 @@ class Result(ResultRecord):
         self.require_whole()
         place = find_place(folder, force=force)
         with place.scratch() as made:
-            for name in ("model.xml", "model.bin", "profile.jsonl"):
+            for name in ("model.xml", "model.bin", "profile.jsonl", NUMBERS):
                 if (self.folder / name).exists():
                     shutil.copy2(self.folder / name, made / name)
             for name in self._plan_files(self.folder):
@@ -131,12 +131,20 @@ class Result(ResultRecord):
         sources = (source for source in (self.provenance.model_source, self.folder) if source)
         model = next((file for file in map(model_in, sources) if file is not None), None)
         added = [] if model is None else complete(model, folder, reports.get("report.md", ""))
-        names = [*MODEL_FILES, "compile.json", "result.json", "profile.jsonl", *reports, *self._plan_files(folder)]
+        names = [
+            *MODEL_FILES,
+            NUMBERS,
+            "compile.json",
+            "result.json",
+            "profile.jsonl",
+            *reports,
+            *self._plan_files(folder),
+        ]
         Record.of("result", folder, [*names, *added]).write(folder)
 
     def _plan_files(self, folder: Path) -> list[str]:
         """Return which files of the plans on the front, and of the candidate, lie in a folder."""
         places = [f"pareto/{number:02}" for number in range(1, len(self.front) + 1)]
         places += [] if self.candidate is None else [CANDIDATE]
-        names = [f"{place}/{name}" for place in places for name in MODEL_FILES]
+        names = [f"{place}/{name}" for place in places for name in (*MODEL_FILES, NUMBERS)]
         return [name for name in names if (folder / name).is_file()]

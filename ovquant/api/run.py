@@ -9,7 +9,7 @@ from ovquant import runtime
 from ovquant.api.options import Options
 from ovquant.api.prepare import Described
 from ovquant.api.result import Result
-from ovquant.api.workspace import Work, save_plan
+from ovquant.api.workspace import Work, save_numbers, save_plan
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import BOTH
 from ovquant.domain.digest import model_digest
@@ -109,7 +109,16 @@ class Run:
         anywhere = self.bench.conditions.circumstances["int8"] == BOTH
         opening = () if asked else weights[:1] if weights_alone else opening_parts(parts, anywhere=anywhere)
         pinning = precision if precision in FLOATS and not asked else ""
-        return Offer(parts, frozenset(parts if asked else apart), frozenset(free), settings.seed, opening, pinning)
+        sets = (frozenset(parts if asked else apart), frozenset(free))
+        return Offer(parts, *sets, settings.seed, opening, pinning, self._training())
+
+    def _training(self) -> str:
+        """Return the part that trains numbers, "" where that was not asked for; raises UnknownPluginError for a way that there is not."""
+        settings = self.settings
+        if settings.train is None:
+            return ""
+        Registry("trainers").resolve(settings.trainer)
+        return f"train:trainer={settings.trainer},seconds={settings.train:g}"
 
     def _with_trained(self, parts: tuple[str, ...]) -> tuple[str, ...]:
         """Return parts with that of the trained model first, where one was given; raises UsageError where it is asked for and was not."""
@@ -131,6 +140,7 @@ class Run:
         built = self.bench.instruments.build(chosen.plan)
         for name in ("model.xml", "model.bin"):
             shutil.copy2(built.with_name(name), work.folder / name)
+        save_numbers(self.bench, chosen, work.folder)
         for number, trial in enumerate(outcome.front, start=1):
             save_plan(self.bench, trial, work.folder / "pareto" / f"{number:02}")
         if outcome.candidate is not None:
@@ -153,6 +163,7 @@ class Run:
                 *splits.notes,
                 *outcome.notes,
                 *plain_notes(plain, chosen),
+                *taught_notes(chosen, outcome.trials, asked=self.settings.train is not None),
                 *elsewhere_notes,
                 *more_notes,
                 *self.bench.instruments.notes,
@@ -275,6 +286,26 @@ def plain_notes(plain: Trial | None, chosen: Trial) -> list[str]:
     if not plain.holdout.holds and (chosen.holdout is None or chosen.holdout.inside):
         return [f"Compiled with no properties it loses {lost(plain.holdout)}, outside the budget. {remedy}"]
     return [f"Compiled with no properties it loses {lost(plain.holdout)}, at {speed}. {remedy}"]
+
+
+def taught_notes(chosen: Trial, trials: Sequence[Trial], *, asked: bool) -> list[str]:
+    """Say what the training of the returned plan's numbers gained, or, where none were trained, that others' did not win."""
+    recipe, taught = chosen.plan.recipe, chosen.plan.taught
+    if recipe is None or taught is None:
+        tried = [trial for trial in trials if trial.plan.recipe is not None and trial.plan.recipe.trainer]
+        if asked and not tried:
+            return ["Nothing was trained: no plan in four bits that is outside the budget would have won inside it."]
+        return [f"{trial.plan.full_title} was not returned{_why(trial)}" for trial in tried if not trial.plan.layers]
+    before = next((trial for trial in trials if trial.plan.recipe == recipe.untrained and not trial.plan.layers), None)
+    after = next((trial for trial in trials if trial.plan.recipe == recipe and not trial.plan.layers), None)
+    drops = ""
+    if before is not None and before.search is not None and after is not None and after.search is not None:
+        drops = f" On the search data all in int4 lost {after.search.main.drop:.4g}, and {before.search.main.drop:.4g} untrained."
+    return [f"Its numbers were {taught.told}.{drops}"]
+
+
+def _why(trial: Trial) -> str:
+    return f": {trial.problem}" if trial.problem else "; it is no better than what was."
 
 
 def elsewhere_notes(scores: Scores) -> list[str]:

@@ -66,6 +66,7 @@ class Given:
     """What a run was given to measure with; `roles` has the data by the names of `open_splits`' parameters.
 
     `scored` names the splits whose samples need targets. `trained` is the file of a model that was made of it by training.
+    `module` is what the model was exported from, for training, and `numbers` the file of those that were trained before.
     """
 
     model: Any
@@ -75,6 +76,8 @@ class Given:
     roles: Mapping[str, Any]
     scored: tuple[str, ...] = ("search", "holdout")
     trained: Path | None = None
+    module: Any = None
+    numbers: Path | None = None
 
 
 class Session(Protocol):
@@ -135,6 +138,7 @@ class LocalSession:
         self._prepared = replace(
             self._prepared, model=made.models.model, float_model=made.models.float_model, normal=made.models.normal
         )
+        made.models.tutor.module, made.models.tutor.given = self._given.module, self._given.numbers
         return replace(made, notes=self._notes)
 
     def replica(self, beside: Mapping[str, str], where: str = "") -> Replica:

@@ -12,7 +12,7 @@ from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.holdout_log import carry
 from ovquant.domain.place import Place, disk_error, find_place, refuse_content, refuse_partial, writing
 from ovquant.domain.profile import Profile
-from ovquant.domain.record import Record, edited
+from ovquant.domain.record import NUMBERS, Record, edited
 from ovquant.domain.result import CANDIDATE
 from ovquant.domain.swap import EDITED, clear, move_into_place
 from ovquant.domain.trial import Trial
@@ -26,10 +26,20 @@ def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:
         for name in ("model.xml", "model.bin"):
             shutil.copy2(bench.instruments.build(trial.plan).with_name(name), made / name)
         trial.plan.save(made / "plan.json")
+        save_numbers(bench, trial, made)
         move_into_place(made, folder)
 
 
+def save_numbers(bench: Workbench, trial: Trial, folder: Path) -> None:
+    """Put the numbers of a trial's plan into a folder, where they were trained."""
+    recipe = trial.plan.recipe
+    known = bench.instruments.learned(trial.plan) if recipe is not None and recipe.trainer else None
+    if known is not None:
+        shutil.copyfile(known[1], folder / NUMBERS)
+
+
 WORK_FILES = (
+    NUMBERS,
     "profile.jsonl",
     "model.xml",
     "model.bin",

@@ -64,7 +64,8 @@ def plan_rows(plan: "Plan") -> dict[str, str]:
     """Return what a plan is called, and its recipe as it is typed and in full."""
     recipe = {} if plan.recipe is None else plan.recipe.to_json()
     full = ", ".join(f"{name} {value}" for name, value in recipe.items() if value not in (None, []))
-    return {"plan": plan.full_title, "recipe": plan.name, "in full": full}
+    taught = {} if plan.taught is None else {"training": plan.taught.told}
+    return {"plan": plan.full_title, "recipe": plan.name, "in full": full, **taught}
 
 
 def operation_row(operation: "Operation") -> list[str]:

@@ -253,6 +253,45 @@ Executor = Annotated[
         show_default="local",
     ),
 ]
+Train = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Train the numbers of int4 weights for this long, such as 10m, where the plan then may win; needs torch.",
+        rich_help_panel=SEARCH,
+        show_default=False,
+    ),
+]
+Trainer = Annotated[
+    str | None,
+    typer.Option(metavar="TRAINER", help="Train in this way.", rich_help_panel=SEARCH, show_default="end-to-end"),
+]
+Module = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE",
+        help="The PyTorch module that MODEL was exported from, to train: FILE.py:factory, or a folder of Transformers.",
+        rich_help_panel=SEARCH,
+        show_default=False,
+    ),
+]
+TrainData = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA",
+        help="Train on these samples instead of the search half; no labels are needed.",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
+Retrain = Annotated[
+    bool,
+    typer.Option(
+        "--retrain",
+        help="Train the plan's numbers anew, with --module, instead of taking those in plan.safetensors.",
+        rich_help_panel=SEARCH,
+    ),
+]
 TimeBudget = Annotated[
     str | None,
     typer.Option(

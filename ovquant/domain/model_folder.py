@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ovquant.domain.checks import CHECKS
-from ovquant.domain.record import MODEL_FILES, RECORD, is_result
+from ovquant.domain.record import MODEL_FILES, NUMBERS, RECORD, is_result
 
 MODEL = "openvino_model"
 """The name of a folder's only model, without its suffix."""
@@ -30,7 +30,17 @@ def model_in(source: str | Path) -> Path | None:
 
 def beside(folder: Path, model: str = MODEL) -> Iterator[Path]:
     """Yield what belongs to a model's folder beside the model: not weights in another form, and not what ovquant wrote."""
-    ours = {*MODEL_FILES, "result.json", "compile.json", "profile.jsonl", "report.html", "report.md", CHECKS, RECORD}
+    ours = {
+        *MODEL_FILES,
+        NUMBERS,
+        "result.json",
+        "compile.json",
+        "profile.jsonl",
+        "report.html",
+        "report.md",
+        CHECKS,
+        RECORD,
+    }
     ours |= {CARD} if is_result(folder) else set()
     for file in sorted(folder.iterdir()):
         if file.is_file() and not file.name.startswith(".") and file.name not in ours and not _is_weights(file, model):

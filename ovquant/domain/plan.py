@@ -9,6 +9,7 @@ from typing import Any
 
 from ovquant.domain.layer import F32, FLOAT, LEVELS
 from ovquant.domain.recipe import Recipe, digest
+from ovquant.domain.taught import Taught
 from ovquant.domain.titles import numbers, title
 from ovquant.domain.typed import read_json, typed
 from ovquant.errors import UsageError
@@ -32,7 +33,8 @@ class Plan:
     `recipe` is None for the float model. `layers` maps a layer's name to its level, for the layers that were put back: to
     the device's own `float`, to `f32` where that is below it, or to `int8-weights` where weights have fewer bits; all others have the precision that the recipe gives them. `budget`
     is what it was made to hold, as `metric` and the fields of Budget; it decides nothing of what is built. `normal` is, where
-    the recipe quantizes the normal form, how that came about: layers have the names that they have there.
+    the recipe quantizes the normal form, how that came about: layers have the names that they have there. `taught` is, where numbers
+    were trained, how; these lie in plan.safetensors.
     """
 
     name: str = FLOAT
@@ -42,6 +44,7 @@ class Plan:
     compress_to_fp16: bool = False
     budget: Mapping[str, Any] | None = None
     normal: NormalForm | None = None
+    taught: Taught | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built: a plan may come from a file that was edited by hand."""
@@ -81,7 +84,7 @@ class Plan:
     @property
     def key(self) -> str:
         """Return a short fingerprint of what is built and served; its name, its budget and the names of layers aside."""
-        values = replace(self, normal=None).to_json()
+        values = replace(self, normal=None, taught=None).to_json()
         del values["budget"]
         if self.quantizes:
             # Profiles of schema 1 know plans by keys in which this was what float was called.
@@ -123,6 +126,7 @@ class Plan:
             "compress_to_fp16": self.compress_to_fp16,
             "budget": None if self.budget is None else dict(self.budget),
             **normal,
+            **({} if self.taught is None else {"taught": asdict(self.taught)}),
         }
 
     @classmethod
@@ -136,6 +140,9 @@ class Plan:
         recipe = None if values["recipe"] is None else Recipe.from_json(values["recipe"])
         plain = {name: value for name, value in values.items() if name in Plan.__dataclass_fields__}
         plan = typed(cls, plain, recipe=recipe)
+        if plan.taught is not None and recipe is not None:
+            # These numbers are meant, and not those of another training.
+            plan = replace(plan, recipe=replace(recipe, trained=plan.taught.numbers))
         return replace(plan, layers=dict.fromkeys(plan.layers, FLOAT)) if schema == 1 and plan.quantizes else plan
 
     def save(self, path: Path) -> None:

@@ -29,7 +29,17 @@ _EIGHT_BITS: dict[str, Any] = {
 """What weights of eight bits are stored with, and nothing else."""
 _SERVED: dict[str, Any] = {"float_precision": "device", "dynamic_group_size": None, "kv_cache": "device"}
 """What a model is served with, and nothing of what is built."""
-_ADDED = ("allowed_drop", "graph", "seven_bits", "weight_bits", "trained", *_EIGHT_BITS, *_SERVED)
+_ADDED = (
+    "allowed_drop",
+    "graph",
+    "seven_bits",
+    "weight_bits",
+    "trained",
+    "trainer",
+    "train_seconds",
+    *_EIGHT_BITS,
+    *_SERVED,
+)
 """What recipes did not always have."""
 
 
@@ -45,12 +55,12 @@ class Recipe:
     what all that is not quantized is computed in: as the device does by default, or f32. `dynamic_group_size` is how many activations
     share a scale where they are quantized as they come, beside stored weights: 0 quantizes none, None is as the device does by default.
     `kv_cache` is what past keys and values are kept in. These three change nothing of what is built. `trained` is the fingerprint of the
-    model that was trained with quantizers in it, for that algorithm alone.
+    model that was trained with quantizers in it, for that algorithm; for `weights` it is the digest of numbers that were learned before.
 
     What remains is for `weights`: in how many bits those of matrix products are stored (others have eight), how many values
     of an input channel share a scale (-1: all of them), whether they have a zero point, and what makes the integers. `awq` scales
     channels by how much they are used (Lin et al., 2023), `scale_estimation` fits scales to activations, `gptq` rounds against
-    the error made so far (Frantar et al., 2022).
+    the error made so far (Frantar et al., 2022). `trainer` then trains these numbers, for `train_seconds`.
     """
 
     algorithm: Literal["post-training", "accuracy-control", "weights", "bf16", "f16", "trained"] = "post-training"
@@ -76,6 +86,8 @@ class Recipe:
     dynamic_group_size: int | None = None
     kv_cache: Literal["device", "f32", "f16", "bf16", "u8", "u4"] = "device"
     trained: str = ""
+    trainer: str = ""
+    train_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the settings: they may come from a file that was edited by hand."""
@@ -128,6 +140,11 @@ class Recipe:
     def quantizes(self) -> bool:
         """Tell whether anything is quantized."""
         return self.algorithm not in FLOATS
+
+    @property
+    def untrained(self) -> "Recipe":
+        """Return the recipe that a training starts from."""
+        return replace(self, trainer="", train_seconds=0.0, trained="" if self.trainer else self.trained)
 
     @property
     def uncorrected(self) -> "Recipe":

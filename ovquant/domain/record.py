@@ -22,6 +22,8 @@ RECORD = ".ovquant.json"
 GROWING = ("profile.jsonl", CHECKS)
 """The files that ovquant appends to after it has written a result."""
 MODEL_FILES = ("model.xml", "model.bin", "plan.json")
+NUMBERS = "plan.safetensors"
+"""The file beside a plan with the numbers that were trained, where some were."""
 _EARLIER = {*MODEL_FILES, "result.json", "compile.json", "profile.jsonl", CHECKS, "report.html", "report.md"}
 _EARLIER_FRONT = re.compile(rf"pareto/\d+/({'|'.join(map(re.escape, MODEL_FILES))})")
 Kind = Literal["run", "result", "export"]
@@ -132,7 +134,7 @@ def own(folder: Path) -> set[str]:
     if is_result(folder):
         return {name for name in found if name in _EARLIER or _EARLIER_FRONT.fullmatch(name)}
     # The folder of one plan.
-    return found if found == set(MODEL_FILES) else set()
+    return found if found - {NUMBERS} == set(MODEL_FILES) else set()
 
 
 def strangers(folder: Path) -> list[str]:

@@ -52,6 +52,23 @@ class Sample(NamedTuple):
     target: Any = None
 
 
+def arguments(sample: Sample) -> Any:
+    """Return a sample as a PyTorch module takes it: an array, a tuple or a mapping of them, with the batch axis."""
+    inputs = sample.inputs
+    if isinstance(inputs, Mapping) and len(inputs) == 1:
+        # The only input has the name that the data give it.
+        (inputs,) = inputs.values()
+    if isinstance(inputs, Mapping):
+        return {name: _of_one(value) for name, value in inputs.items()}
+    return _of_one(inputs) if isinstance(inputs, np.ndarray) else tuple(map(_of_one, inputs))
+
+
+def _of_one(value: Any) -> Array:
+    """Return a sample's array as a batch of one, as a module takes it: numpy's default is twice what modules compute in."""
+    array = np.asarray(value)
+    return array[None].astype(np.float32 if array.dtype == np.float64 else array.dtype)
+
+
 def own_tokens(sample: Sample) -> Array | None:
     """Return the token ids of a sample of text, with -100 for special tokens and padding; None for other samples."""
     inputs = sample.inputs

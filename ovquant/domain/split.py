@@ -66,8 +66,9 @@ class Subset:
 
 @dataclass(frozen=True)
 class Splits:
-    """The three roles of the data of one run, and what the user should know about them.
+    """The roles of the data of one run, and what the user should know about them.
 
+    `training` is what numbers are trained on, where that is not the search data.
     `classes` counts the classes of the search data, 0 where targets are none. `doubts` are what may be wrong with the data, and
     worth saying only where something seems to be.
     """
@@ -78,6 +79,12 @@ class Splits:
     notes: tuple[str, ...] = ()
     classes: int = 0
     doubts: tuple[str, ...] = ()
+    training: Subset | None = None
+
+    @property
+    def lessons(self) -> Subset:
+        """Return what numbers are trained on."""
+        return self.search if self.training is None else self.training
 
 
 def digest(sample: Sample) -> str:
@@ -254,6 +261,7 @@ def split_data(
     *,
     holdout: Dataset | None = None,
     calibration: Dataset | None = None,
+    training: Dataset | None = None,
     seed: int = 0,
     slice_by: By | None = None,
     group_by: By | None = None,
@@ -265,7 +273,7 @@ def split_data(
     Without a separate holdout, half of the data is held out: which half a sample falls in depends on its content and
     the seed, so equal samples fall in the same half, and so do those of one group; each class is halved where targets
     are whole numbers. Of copies among the held-out samples one is kept. Calibration samples are drawn from the search
-    half unless given.
+    half unless given; `training` samples are given or none.
     room: for samples that are slow to read, which are kept in memory, those for search first.
     Raises DataError when there are too few samples or groups, or when roles overlap.
     """
@@ -288,11 +296,16 @@ def split_data(
     cache.prefer(kept)
     classes = len({contents.classes[index] for index in kept}) if contents.classes else 0
     remarks = tuple(dict.fromkeys((*notes, *remarks)))
-    if calibration is None:
-        return Splits(search, held_out, search, remarks, classes)
-    calibrating = read_contents(calibration, step, cache=SampleCache(calibration, room)).whole()
-    _forbid_overlap(calibrating, held_out, "--calibration", theirs)
-    return Splits(search, held_out, calibrating, remarks, classes)
+
+    def apart(given: Dataset | None, option: str) -> Subset | None:
+        if given is None:
+            return None
+        found = read_contents(given, step, cache=SampleCache(given, room)).whole()
+        _forbid_overlap(found, held_out, option, theirs)
+        return found
+
+    calibrating, taught = apart(calibration, "--calibration"), apart(training, "--train-data")
+    return Splits(search, held_out, calibrating or search, remarks, classes, training=taught)
 
 
 def draw(samples: Subset, size: int, *, seed: int = 0) -> Subset:

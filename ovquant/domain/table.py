@@ -22,6 +22,8 @@ UNROUNDED = "dynamic-quantization:group_size=0"
 """The part by which activations beside stored weights are not quantized as they come."""
 TRAINED = "trained"
 """The part that takes the model that was trained with quantizers in it; on offer where one was given."""
+TRAIN = "train"
+"""The part by which the numbers of weights in four bits are trained."""
 PartNames = tuple[str, ...]
 """The recipe parts of a candidate, in the order they are applied; empty for float."""
 
@@ -145,7 +147,7 @@ class Table:
     `calibrations`, by the parts that are not free, the recipes among which numbers were chosen, nearest to float first. `opening`
     is the recipe that is likely to be best, before anything is known; empty where none is. `pinning` is the part that quantizes
     nothing and whose layers are float as the device computes it or, put back, f32; it is named where float as the device computes
-    it is outside the budget, and else empty.
+    it is outside the budget, and else empty. `training` is the part that trains the numbers of weights in four bits, empty where none may.
     """
 
     parts: tuple[str, ...]
@@ -159,6 +161,7 @@ class Table:
     calibrations: Mapping[PartNames, tuple[CalibrationRow, ...]] = field(default_factory=dict)
     opening: PartNames = ()
     pinning: str = ""
+    training: str = ""
 
     def operations(self, parts: PartNames) -> PartNames:
         """Return those of a recipe's parts that decide its operations."""

@@ -59,7 +59,8 @@ def _weights(recipe: Recipe | None) -> str:
     found = ["whole channels" if recipe.group_size == -1 else f"groups of {recipe.group_size}"]
     found += ["symmetric"] if recipe.symmetric_weights else []
     ways = {"AWQ": recipe.awq, "scale estimation": recipe.scale_estimation, "GPTQ": recipe.gptq}
-    return ", ".join([*found, *(name for name, used in ways.items() if used)])
+    found += [name for name, used in ways.items() if used]
+    return ", ".join([*found, *(["trained"] if recipe.trainer else [])])
 
 
 def _served(recipe: Recipe) -> list[str]:

@@ -12,6 +12,8 @@ from ovquant.graph.fingerprint import every_operation
 
 LOW_BIT = {"i8", "u8", "i4", "u4", "nf4", "f8e4m3", "f8e5m2"}
 """The types of weights that are stored in eight bits or fewer."""
+INTEGERS = {"u4": (0, 15), "i4": (-8, 7)}
+"""The least and the largest integer of the types of four bits."""
 FOUR_BIT = {"i4", "u4", "nf4"}
 WEIGHTED = (
     "Convolution",
@@ -264,7 +266,26 @@ def constant_values(source: openvino.Output) -> Array | None:
     node = source.get_node()
     while node.get_type_name() == "Convert":
         node = node.input_value(0).get_node()
-    return np.asarray(node.data, dtype=np.float64) if node.get_type_name() == "Constant" else None
+    if node.get_type_name() != "Constant":
+        return None
+    return (integers_of(node) if node.get_element_type().get_type_name() in INTEGERS else np.asarray(node.data)).astype(
+        np.float64
+    )
+
+
+def integers_of(constant: openvino.Node) -> Array:
+    """Return the integers of a constant of four bits, int8, in its shape."""
+    shape = list(constant.get_output_shape(0))
+    return unpacked(np.asarray(constant.data), constant.get_element_type().get_type_name(), shape)
+
+
+def unpacked(data: Array, kind: str, shape: Sequence[int]) -> Array:
+    """Return integers of four bits, int8, from bytes that hold two each, the first one in the low half."""
+    raw = data.reshape(-1).view(np.uint8)
+    both = np.stack([raw & 15, raw >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))].astype(np.int8)
+    if kind == "i4":
+        both = np.where(both > 7, both - 16, both).astype(np.int8)
+    return both.reshape(shape)
 
 
 def is_constant(source: openvino.Output) -> bool:

@@ -68,6 +68,8 @@ class Conditions:
             "calibration": self.splits.calibration.inputs,
             "seed": self.seed,
         }
+        if plan.recipe is not None and plan.recipe.trainer:
+            key |= {"search": self.splits.lessons.inputs}
         if plan.recipe is not None and plan.recipe.algorithm == "accuracy-control":
             # It is built by what it scores.
             key |= {"search": self.splits.search.fingerprint, "metric": self.primary_key}

@@ -10,6 +10,7 @@ from ovquant.domain.budget import Budget
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
+from ovquant.domain.taught import Taught
 from ovquant.domain.trial import Scores, Split, Timing
 from ovquant.domain.typed import fits
 from ovquant.errors import DataError, LostError
@@ -115,6 +116,10 @@ class Isolated:
         """Build a plan and return the path of its model.xml."""
         return Path(self._ask("build", plan))
 
+    def learned(self, plan: Plan) -> tuple[Taught | None, Path] | None:
+        """Return how the numbers of a plan were trained, and their file."""
+        return self._ask("learned", plan)  # type: ignore[no-any-return]
+
     def let_go(self, plans: Iterable[Plan], holding: Plan | None = None) -> None:
         """Delete the built files of plans that are out of the running; other recipes leave memory before that of `holding`."""
         if self._worker is not None:
@@ -189,7 +194,8 @@ class Losses:
         """Return the seconds that a measurement of a plan may take."""
         if self._trial_timeout is not None:
             return self._trial_timeout
-        return self._float_limit if plan.is_float else LIMIT_SECONDS + LIMIT_TIMES * self._slowest()
+        training = 0.0 if plan.recipe is None else 2 * plan.recipe.train_seconds
+        return self._float_limit if plan.is_float else LIMIT_SECONDS + LIMIT_TIMES * self._slowest() + training
 
     def pace(self, plan: Plan, seconds: float) -> None:
         """Record what the longest measurement of float took; a run that goes on finds its values in the profile."""

@@ -19,7 +19,8 @@ from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.split import Splits, draw
-from ovquant.errors import ModelError
+from ovquant.domain.taught import Taught
+from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import constant_bytes, fingerprint
 from ovquant.graph.normalise import Normal
 from ovquant.graph.pins import pinnable_layers
@@ -27,8 +28,9 @@ from ovquant.measure.conditions import Conditions, float_plan, reference_plan
 from ovquant.measure.evaluate import evaluate_all
 from ovquant.measure.recent import Recent
 from ovquant.measure.reference import Reference
+from ovquant.measure.tutor import Tutor, with_learned
 from ovquant.plugins.metrics import ResolvedMetric
-from ovquant.quantization import Pinnable, Switchable, Validation, needed_bytes
+from ovquant.quantization import Compressed, Pinnable, Switchable, Validation, needed_bytes
 from ovquant.runtime import Deployment
 
 LARGE = 64 * 2**20
@@ -68,6 +70,7 @@ class Models:
         self.float_plan, self.reference_plan = float_plan(self.deployment), reference_plan(self.deployment)
         self.large = constant_bytes(self.float_model or self.model) > LARGE
         self.recent = Recent(self.large)
+        self.tutor = Tutor(self.folder, self.profile, progress=self.progress)
         mapped = runtime.core().read_model(self.build(self.float_plan))
         if fingerprint(mapped) == self.fingerprint:
             # Reading anew lets go of the pages that the fingerprint has touched.
@@ -130,7 +133,9 @@ class Models:
             return self._pinnable(recipe)
         recipe = recipe.built
         found = self.recent.get(recipe)
-        if found is None:
+        if found is None and recipe.trainer:
+            found = self._taught(recipe)
+        elif found is None:
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
             model, settings = source_of(self, recipe)
             requests = runtime.Requests(model.inputs, samples, told(self.progress, "calibrating"))
@@ -143,6 +148,34 @@ class Models:
             )
             self.recent.keep(recipe, found)
             self.release()
+        return found
+
+    def learned(self, recipe: Recipe) -> tuple[Taught | None, Path] | None:
+        """Return how the numbers of a recipe were trained, where that was here, and their file; None for what was not trained."""
+        if not recipe.trainer:
+            return None
+        recipe = recipe.built
+        return self.tutor.known(recipe, self.key(Plan(recipe=recipe)))
+
+    def _taught(self, recipe: Recipe) -> Compressed:
+        """Return a recipe's model with its numbers trained, which takes minutes where they are not known yet."""
+        if recipe.weight_bits == 8 or recipe.awq or recipe.gptq:
+            raise UsageError(
+                "Trained are weights in 4 bits that neither awq nor gptq has made. Give the recipe weights:bits=4 without these, or leave "
+                "train out."
+            )
+        known, start = self.learned(recipe), recipe.untrained
+        # All numbers are replaced, so that of those that are known it need not be known how they began.
+        base = self.quantized(start if known is None else replace(start, scale_estimation=False))
+        assert isinstance(base, Compressed)
+        if known is None:
+            self.release()
+            file = self.tutor.learn(recipe, self.key(Plan(recipe=recipe)), base, self.splits.lessons, self.seed)
+        else:
+            file = known[1]
+        found = with_learned(base, file)
+        self.recent.make_room()
+        self.recent.keep(recipe, found)
         return found
 
     def _pinnable(self, recipe: Recipe) -> Pinnable:

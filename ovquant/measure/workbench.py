@@ -197,11 +197,14 @@ class Workbench:
         return budget.main.allowed(scores[0].score)
 
     def documented(self, trial: Trial) -> Trial:
-        """Return a trial whose plan says how the normal form that it quantizes was made."""
-        recipe = trial.plan.recipe
-        if recipe is None or recipe.graph == "as-read":
+        """Return a trial whose plan says how the normal form that it quantizes was made, and its numbers trained."""
+        plan, recipe = trial.plan, trial.plan.recipe
+        if recipe is None:
             return trial
-        return replace(trial, plan=replace(trial.plan, normal=self.conditions.normal))
+        plan = plan if recipe.graph == "as-read" else replace(plan, normal=self.conditions.normal)
+        known = self.instruments.learned(plan) if recipe.trainer else None
+        taught = plan.taught if known is None or known[0] is None else known[0]
+        return replace(trial, plan=replace(plan, taught=taught))
 
     def begin(self) -> None:
         """Say in the profile whose measurements follow: a new budget is solved from those of the last run alone."""

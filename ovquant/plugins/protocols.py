@@ -4,7 +4,7 @@ Every implementation is a frozen dataclass whose fields are its options, so that
 on the command line is `Class(key=value)` in Python. The registry does the coercion.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -125,6 +125,44 @@ class Exporter(Protocol):
 
     def export(self, folder: Path, target: Path) -> None:
         """Write a result's folder to a file or folder, whole or not at all, in place of what is there."""
+
+
+class Lesson(Protocol):
+    """What a trainer learns from: a PyTorch module that answers as float, or as a student whose weights are rounded as a plan has them."""
+
+    @property
+    def module(self) -> Any:
+        """Return the torch.nn.Module; asked by itself it answers as float."""
+
+    @property
+    def parameters(self) -> Sequence[Any]:
+        """Return the tensors that can be learned."""
+
+    @property
+    def progress(self) -> float:
+        """Return the share of the time that is used up, 0 to 1."""
+
+    def batches(self, size: int, /) -> Iterator[Any]:
+        """Yield batches of so many samples without end."""
+
+    def loss(self, batch: Any, /) -> Any:
+        """Return how far the student's outputs are from float's for a batch: a scalar tensor, which gradients can be had of."""
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """A way in which the numbers of a plan learn to answer as the float model does, from inputs without labels."""
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Return the learning rates to choose from."""
+
+    def train(self, lesson: Lesson, rate: float, /) -> Iterator[float]:
+        """Yield the loss of each step once it was taken, until there are no more.
+
+        Whoever asks for steps ends when time is up or nothing is gained, and keeps the best moment by samples that the lesson does not
+        give out.
+        """
 
 
 class Team(Protocol):

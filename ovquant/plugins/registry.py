@@ -12,7 +12,7 @@ from typing import Any
 from ovquant.errors import PluginError, UnknownPluginError, UsageError
 from ovquant.plugins.spec import PACKAGES, _default, _is_required, _options, create, import_object, parse_spec
 
-KINDS = ("loaders", "datasets", "metrics", "recipes", "strategies", "reports", "exporters", "executors")
+KINDS = ("loaders", "datasets", "metrics", "recipes", "strategies", "reports", "exporters", "executors", "trainers")
 """Every kind of plugin; the entry-point group of a kind is `ovquant.<kind>`."""
 
 

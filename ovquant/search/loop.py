@@ -234,6 +234,7 @@ class Search:
             "free": sorted(offer.free),
             "opening": list(offer.opening),
             "pinning": offer.pinning,
+            "training": offer.training,
             "beside": "" if self.bench.bar is None else self.bench.bar.key,
             "seed": offer.seed,
             "levels": dict(sorted(candidate.levels)),

@@ -25,6 +25,8 @@ def effort(recipe: Recipe) -> float | None:
 
 def expected_seconds(recipe: Recipe | None, trials: Iterable[Trial]) -> float | None:
     """Return about how many seconds a recipe will take; None where nothing of its kind was tried from beginning to end."""
+    if recipe is not None and recipe.trainer and not recipe.trained:
+        return recipe.train_seconds
     mine = None if recipe is None else effort(recipe)
     if mine is None:
         return None

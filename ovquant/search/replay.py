@@ -52,6 +52,7 @@ class Tried:
     opening: tuple[str, ...] = ()
     pinning: str = ""
     beside: str = ""
+    training: str = ""
 
     @property
     def candidate(self) -> Candidate:
@@ -62,7 +63,8 @@ class Tried:
     @property
     def offer(self) -> Offer:
         """Return what was on offer."""
-        return Offer(self.offered, frozenset(self.alone), frozenset(self.free), self.seed, self.opening, self.pinning)
+        sets = (frozenset(self.alone), frozenset(self.free))
+        return Offer(self.offered, *sets, self.seed, self.opening, self.pinning, self.training)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ class Offer:
 
     Those `alone` are not joined with others; those that are `free` change ranges and biases but no operation, and so no
     cost. `seed` is for strategies that draw. `opening` is the recipe that is likely to be best. `pinning` is the part by which
-    layers of float are kept in f32, empty where the device computes it in f32 anyway; it is on offer only once it is `pinned`.
+    layers of float are kept in f32, empty where the device computes it in f32 anyway; it is on offer only once it is `pinned`. `training` is the part that trains the numbers of
+    weights in four bits, empty where none may.
     """
 
     parts: PartNames
@@ -25,6 +26,7 @@ class Offer:
     seed: int = 0
     opening: PartNames = ()
     pinning: str = ""
+    training: str = ""
 
     @property
     def pinned(self) -> "Offer":
@@ -98,7 +100,17 @@ class Standings:
         free = frozenset[str]() if self.judge.minimises_drop else self.offer.free
         offer = self.offer
         pinning = offer.pinning if offer.pinning in offer.parts else ""
-        known = (layers, offer.seed, pairs, offer.alone, free, dict(self.calibrations), offer.opening, pinning)
+        known = (
+            layers,
+            offer.seed,
+            pairs,
+            offer.alone,
+            free,
+            dict(self.calibrations),
+            offer.opening,
+            pinning,
+            offer.training,
+        )
         return Table(offer.parts, self.judge.unit, tuple(rows.values()), *known)
 
 

@@ -23,6 +23,7 @@ from ovquant.testing.plugins import HEAVY, PluginContract, option_values, same
 from ovquant.testing.recipes import RecipePartContract
 from ovquant.testing.reports import ReportContract
 from ovquant.testing.strategies import HIDDEN_TRUTHS, HiddenTruth, StrategyContract, in_float
+from ovquant.testing.trainers import TrainerContract
 
 __all__ = [
     "HEAVY",
@@ -39,6 +40,7 @@ __all__ = [
     "RecipePartContract",
     "ReportContract",
     "StrategyContract",
+    "TrainerContract",
     "in_float",
     "option_values",
     "same",

@@ -52,12 +52,14 @@ def test_every_setting_is_in_the_key() -> None:
         "dynamic_group_size": 0,
         "kv_cache": "u8",
         "trained": "0123456789abcdef",
+        "train_seconds": 60.0,
     }
     of_four_bits: dict[str, Any] = {
         "group_size": 64,
         "symmetric_weights": True,
         "awq": True,
         "scale_estimation": True,
+        "trainer": "end-to-end",
         "gptq": True,
     }
     assert {*changes, *of_four_bits} == {item.name for item in fields(Recipe)}

@@ -153,6 +153,31 @@ class KvCache:
 
 
 @dataclass(frozen=True)
+class Train:
+    """Train the numbers of weights in four bits to give the float model's answers, from the inputs of the search data.
+
+    trainer: which way, a plugin of the kind trainers. seconds: for how long at most; at least one.
+    """
+
+    rank: ClassVar[int] = 70
+    trainer: str = "end-to-end"
+    seconds: float = 600.0
+
+    def __post_init__(self) -> None:
+        if not self.seconds >= 1:
+            raise ValueError(f"seconds is {self.seconds:g}; it is at least 1")
+
+    def extend(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with its numbers trained."""
+        return replace(recipe, trainer=self.trainer, train_seconds=self.seconds)
+
+    @staticmethod
+    def offers(operation_types: Mapping[str, int]) -> Sequence[str]:
+        """Offer it for no model: a search has it where it is asked to train."""
+        return []
+
+
+@dataclass(frozen=True)
 class Trained:
     """Take the model that was given beside its float reference, trained with quantizers in it, as it is."""
 

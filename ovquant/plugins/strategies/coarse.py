@@ -4,11 +4,13 @@ from ovquant.domain.table import (
     HARM,
     IN_F32,
     PLAIN,
+    SAVING,
     TRAINED,
     UNROUNDED,
     WEIGHTS,
     Calibration,
     Candidate,
+    PartNames,
     Table,
     TrialRow,
 )
@@ -44,7 +46,7 @@ def next_recipe(table: Table, *, most: int) -> Candidate | Calibration | None:
             return change
         if not row.failed and (current is None or improves(table, row, current) or _harmless(table, row, current)):
             current = row
-    if (apart := _apart(table)) is not None:
+    if (apart := _apart(table) or _taught(table)) is not None:
         return apart
     for part in reversed(joinable):
         if current is None or part not in _chosen(current) or _needless(table, part, current):
@@ -145,6 +147,34 @@ def _unrounded(table: Table, part: str) -> Candidate | None:
         return None
     near = 0 < row.excess <= max(table.allowed, row.noise)
     return change if near and row.cost < 1 else None
+
+
+def _taught(table: Table) -> Candidate | None:
+    """Return the recipe whose numbers are to be trained, where they may be and that is not known yet.
+
+    It is the one in four bits that would win if it were inside the budget, and is nearest to it: training changes numbers alone.
+    """
+    if not table.training or any(table.training in row.candidate.parts for row in table.trials):
+        return None
+    cheapest = min((row.cost for row in table.trials if row.inside), default=1.0)
+    stored = [row for row in table.trials if not row.candidate.levels and _is_few_bits(row.candidate.parts)]
+    if not table.opening:
+        # What was asked for is trained as it is asked for.
+        return None
+    losers = [row for row in stored if not row.failed and row.excess > 0 and row.cost < cheapest - SAVING]
+    best = min(losers, key=lambda row: (row.excess, row.cost), default=None)
+    return None if best is None else Candidate((*best.candidate.parts, table.training))
+
+
+def _is_few_bits(parts: PartNames) -> bool:
+    """Tell whether a recipe stores weights in four bits in a way that training can go on from, and is that alone."""
+    kind, _, how = parts[0].partition(":")
+    return (
+        kind == WEIGHTS
+        and len(parts) == 1
+        and "bits=4" in how.split(",")
+        and not {"awq=true", "gptq=true"} & {*how.split(",")}
+    )
 
 
 def _chosen(row: TrialRow | None) -> frozenset[str]:

@@ -73,7 +73,7 @@ def _variant(table: Table) -> TrialRow | None:
     """
     cheapest = min((row.cost for row in table.trials if row.inside and not row.candidate.levels), default=0.0)
     for row in best_recipes(table):
-        (part, *others) = row.candidate.parts
+        part, *others = (name for name in row.candidate.parts if name != table.training)
         plain = table.row(Candidate((part.partition(":")[0],)))
         if others or part not in table.alone or plain is None or plain.candidate == row.candidate or not plain.inside:
             continue

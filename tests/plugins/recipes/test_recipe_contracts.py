@@ -31,6 +31,8 @@ PARTS = (
     "seven-bits:layers=none",
     "smooth-convolutions",
     "smooth-convolutions:alpha=0.7",
+    "train",
+    "train:seconds=30",
     "trained",
     "transformer",
     "transformer:smooth=0.6",

@@ -75,3 +75,48 @@ def test_it_comes_before_what_costs_more_than_it() -> None:
 )
 def test_where_nothing_lies_between_none_is_probed(rows: tuple[TrialRow, ...]) -> None:
     assert next_path(replace(table(*rows), layers=PROBED)) is None
+
+
+TRAIN = "train:seconds=60"
+
+
+def training(*rows: TrialRow) -> Table:
+    return replace(table(*rows), training=TRAIN)
+
+
+def test_what_would_win_and_is_nearest_to_the_budget_is_trained_once_all_else_is_known() -> None:
+    eight, four, scaled = row("weights", -0.02, 0.7), row(PARTS[1], 0.2, 0.5), row(PARTS[2], 0.1, 0.52)
+    assert next_recipe(training(eight, four), most=9) == Candidate(PARTS[2:])
+    # What AWQ has scaled is no weight of the module.
+    taught = Candidate((PARTS[1], TRAIN))
+    assert next_recipe(training(eight, four, scaled), most=9) == taught
+    near = row("weights:bits=4,group_size=64", 0.05, 0.55)
+    assert next_recipe(training(eight, four, scaled, near), most=9) == Candidate((*near.candidate.parts, TRAIN))
+    known = replace(four, candidate=taught, excess=0.04)
+    assert next_recipe(training(eight, four, scaled, known), most=9) is None
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (row("weights", -0.02, 0.7), row(PARTS[1], -0.01, 0.5)),
+        (row("weights", -0.02, 0.7), row(PARTS[1], 0.2, 0.695)),
+        (row("weights", -0.02, 0.7), replace(row(PARTS[1], 0.2, 0.5), failed=True)),
+    ],
+    ids=["inside", "no cheaper", "failed"],
+)
+def test_what_cannot_win_by_it_is_not_trained(rows: tuple[TrialRow, ...]) -> None:
+    assert next_recipe(training(*rows, row(PARTS[2], 0.1, 0.9)), most=9) is None
+
+
+def test_without_leave_nothing_is_trained() -> None:
+    assert (
+        next_recipe(table(row("weights", -0.02, 0.7), row(PARTS[1], 0.2, 0.5), row(PARTS[2], 0.1, 0.52)), most=9)
+        is None
+    )
+
+
+def test_what_was_trained_is_mixed_with_weights_in_eight_bits() -> None:
+    eight, four = row("weights", -0.02, 0.7), row(PARTS[1], 0.2, 0.5)
+    taught = replace(row(PARTS[1], 0.04, 0.5), candidate=Candidate((PARTS[1], TRAIN)))
+    assert next_path(replace(training(eight, four, taught), layers=PROBED)) == Probe((PARTS[1], TRAIN))
