@@ -61,5 +61,20 @@ def folder() -> Path:
     return made
 
 
+def module():  # type: ignore[no-untyped-def]
+    """Return the encoder in PyTorch, with the mean of its token vectors, normalised: what `ovquant quantize --train` trains."""
+    import torch
+
+    class Embedder(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = Classifier()
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            return self.net.embed(input_ids, attention_mask)
+
+    return Embedder()
+
+
 if __name__ == "__main__":
     print(folder())

@@ -33,7 +33,7 @@ class Lesson:
         self.student, self.progress = student, 0.0
         self._read, self._places, self._kept = read, list(places), list(kept)
         self._random = np.random.default_rng(seed)
-        self._call = called(student.module)
+        self._asked = called(student.module)
         if len(self._places) < BATCH or not self._kept:
             raise DataError(
                 f"{len(self._places) + len(self._kept)} samples are too few to train on: a fifth of them is kept to tell when to end, and "
@@ -52,6 +52,14 @@ class Lesson:
         """Return what can be learned."""
         return self.student.parameters
 
+    def ask(self, batch: Batch) -> list[torch.Tensor]:
+        """Ask the module, and return its outputs that are floats."""
+        return self._asked(batch)
+
+    def rounding(self) -> contextlib.AbstractContextManager[None]:
+        """Have the module answer as the student for a while."""
+        return self.student.rounding()
+
     def batches(self, size: int = BATCH) -> Iterator[Batch]:
         """Yield batches of samples without end, all of them in another order each time."""
         while True:
@@ -62,9 +70,9 @@ class Lesson:
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return how far the student's outputs are from the teacher's, a scalar that gradients can be had of."""
         with torch.no_grad():
-            wanted = self._call(batch)
-        with self.student.rounding():
-            found = self._call(batch)
+            wanted = self.ask(batch)
+        with self.rounding():
+            found = self.ask(batch)
         losses = [self._loss(mine, theirs) for mine, theirs in zip(found, wanted, strict=True)]
         return torch.stack(losses).sum()
 
@@ -80,7 +88,7 @@ class Lesson:
     def _checked(self, batch: Batch) -> Loss:
         """Return the loss that suits the module; raises ModelError where nothing can be learned by it."""
         with torch.no_grad(), told(self.module):
-            first, second = self._call(batch), self._call(batch)
+            first, second = self.ask(batch), self.ask(batch)
         if not first:
             raise ModelError("The module returns no floats, so that there is nothing to learn from.")
         if any(not torch.equal(mine, other) for mine, other in zip(first, second, strict=True)):
@@ -92,8 +100,8 @@ class Lesson:
                 "The float module itself gives NaN or infinity on the first samples. Check how they are made."
             )
         loss = loss_for(self.module, batch, first)
-        with self.student.rounding(), told(self.module):
-            found = self._call(batch)
+        with self.rounding(), told(self.module):
+            found = self.ask(batch)
         if not all(tensor.requires_grad for tensor in found):
             raise ModelError(
                 "The module's outputs have no gradients: its forward() computes in integers, or under torch.no_grad. Take that out."

@@ -5,6 +5,7 @@ on the command line is `Class(key=value)` in Python. The registry does the coerc
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -144,6 +145,12 @@ class Lesson(Protocol):
 
     def batches(self, size: int, /) -> Iterator[Any]:
         """Yield batches of so many samples without end."""
+
+    def ask(self, batch: Any, /) -> Any:
+        """Ask the module, and return its outputs that are floats, a tensor each."""
+
+    def rounding(self) -> AbstractContextManager[None]:
+        """Have the module answer as the student for a while."""
 
     def loss(self, batch: Any, /) -> Any:
         """Return how far the student's outputs are from float's for a batch: a scalar tensor, which gradients can be had of."""

@@ -8,6 +8,8 @@ from ovquant.domain.trial import Trial
 from ovquant.search.judge import Judge
 
 Judged = tuple[TrialRow, Trial]
+DRIFT = 0.1
+"""The share by which float's own time may differ from one timing to another."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Standings:
     def contending(self, most: int | None = None) -> list[Judged]:
         """Return the front of what is inside, and what may be as cheap as the cheapest of it: only a race in turn tells.
 
+        That may be the next cheapest, too, where float itself took another time when either was timed.
         most: how many at most, those of the front evenly spread.
         """
         inside = self.inside()
@@ -64,8 +67,17 @@ class Standings:
         cheapest = min((row.cost for row, _ in kept), default=0.0)
         # Plans of the same operations share their timing, and the nearest to float is in the front.
         costs = {row.cost for row, _ in kept}
-        near = [pair for pair in inside if pair[0].cost not in costs and self.judge.cost_low(pair[1]) < cheapest]
+        others = [pair for pair in inside if pair[0].cost not in costs]
+        near = [pair for pair in others if self.judge.cost_low(pair[1]) < cheapest]
         near.sort(key=lambda pair: (pair[0].cost, pair[1].plan.name))
+        runner_up = min(others, key=lambda pair: (pair[0].cost, pair[1].plan.name), default=None)
+        if (
+            self.judge.by_speed
+            and runner_up is not None
+            and runner_up not in near
+            and any(drifted(runner_up[1], trial) for _, trial in kept)
+        ):
+            near.append(runner_up)
         return [*kept, *near[: None if most is None else most - len(kept)]]
 
     def best(self) -> Trial | None:
@@ -112,6 +124,13 @@ class Standings:
             offer.training,
         )
         return Table(offer.parts, self.judge.unit, tuple(rows.values()), *known)
+
+
+def drifted(one: Trial, other: Trial) -> bool:
+    """Tell whether the machine was in another state when two trials were timed, as float's own time shows: their ratios say little."""
+    if one.timing is None or other.timing is None:
+        return False
+    return abs(one.timing.float_p50_ms / other.timing.float_p50_ms - 1) > DRIFT
 
 
 def front(pairs: Sequence[Judged], *, margin: float = 0.0) -> list[Judged]:

@@ -41,7 +41,7 @@ class TrainerContract(PluginContract):
         before, found = lesson_of().distance(), []
         for rate in trainer.rates:
             lesson = lesson_of()
-            losses = list(itertools.islice(trainer.train(lesson, rate), STEPS))
+            losses = taken(trainer, lesson, rate, STEPS)
             assert losses
             assert all(math.isfinite(loss) for loss in losses)
             found.append(lesson.distance())
@@ -51,15 +51,14 @@ class TrainerContract(PluginContract):
         lesson = lesson_of()
         batch = next(lesson.batches(4))
         before = lesson.module(batch[0]).detach().numpy().copy()
-        for _ in itertools.islice(trainer.train(lesson, trainer.rates[0]), 3):
-            pass
+        taken(trainer, lesson, trainer.rates[0], 3)
         np.testing.assert_array_equal(lesson.module(batch[0]).detach().numpy(), before)
 
     def test_the_same_seed_learns_the_same(self, trainer: Trainer) -> None:
         found = []
         for _ in range(2):
             lesson = lesson_of()
-            found.append(list(itertools.islice(trainer.train(lesson, trainer.rates[0]), 5)))
+            found.append(taken(trainer, lesson, trainer.rates[0], 5))
         assert found[0] == found[1]
 
     def test_steps_end_when_nobody_asks_for_more(self, trainer: Trainer) -> None:
@@ -69,6 +68,15 @@ class TrainerContract(PluginContract):
         state = lesson.student.state()
         del steps
         assert all((state[name] == value).all() for name, value in lesson.student.state().items())
+
+
+def taken(trainer: Trainer, lesson: "Lesson", rate: float, steps: int) -> list[float]:
+    """Return the losses of so many steps, over which all of the time passes, or of fewer where there are no more."""
+    found = []
+    for loss in itertools.islice(trainer.train(lesson, rate), steps):
+        found.append(loss)
+        lesson.progress = len(found) / steps
+    return found
 
 
 def lesson_of() -> "Lesson":

@@ -12,7 +12,7 @@ import openvino
 import pytest
 
 import ovquant
-from ovquant.api.run import plain_notes, plainly
+from ovquant.api.run import plain_notes, plainly, taught_notes
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.plan import NormalForm, Plan
 from ovquant.domain.profile import Profile
@@ -21,8 +21,9 @@ from ovquant.domain.result import Data
 from ovquant.domain.sample import Sample
 from ovquant.domain.split import shared
 from ovquant.domain.table import UNROUNDED
+from ovquant.domain.taught import Taught
 from ovquant.domain.trial import Score, Scores, Timing, Trial
-from ovquant.errors import ModelError
+from ovquant.errors import ModelError, UnknownPluginError
 from ovquant.graph.fingerprint import fingerprint, structure
 from ovquant.plugins.strategies.first import First
 from ovquant.runtime import capabilities
@@ -330,3 +331,45 @@ def test_what_only_a_report_shows_costs_no_result(monkeypatch: pytest.MonkeyPatc
     assert made.verdict == "met"
     assert (made.operations, made.lost) == ((), ())
     assert any("could not be measured: no counters here" in note for note in made.notes)
+
+
+# Training ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_may_train_where_it_is_asked_to(tmp_path: Path) -> None:
+    assert search(tmp_path).offer.training == ""
+    found = search(tmp_path, train=90.0)
+    assert found.offer.training == "train:trainer=end-to-end,seconds=90"
+    recipe = found.read(("weights:bits=4,group_size=64", found.offer.training))
+    assert (recipe.trainer, recipe.train_seconds, recipe.weight_bits) == ("end-to-end", 90.0, 4)
+    with pytest.raises(UnknownPluginError, match="no trainers plugin 'by-blocks'. Did you mean by-block?"):
+        search(tmp_path, train=90.0, trainer="by-blocks")
+
+
+FOUR = Recipe(algorithm="weights", weight_bits=4, group_size=64)
+LEARNED = replace(FOUR, trainer="end-to-end", train_seconds=60.0)
+TAUGHT = Taught("end-to-end", "a", "b", 90, 0, 60.0, 1e-3, 20, 20, 0.4, 0.2, ((0, 0.4), (20, 0.2)), 2, {})
+
+
+def measured(recipe: Recipe, drop: float) -> Trial:
+    score = Score("search", 1.0 - drop, 1.0, drop, 0.1, 50)
+    return Trial(Plan("int4", recipe), search=Scores((score,)))
+
+
+def test_the_result_says_what_training_gained() -> None:
+    chosen = Trial(Plan("int4", LEARNED, taught=TAUGHT))
+    (note,) = taught_notes(chosen, [measured(FOUR, 0.3), measured(LEARNED, 0.02)], asked=True)
+    assert note.startswith("Its numbers were trained by end-to-end for up to 60 s: outputs are 0.2 from float's")
+    assert note.endswith("On the search data all in int4 lost 0.02, and 0.3 untrained.")
+
+
+def test_where_nothing_was_trained_or_it_was_of_no_use_it_says_so() -> None:
+    chosen = Trial(Plan("int4", FOUR))
+    assert taught_notes(chosen, [measured(FOUR, 0.3)], asked=False) == []
+    (none,) = taught_notes(chosen, [measured(FOUR, 0.3)], asked=True)
+    assert none.startswith("Nothing was trained: no plan in four bits")
+    (worse,) = taught_notes(chosen, [measured(LEARNED, 0.4)], asked=True)
+    assert worse == "int4 weights (groups of 64, trained) was not returned; it is no better than what was."
+    failed = replace(measured(LEARNED, 0.4), search=None, problem="9 samples are too few to train on")
+    (why,) = taught_notes(chosen, [failed], asked=True)
+    assert why.endswith("was not returned: 9 samples are too few to train on")

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.nn import functional
 
 import ovquant
 from ovquant.domain.sample import Sample
+from ovquant.errors import DataError, ModelError, UsageError
 
 RANDOM = np.random.default_rng(0)
 QUICK: dict[str, Any] = {
@@ -171,3 +173,82 @@ def test_what_no_quantizers_can_be_put_into_is_refused(net: Net) -> None:
         ovquant.fake_quantize(net, rows(), samples=0)
     with pytest.raises(ovquant.ModelError, match="NNCF cannot put quantizers into the module"):
         ovquant.fake_quantize(net, [Sample({"image": row}) for row in np.zeros((4, 7, 8, 8), np.float32)])
+
+
+# Training by ovquant itself --------------------------------------------------------------------------------------------
+
+
+class Products(nn.Module):
+    """Three matrix products, [n, 32] to [n, 6]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        sizes = (32, 64, 64, 6)
+        layers = [nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise(sizes)]
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+FOUR = "weights:bits=4,group_size=32"
+SMALL: dict[str, Any] = {"optimize": "size", "metric": "fidelity:by=cosine", "max_drop": 0.5}
+
+
+def vectors(count: int, seed: int = 0) -> list[Sample]:
+    random, mixing = np.random.default_rng(seed), np.random.default_rng(9).normal(size=(6, 32))
+    return [Sample({"x": row}) for row in (random.normal(size=(count, 6)) @ mixing).astype(np.float32)]
+
+
+def test_a_module_is_trained_saved_and_applied_again(tmp_path: Path) -> None:
+    module, data = Products().eval(), vectors(200)
+    result = ovquant.quantize(module, data=data, recipes=[f"{FOUR}+train:seconds=3"], output=tmp_path / "out", **SMALL)
+    assert result.plan.recipe is not None
+    assert result.plan.recipe.trainer == "end-to-end"
+    assert result.plan.taught is not None
+    assert (tmp_path / "out" / "plan.safetensors").is_file()
+    # The numbers are those that were measured, and nothing is trained.
+    plan = tmp_path / "out" / "plan.json"
+    again = ovquant.apply(plan, module, data=data, metric="fidelity:by=cosine", output=tmp_path / "again")
+    assert again.verdict == "met"
+    assert (tmp_path / "again" / "model.bin").read_bytes() == (tmp_path / "out" / "model.bin").read_bytes()
+    assert again.plan.taught == result.plan.taught
+    anew = ovquant.apply(plan, module, data=data, metric="fidelity:by=cosine", retrain=True)
+    assert any(note.startswith("Trained anew, outputs are") for note in anew.notes)
+    saved = result.save(tmp_path / "saved")
+    assert (saved / "plan.safetensors").read_bytes() == (tmp_path / "out" / "plan.safetensors").read_bytes()
+
+
+def test_without_its_numbers_a_plan_is_refused(tmp_path: Path) -> None:
+    module, data = Products().eval(), vectors(200)
+    ovquant.quantize(module, data=data, recipes=[f"{FOUR}+train:seconds=2"], output=tmp_path / "out", **SMALL)
+    (tmp_path / "out" / "plan.safetensors").unlink()
+    with pytest.raises(ModelError, match="plan.safetensors is not beside it"):
+        ovquant.apply(tmp_path / "out" / "plan.json", module, data=data, metric="fidelity:by=cosine")
+
+
+def test_a_model_that_is_no_module_needs_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--train needs the PyTorch module"):
+        ovquant.quantize(tmp_path / "net.onnx", data=vectors(80), train="1m", **SMALL)
+
+
+def test_a_plan_that_was_not_trained_cannot_be_trained_again(tmp_path: Path) -> None:
+    module, data = Products().eval(), vectors(100)
+    ovquant.quantize(module, data=data, recipes=["weights"], output=tmp_path / "out", **SMALL)
+    with pytest.raises(UsageError, match="--retrain is for a plan whose numbers were trained"):
+        ovquant.apply(tmp_path / "out" / "plan.json", module, data=data, metric="fidelity:by=cosine", retrain=True)
+
+
+@pytest.mark.parametrize("recipe", ["weights+train", f"{FOUR},awq=true+train", "default+train"])
+def test_what_is_not_weights_in_four_bits_is_not_trained(recipe: str) -> None:
+    result = ovquant.quantize(Products().eval(), data=vectors(100), recipes=[recipe], **SMALL)
+    assert result.trials[-1].problem.startswith("Trained are weights in 4 bits")
+
+
+def test_data_that_are_trained_on_hold_no_held_out_sample() -> None:
+    data = vectors(200)
+    with pytest.raises(DataError, match="--train-data"):
+        ovquant.quantize(Products().eval(), data=data, train_data=data[:50], train="1m", **SMALL)

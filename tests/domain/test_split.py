@@ -94,6 +94,15 @@ def test_an_overlap_of_calibration_is_counted() -> None:
         split_data(samples(range(10)), holdout=samples(range(20, 30)), calibration=samples([0, 1, 20, 21, 22]))
 
 
+def test_what_is_trained_on_holds_no_held_out_sample() -> None:
+    given = {"holdout": samples(range(100, 200))}
+    found = split_data(samples(range(100)), training=samples(range(300, 330)), **given)
+    assert contents(found.lessons) == set(range(300, 330))
+    assert split_data(samples(range(100)), **given).lessons == found.search
+    with pytest.raises(DataError, match="5 of the 30 samples of --train-data are also in --holdout"):
+        split_data(samples(range(100)), training=samples(range(195, 225)), **given)
+
+
 def test_an_overlap_of_calibration_with_the_held_out_half_is_counted() -> None:
     data = samples(range(100))
     held = sorted(contents(split_data(data).holdout))

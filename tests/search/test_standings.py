@@ -171,6 +171,20 @@ def test_what_may_be_as_fast_as_the_fastest_contends() -> None:
     assert [item.plan.name for _, item in made.contending(2)] == ["safe", "fast"]
 
 
+def test_the_next_fastest_contends_too_where_the_machine_was_in_another_state() -> None:
+    def timed(name: str, ratio: float, divergence: float, float_ms: float) -> Trial:
+        made = trial(name, ratio=ratio, divergence=divergence)
+        assert made.timing is not None
+        return replace(made, timing=replace(made.timing, float_p50_ms=float_ms))
+
+    def contend(*plans: Trial) -> list[str]:
+        return [item.plan.name for _, item in standings(*plans).contending()]
+
+    fast = timed("fast", 0.5, 0.2, 15.0)
+    assert contend(fast, timed("next", 0.6, 0.3, 10.0), timed("last", 0.7, 0.4, 10.0)) == ["fast", "next"]
+    assert contend(fast, timed("next", 0.6, 0.3, 14.5), timed("last", 0.7, 0.4, 10.0)) == ["fast"]
+
+
 @pytest.mark.parametrize(
     ("count", "most", "kept"),
     [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ovquant.plugins.reports.figures import printable
 from ovquant.plugins.reports.glance import layers_remark, lines, steps, tiles
-from ovquant.plugins.reports.pictures import drop_picture, scatter, spread_pictures
+from ovquant.plugins.reports.pictures import drop_picture, learning, scatter, spread_pictures
 from ovquant.plugins.reports.sections import TRIALS, circumstances, summary, tables
 from ovquant.plugins.reports.sentences import verdict_sentence
 
@@ -49,6 +49,7 @@ class Html:
             trials_title=TRIALS,
             layers=lines(result),
             layers_remark=layers_remark(result),
+            curve=learning(result),
             spreads=spread_pictures(result),
             circumstances=circumstances(result),
             plan=json.dumps(result.plan.to_json(), indent=2),

@@ -183,6 +183,35 @@ def _padded(low: float, high: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """How far outputs were from float's while numbers were trained: steps across, distance up, and where it began."""
+
+    across: Axis
+    up: Axis
+    marks: tuple[tuple[float, float], ...]
+    before: float
+    text: str
+
+    width, height = WIDTH, HEIGHT
+
+
+def learning(result: "ResultRecord") -> Curve | None:
+    """Return the picture of the training of the returned plan's numbers, or None where they were not trained."""
+    taught = result.plan.taught
+    if taught is None:
+        return None
+    steps, distances = zip(*taught.curve, strict=True)
+    # What diverged is told by its place on the upper edge.
+    high = min(max(distances), 2 * taught.before)
+    across, up = (
+        Axis(*_padded(0, max(steps)), LEFT, WIDTH - RIGHT),
+        Axis(*_padded(0, high), HEIGHT - BOTTOM, TOP),
+    )
+    marks = tuple((across(step), up(distance)) for step, distance in taught.curve)
+    return Curve(across, up, marks, taught.before, taught.told)
+
+
+@dataclass(frozen=True)
 class Bars:
     """How the values of a quantizer are spread over its steps: a bar for each bin, and the place of the first and last step."""
 

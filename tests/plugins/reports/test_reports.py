@@ -12,13 +12,22 @@ from ovquant.domain.budget import Budget
 from ovquant.domain.operation import Operation, Quantizer, Spread
 from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import Recipe
+from ovquant.domain.taught import Taught
 from ovquant.domain.trial import Scores, Trial
 from ovquant.plugins.protocols import Report
 from ovquant.plugins.reports import render_reports
 from ovquant.plugins.reports.figures import told_drop
 from ovquant.plugins.reports.html import Html
 from ovquant.plugins.reports.markdown import Markdown, escape
-from ovquant.plugins.reports.pictures import Axis, drop_picture, limit_of, points_of, round_step, spread_pictures
+from ovquant.plugins.reports.pictures import (
+    Axis,
+    drop_picture,
+    learning,
+    limit_of,
+    points_of,
+    round_step,
+    spread_pictures,
+)
 from ovquant.plugins.reports.sections import summary, trials, walk
 from ovquant.plugins.reports.sentences import verdict_sentence
 from ovquant.testing import ReportContract
@@ -339,3 +348,19 @@ def test_values_are_drawn_over_their_grid(results: Results) -> None:
     assert spread_pictures(replace(made, operations=(replace(operation, quantizers=(rare,)),)))[0].remark == (
         "less than 0.01% outside"
     )
+
+
+def test_a_training_is_told_with_its_curve(results: Results) -> None:
+    made = results["met"]()
+    assert "<h2>Training</h2>" not in Html().render(made)
+    curve = ((0, 0.4), (10, 9.0), (20, 0.2))
+    taught = Taught("end-to-end", "0" * 16, "1" * 16, 90, 0, 60.0, 1e-3, 20, 20, 0.4, 0.2, curve, 2, {}, ("<so>",))
+    made = replace(made, trial=replace(made.trial, plan=replace(made.trial.plan, taught=taught)))
+    page = Html().render(made)
+    assert "trained by end-to-end for up to 60 s: outputs are 0.2 from float&#39;s, and were 0.4 before" in page
+    assert "&lt;so&gt;" in page
+    picture = learning(made)
+    assert picture is not None
+    (first, high, low) = picture.marks
+    # What diverged lies on the upper edge.
+    assert high[1] == picture.up.last < first[1] < low[1]

@@ -6,7 +6,7 @@ from ovquant.plugins.registry import Registry
 from ovquant.protocols import Trainer
 from ovquant.testing import TrainerContract
 
-TRAINERS = ("end-to-end",)
+TRAINERS = ("by-block", "by-block:samples=24,batch=12", "end-to-end", "end-to-end:rates=0.002,batch=8")
 
 
 class TestBuiltIn(TrainerContract):
