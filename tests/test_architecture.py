@@ -13,7 +13,7 @@ TESTS = Path(__file__).parent
 MOST_NAMES, MOST_FIELDS, MOST_METHODS, MOST_PARAMETERS, MOST_LINES = 18, 12, 15, 8, 40
 TESTED = ("api", "search", "measure", "domain", "stats", "graph", "quantization", "runtime")
 """The rooms of which every module has a test file of the same place and name."""
-RECORDS = {"Options", "Images", "Text", "Provenance", "ResultRecord", "Recipe", "Score"}
+RECORDS = {"Options", "Images", "Text", "Provenance", "ResultRecord", "Recipe", "Score", "Taught"}
 """Classes whose fields are a plugin's options or a file's schema."""
 PUBLIC = {"quantize", "preview", "profile", "apply", "refresh", "guard"}
 """Public functions, whose keyword-only parameters are not counted."""

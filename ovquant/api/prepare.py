@@ -15,7 +15,7 @@ from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.sample import Sample, arguments, own_tokens
-from ovquant.domain.split import Splits, split_data
+from ovquant.domain.split import Splits, split_data, with_training
 from ovquant.errors import ExampleError, MetricError, ModelError
 from ovquant.graph.decompression import decompressed, half_in_place
 from ovquant.graph.fingerprint import fingerprint, operation_types, structure
@@ -304,17 +304,18 @@ def open_splits(
         notes.extend(more)
         return found
 
+    step = told(progress, "comparing samples by content")
     splits = split_data(
         samples(data),
         holdout=samples(holdout),
         calibration=samples(calibration),
-        training=samples(training),
         seed=settings.seed,
         slice_by=settings.slice_by,
         group_by=settings.group_by,
-        step=told(progress, "comparing samples by content"),
+        step=step,
         room=Room(min(CACHE_BYTES, int(CACHE_SHARE * runtime.free_bytes()))),
     )
+    splits = splits if training is None else with_training(splits, samples(training), step=step)
     return replace(splits, notes=(*notes, *splits.notes))
 
 

@@ -1,6 +1,5 @@
 """A run: from described model and data to a search, and from its outcome to a result."""
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,7 +8,7 @@ from ovquant import runtime
 from ovquant.api.options import Options
 from ovquant.api.prepare import Described
 from ovquant.api.result import Result
-from ovquant.api.workspace import Work, save_numbers, save_plan
+from ovquant.api.workspace import Work, save_plan, take_model
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import BOTH
 from ovquant.domain.digest import model_digest
@@ -137,10 +136,7 @@ class Run:
         chosen, baseline = (self._with_memory(trial) for trial in (outcome.chosen, outcome.baseline))
         for samples in (splits.search, splits.holdout, splits.calibration):
             remember(self.bench.profile, samples)
-        built = self.bench.instruments.build(chosen.plan)
-        for name in ("model.xml", "model.bin"):
-            shutil.copy2(built.with_name(name), work.folder / name)
-        save_numbers(self.bench, chosen, work.folder)
+        take_model(self.bench.instruments.build(chosen.plan), work.folder)
         for number, trial in enumerate(outcome.front, start=1):
             save_plan(self.bench, trial, work.folder / "pareto" / f"{number:02}")
         if outcome.candidate is not None:

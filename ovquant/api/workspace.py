@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ovquant.api.result import Result
+from ovquant.domain.digest import MODEL
 from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.holdout_log import carry
 from ovquant.domain.place import Place, disk_error, find_place, refuse_content, refuse_partial, writing
@@ -23,19 +24,16 @@ from ovquant.measure.workbench import Workbench
 def save_plan(bench: Workbench, trial: Trial, folder: Path) -> None:
     """Put a trial's model and plan into a folder of its own, in place of what is there."""
     with Place(folder, folder).scratch() as made:
-        for name in ("model.xml", "model.bin"):
-            shutil.copy2(bench.instruments.build(trial.plan).with_name(name), made / name)
+        take_model(bench.instruments.build(trial.plan), made)
         trial.plan.save(made / "plan.json")
-        save_numbers(bench, trial, made)
         move_into_place(made, folder)
 
 
-def save_numbers(bench: Workbench, trial: Trial, folder: Path) -> None:
-    """Put the numbers of a trial's plan into a folder, where they were trained."""
-    recipe = trial.plan.recipe
-    known = bench.instruments.learned(trial.plan) if recipe is not None and recipe.trainer else None
-    if known is not None:
-        shutil.copyfile(known[1], folder / NUMBERS)
+def take_model(built: Path, folder: Path) -> None:
+    """Copy the files of a model that was built into a folder, and the numbers that were trained for it, where some were."""
+    for name in (*MODEL, NUMBERS):
+        if name in MODEL or built.with_name(name).is_file():
+            shutil.copy2(built.with_name(name), folder / name)
 
 
 WORK_FILES = (

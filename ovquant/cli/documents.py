@@ -107,8 +107,9 @@ def _document(name: str, fields: Mapping[str, Any], of: type | None = None) -> A
 def _plan() -> Any:
     from ovquant.domain.plan import Plan
 
-    fields = _fields(Plan, leaving=("normal",))
-    return _made("Plan", {"schema": int, **fields}, Plan, {"normal": typing.get_type_hints(Plan)["normal"]})
+    fields = _fields(Plan, leaving=("normal", "taught"))
+    optional = {name: typing.get_type_hints(Plan)[name] for name in ("normal", "taught")}
+    return _made("Plan", {"schema": int, **fields}, Plan, optional)
 
 
 def _fields(of: type, *, leaving: tuple[str, ...] = (), **other: Any) -> dict[str, Any]:

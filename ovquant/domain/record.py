@@ -24,6 +24,8 @@ GROWING = ("profile.jsonl", CHECKS)
 MODEL_FILES = ("model.xml", "model.bin", "plan.json")
 NUMBERS = "plan.safetensors"
 """The file beside a plan with the numbers that were trained, where some were."""
+TAUGHT = "taught.json"
+"""The file beside a model that was built, while a run goes on, which says how."""
 _EARLIER = {*MODEL_FILES, "result.json", "compile.json", "profile.jsonl", CHECKS, "report.html", "report.md"}
 _EARLIER_FRONT = re.compile(rf"pareto/\d+/({'|'.join(map(re.escape, MODEL_FILES))})")
 Kind = Literal["run", "result", "export"]

@@ -1,7 +1,7 @@
 """The roles of data: search and holdout, disjoint by content, and calibration drawn from search."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -261,7 +261,6 @@ def split_data(
     *,
     holdout: Dataset | None = None,
     calibration: Dataset | None = None,
-    training: Dataset | None = None,
     seed: int = 0,
     slice_by: By | None = None,
     group_by: By | None = None,
@@ -273,7 +272,7 @@ def split_data(
     Without a separate holdout, half of the data is held out: which half a sample falls in depends on its content and
     the seed, so equal samples fall in the same half, and so do those of one group; each class is halved where targets
     are whole numbers. Of copies among the held-out samples one is kept. Calibration samples are drawn from the search
-    half unless given; `training` samples are given or none.
+    half unless given.
     room: for samples that are slow to read, which are kept in memory, those for search first.
     Raises DataError when there are too few samples or groups, or when roles overlap.
     """
@@ -296,16 +295,18 @@ def split_data(
     cache.prefer(kept)
     classes = len({contents.classes[index] for index in kept}) if contents.classes else 0
     remarks = tuple(dict.fromkeys((*notes, *remarks)))
+    if calibration is None:
+        return Splits(search, held_out, search, remarks, classes)
+    calibrating = read_contents(calibration, step, cache=SampleCache(calibration, room)).whole()
+    _forbid_overlap(calibrating, held_out, "--calibration", theirs)
+    return Splits(search, held_out, calibrating, remarks, classes)
 
-    def apart(given: Dataset | None, option: str) -> Subset | None:
-        if given is None:
-            return None
-        found = read_contents(given, step, cache=SampleCache(given, room)).whole()
-        _forbid_overlap(found, held_out, option, theirs)
-        return found
 
-    calibrating, taught = apart(calibration, "--calibration"), apart(training, "--train-data")
-    return Splits(search, held_out, calibrating or search, remarks, classes, training=taught)
+def with_training(splits: Splits, data: Dataset, *, step: Step = lambda done, total: None) -> Splits:
+    """Return splits with samples to train on; raises DataError where one of them is held out."""
+    found = read_contents(data, step).whole()
+    _forbid_overlap(found, splits.holdout, "--train-data", "the held-out data")
+    return replace(splits, training=found)
 
 
 def draw(samples: Subset, size: int, *, seed: int = 0) -> Subset:

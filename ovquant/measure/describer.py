@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ovquant import runtime
+from ovquant.domain.digest import MODEL
 from ovquant.domain.plan import Plan
 from ovquant.domain.sample import Array
 from ovquant.domain.typed import number, typed
@@ -53,7 +54,7 @@ class Describer:
             path = self.models.build(plan)
             here = self.models.profile.measured("divergence", key, lambda: self._divergence(plan), _number)
             return {
-                "size_bytes": sum(file.stat().st_size for file in path.parent.iterdir()),
+                "size_bytes": sum((path.parent / name).stat().st_size for name in MODEL),
                 "divergence": max(here, self._divergence_elsewhere(plan, key)) if anywhere else here,
                 "layers": self._precisions(plan),
             }

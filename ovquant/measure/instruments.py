@@ -13,7 +13,6 @@ from ovquant.domain.operation import Operation
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
-from ovquant.domain.taught import Taught
 from ovquant.domain.trial import Scores, Split, Timing
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.describer import Describer
@@ -67,7 +66,6 @@ class Instruments(Protocol):
         self, plan: Plan, names: Iterable[str], rows: Sequence[LayerRow], base_cost: float, until: float
     ) -> tuple[PairRow, ...]: ...
     def build(self, plan: Plan) -> Path: ...
-    def learned(self, plan: Plan) -> tuple[Taught | None, Path] | None: ...
     def let_go(self, plans: Iterable[Plan], holding: Plan | None = ...) -> None: ...
 
 
@@ -185,10 +183,6 @@ class Local:
     def build(self, plan: Plan) -> Path:
         """Build a plan and return the path of its model.xml."""
         return self.models.build(plan)
-
-    def learned(self, plan: Plan) -> tuple[Taught | None, Path] | None:
-        """Return how the numbers of a plan were trained, and their file; see `Models.learned`."""
-        return None if plan.recipe is None else self.models.learned(plan.recipe)
 
     def let_go(self, plans: Iterable[Plan], holding: Plan | None = None) -> None:
         """Delete the built files of plans that are out of the running; other recipes leave memory before that of `holding`."""

@@ -10,7 +10,6 @@ from ovquant.domain.budget import Budget
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.table import LayerRow, PairRow
-from ovquant.domain.taught import Taught
 from ovquant.domain.trial import Scores, Split, Timing
 from ovquant.domain.typed import fits
 from ovquant.errors import DataError, LostError
@@ -115,10 +114,6 @@ class Isolated:
     def build(self, plan: Plan) -> Path:
         """Build a plan and return the path of its model.xml."""
         return Path(self._ask("build", plan))
-
-    def learned(self, plan: Plan) -> tuple[Taught | None, Path] | None:
-        """Return how the numbers of a plan were trained, and their file."""
-        return self._ask("learned", plan)  # type: ignore[no-any-return]
 
     def let_go(self, plans: Iterable[Plan], holding: Plan | None = None) -> None:
         """Delete the built files of plans that are out of the running; other recipes leave memory before that of `holding`."""

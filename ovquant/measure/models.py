@@ -1,8 +1,9 @@
 """Plans to models: built once, kept on disk and in memory, and known by all that they depend on."""
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +19,8 @@ from ovquant.domain.plan import NormalForm, Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent, told
 from ovquant.domain.recipe import Recipe
+from ovquant.domain.record import NUMBERS, TAUGHT
 from ovquant.domain.split import Splits, draw
-from ovquant.domain.taught import Taught
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph.fingerprint import constant_bytes, fingerprint
 from ovquant.graph.normalise import Normal
@@ -134,7 +135,7 @@ class Models:
         recipe = recipe.built
         found = self.recent.get(recipe)
         if found is None and recipe.trainer:
-            found = self._taught(recipe)
+            found = taught(self, recipe)
         elif found is None:
             samples = draw(self.splits.calibration, recipe.calibration_size, seed=self.seed)
             model, settings = source_of(self, recipe)
@@ -148,34 +149,6 @@ class Models:
             )
             self.recent.keep(recipe, found)
             self.release()
-        return found
-
-    def learned(self, recipe: Recipe) -> tuple[Taught | None, Path] | None:
-        """Return how the numbers of a recipe were trained, where that was here, and their file; None for what was not trained."""
-        if not recipe.trainer:
-            return None
-        recipe = recipe.built
-        return self.tutor.known(recipe, self.key(Plan(recipe=recipe)))
-
-    def _taught(self, recipe: Recipe) -> Compressed:
-        """Return a recipe's model with its numbers trained, which takes minutes where they are not known yet."""
-        if recipe.weight_bits == 8 or recipe.awq or recipe.gptq:
-            raise UsageError(
-                "Trained are weights in 4 bits that neither awq nor gptq has made. Give the recipe weights:bits=4 without these, or leave "
-                "train out."
-            )
-        known, start = self.learned(recipe), recipe.untrained
-        # All numbers are replaced, so that of those that are known it need not be known how they began.
-        base = self.quantized(start if known is None else replace(start, scale_estimation=False))
-        assert isinstance(base, Compressed)
-        if known is None:
-            self.release()
-            file = self.tutor.learn(recipe, self.key(Plan(recipe=recipe)), base, self.splits.lessons, self.seed)
-        else:
-            file = known[1]
-        found = with_learned(base, file)
-        self.recent.make_room()
-        self.recent.keep(recipe, found)
         return found
 
     def _pinnable(self, recipe: Recipe) -> Pinnable:
@@ -209,6 +182,8 @@ class Models:
             model = self._finished(plan)
             with written(path.parent, folder=True) as partial:
                 openvino.save_model(model, partial / "model.xml", compress_to_fp16=plan.compress_to_fp16)
+                if plan.recipe is not None and plan.recipe.trainer:
+                    keep_learned(self, plan.recipe.built, partial)
         return path
 
     def _finished(self, plan: Plan) -> openvino.Model:
@@ -268,6 +243,39 @@ def read_back(normal: Normal, folder: Path) -> tuple[Normal, Path]:
     # Reading anew lets go of the pages that the fingerprint has touched.
     mapped = runtime.core().read_model(path) if fingerprint(mapped) == known else normal.model
     return replace(normal, model=mapped), path
+
+
+def taught(models: Models, recipe: Recipe) -> Compressed:
+    """Return a recipe's model with its numbers trained, which takes minutes where they are not known yet."""
+    if recipe.weight_bits == 8 or recipe.awq or recipe.gptq:
+        raise UsageError(
+            "Trained are weights in 4 bits that neither awq nor gptq has made. Give the recipe weights:bits=4 without these, or leave "
+            "train out."
+        )
+    key, start = models.key(Plan(recipe=recipe)), recipe.untrained
+    known = models.tutor.known(recipe, key)
+    # All numbers are replaced, so that of those that are known it need not be known how they began.
+    base = models.quantized(start if known is None else replace(start, scale_estimation=False))
+    assert isinstance(base, Compressed)
+    if known is None:
+        models.release()
+        file = models.tutor.learn(recipe, key, base, models.splits.lessons, models.seed)
+    else:
+        file = known[1]
+    found = with_learned(base, file)
+    models.recent.make_room()
+    models.recent.keep(recipe, found)
+    return found
+
+
+def keep_learned(models: Models, recipe: Recipe, folder: Path) -> None:
+    """Put the numbers of a recipe into the folder of a model that has them, and how they were trained, where that was here."""
+    known = models.tutor.known(recipe, models.key(Plan(recipe=recipe)))
+    assert known is not None
+    told, file = known
+    shutil.copyfile(file, folder / NUMBERS)
+    if told is not None:
+        (folder / TAUGHT).write_text(json.dumps(asdict(told)) + "\n", encoding="utf-8")
 
 
 def source_of(models: Models, recipe: Recipe) -> tuple[openvino.Model, Recipe]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from ovquant.plugins.loaders.module import load_module
 from ovquant.plugins.loaders.torch import require_torch
 from ovquant.plugins.registry import Registry
 from ovquant.quantization import Compressed
+
+if TYPE_CHECKING:
+    from ovquant.lessons.course import Course
 
 KEPT = 5
 """One sample of so many is not trained on, and tells when to end."""
@@ -82,6 +85,16 @@ class Tutor:
                 "that Transformers reads."
             )
         require_torch()
+        file = self._file(key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        course = self._course(recipe, base, samples, seed, file)
+        course.run()
+        write_numbers(file, course.lesson.student.numbers())
+        self.profile.record("taught", key, asdict(taught_by(course, recipe, samples, seed, digest_of(file))))
+        course.file.unlink(missing_ok=True)
+        return file
+
+    def _course(self, recipe: Recipe, base: Compressed, samples: Subset, seed: int, file: Path) -> "Course":
         # What plans are measured with otherwise needs no torch.
         import torch
 
@@ -97,34 +110,33 @@ class Tutor:
         student = Student(load_module(self.module), numbers, weights)
         places, kept = divided(samples, seed)
         lesson = Lesson(student, lambda place: arguments(samples[place]), places, kept, seed)
-        file = self._file(key)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        course = Course(lesson, trainer, recipe.train_seconds, file.with_suffix(".course"), self.progress)
-        course.run()
-        write_numbers(file, student.numbers())
-        taught = Taught(
-            recipe.trainer,
-            digest_of(file),
-            samples.inputs,
-            len(samples),
-            seed,
-            recipe.train_seconds,
-            course.rate,
-            course.steps,
-            course.taken,
-            course.before,
-            course.best,
-            tuple(course.curve),
-            torch.get_num_threads(),
-            versions(),
-            tuple(course.notes),
-        )
-        self.profile.record("taught", key, asdict(taught))
-        course.file.unlink(missing_ok=True)
-        return file
+        return Course(lesson, trainer, recipe.train_seconds, file.with_suffix(".course"), self.progress)
 
     def _file(self, key: Mapping[str, Any]) -> Path:
         return self.folder / f"learned-{content_digest(dict(key))[:16]}.safetensors"
+
+
+def taught_by(course: "Course", recipe: Recipe, samples: Subset, seed: int, numbers: str) -> Taught:
+    """Return the record of a training that has ended; numbers: the digest of what was learned."""
+    import torch
+
+    return Taught(
+        trainer=recipe.trainer,
+        numbers=numbers,
+        data=samples.inputs,
+        samples=len(samples),
+        seed=seed,
+        seconds=recipe.train_seconds,
+        rate=course.rate,
+        steps=course.steps,
+        taken=course.taken,
+        before=course.before,
+        after=course.best,
+        curve=tuple(course.curve),
+        threads=torch.get_num_threads(),
+        versions=versions(),
+        notes=tuple(course.notes),
+    )
 
 
 def with_learned(base: Compressed, file: Path) -> Compressed:

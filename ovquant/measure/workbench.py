@@ -11,8 +11,10 @@ from ovquant.domain.layer import LEVELS
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import COMPARABLE, Profile
 from ovquant.domain.recipe import FLOATS
+from ovquant.domain.record import TAUGHT
+from ovquant.domain.taught import Taught
 from ovquant.domain.trial import Scores, Split, Timing, Trial
-from ovquant.domain.typed import number
+from ovquant.domain.typed import number, read_json, typed
 from ovquant.errors import CompileError, DataError, LostError, MetricError, ModelError, OvquantError, UsageError
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.instruments import Instruments
@@ -202,9 +204,10 @@ class Workbench:
         if recipe is None:
             return trial
         plan = plan if recipe.graph == "as-read" else replace(plan, normal=self.conditions.normal)
-        known = self.instruments.learned(plan) if recipe.trainer else None
-        taught = plan.taught if known is None or known[0] is None else known[0]
-        return replace(trial, plan=replace(plan, taught=taught))
+        told = self.instruments.build(trial.plan).with_name(TAUGHT) if recipe.trainer else None
+        if told is not None and told.is_file():
+            plan = replace(plan, taught=typed(Taught, read_json(told.read_text(encoding="utf-8"))))
+        return replace(trial, plan=plan)
 
     def begin(self) -> None:
         """Say in the profile whose measurements follow: a new budget is solved from those of the last run alone."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovquant.domain.sample import Padding, Sample, Tokens
-from ovquant.domain.split import SMALLEST_SPLIT, Subset, digest, draw, read_contents, split_data, whole
+from ovquant.domain.split import SMALLEST_SPLIT, Subset, digest, draw, read_contents, split_data, whole, with_training
 from ovquant.errors import DataError
 
 
@@ -95,12 +95,11 @@ def test_an_overlap_of_calibration_is_counted() -> None:
 
 
 def test_what_is_trained_on_holds_no_held_out_sample() -> None:
-    given = {"holdout": samples(range(100, 200))}
-    found = split_data(samples(range(100)), training=samples(range(300, 330)), **given)
-    assert contents(found.lessons) == set(range(300, 330))
-    assert split_data(samples(range(100)), **given).lessons == found.search
-    with pytest.raises(DataError, match="5 of the 30 samples of --train-data are also in --holdout"):
-        split_data(samples(range(100)), training=samples(range(195, 225)), **given)
+    splits = split_data(samples(range(100)), holdout=samples(range(100, 200)))
+    assert splits.lessons == splits.search
+    assert contents(with_training(splits, samples(range(300, 330))).lessons) == set(range(300, 330))
+    with pytest.raises(DataError, match="5 of the 30 samples of --train-data are also in the held-out data"):
+        with_training(splits, samples(range(195, 225)))
 
 
 def test_an_overlap_of_calibration_with_the_held_out_half_is_counted() -> None:

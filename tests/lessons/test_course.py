@@ -22,7 +22,7 @@ SECONDS = 6.0
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have so many steps in a second, whatever else the processors do."""
     ticks = itertools.count()
-    monkeypatch.setattr("ovquant.lessons.course.monotonic", lambda: next(ticks) / 100)
+    monkeypatch.setattr("ovquant.lessons.course.monotonic", lambda: next(ticks) / 40)
 
 
 def course(trainer, folder: Path, seconds: float = SECONDS, lesson: Lesson | None = None) -> Course:  # type: ignore[no-untyped-def]

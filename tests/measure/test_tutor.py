@@ -31,7 +31,7 @@ KEY = {"model": "one"}
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have so many steps in a second, whatever else the processors do."""
     ticks = itertools.count()
-    monkeypatch.setattr("ovquant.lessons.course.monotonic", lambda: next(ticks) / 100)
+    monkeypatch.setattr("ovquant.lessons.course.monotonic", lambda: next(ticks) / 40)
 
 
 class Net(torch.nn.Module):
