@@ -4,7 +4,7 @@
 
 Each is made in a process of its own, and judged beside float in f32: the decoder on tales, after it has learned from excerpts of books; the
 encoder on Reuters' test texts, after it has learned from other ones. What was made before is taken from OUT. The result is printed, and kept
-as OUT/CASE.json.
+as OUT/CASE.json, and how training went as OUT/CASE.svg.
 """
 
 import argparse
@@ -76,8 +76,9 @@ def make(case: str, way: str, seconds: int, folder: Path) -> None:
     plan = ovquant.Plan.load(folder / "out" / "plan.json")
     if plan.name != recipe:
         raise SystemExit(f"'{plan.name}' was returned, and not '{recipe}': give --optimize size")
-    taught = None if plan.taught is None else plan.taught.told
-    (folder / "known.json").write_text(json.dumps({"taught": taught}) + "\n", encoding="utf-8")
+    taught = plan.taught
+    known = {} if taught is None else {"taught": taught.told, "curve": taught.curve, "before": taught.before}
+    (folder / "known.json").write_text(json.dumps(known) + "\n", encoding="utf-8")
 
 
 def decoder_scores(path: Path, float_path: Path) -> dict[str, float]:
@@ -123,6 +124,24 @@ def measured(case: str, names: list[str], out: Path) -> dict[str, Any]:
     return found
 
 
+def draw(found: dict[str, Any], file: Path) -> None:
+    """Draw how far outputs were from float's at each look of each training, relative to where it began; short runs aside."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 3))
+    for name, one in found.items():
+        if "curve" in one:
+            # The first look is where it begins, and the next two are short runs at a rate each.
+            points = [(0, one["before"]), *one["curve"][3:]]
+            axes.plot(
+                [step for step, _ in points], [distance / one["before"] for _, distance in points], ".-", label=name
+            )
+    axes.set(xlabel="steps", ylabel="distance from float's outputs, of untrained", ylim=(0, None))
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(file, bbox_inches="tight")
+
+
 def table(found: dict[str, Any]) -> str:
     """Return what was measured as Markdown."""
     kinds = list(found["float"])
@@ -164,6 +183,7 @@ def main() -> None:
         names.append(name)
     found = measured(asked.case, names, asked.out)
     (asked.out / f"{asked.case}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    draw(found, asked.out / f"{asked.case}.svg")
     print(table(found))
 
 

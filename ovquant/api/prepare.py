@@ -324,7 +324,9 @@ def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("
 
     scored: the roles whose samples need targets, where the metric does.
     """
-    for role, samples in (("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)):
+    roles = [("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)]
+    roles += [] if splits.training is None else [("training", splits.training)]
+    for role, samples in roles:
         sample = samples[0]
         check_sample(prepared.model, prepared.metrics if role in scored else (), sample, f"{role} data")
         check_tokens(prepared.model, samples, f"{role} data")

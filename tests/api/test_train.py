@@ -252,3 +252,9 @@ def test_data_that_are_trained_on_hold_no_held_out_sample() -> None:
     data = vectors(200)
     with pytest.raises(DataError, match="--train-data"):
         ovquant.quantize(Products().eval(), data=data, train_data=data[:50], train="1m", **SMALL)
+
+
+def test_data_to_train_on_that_do_not_fit_are_refused_before_anything_is_measured() -> None:
+    other = [Sample({"x": np.full((2, 3, 4), row, np.float32)}) for row in range(40)]
+    with pytest.raises(DataError, match="the first sample of the training data"):
+        ovquant.quantize(Products().eval(), data=vectors(200), train_data=other, train="1m", **SMALL)
