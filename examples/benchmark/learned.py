@@ -126,9 +126,10 @@ def measured(case: str, names: list[str], out: Path) -> dict[str, Any]:
 
 def draw(found: dict[str, Any], file: Path) -> None:
     """Draw how far outputs were from float's at each look of each training, relative to where it began; short runs aside."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure, axes = plt.subplots(figsize=(7, 3))
+    figure = Figure(figsize=(7, 3))
+    axes = figure.subplots()
     for name, one in found.items():
         if "curve" in one:
             # The first look is where it begins, and the next two are short runs at a rate each.
