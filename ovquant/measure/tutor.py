@@ -85,10 +85,16 @@ class Tutor:
                 "that Transformers reads."
             )
         require_torch()
+        require_safetensors()
+        import torch
+
         file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
-        course = self._course(recipe, base, samples, seed, file)
-        course.run()
+        # The caller's own random numbers stay as they are.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            course = self._course(recipe, base, samples, seed, file)
+            course.run()
         write_numbers(file, course.lesson.student.numbers())
         self.profile.record("taught", key, asdict(taught_by(course, recipe, samples, seed, digest_of(file))))
         course.file.unlink(missing_ok=True)
@@ -96,8 +102,6 @@ class Tutor:
 
     def _course(self, recipe: Recipe, base: Compressed, samples: Subset, seed: int, file: Path) -> "Course":
         # What plans are measured with otherwise needs no torch.
-        import torch
-
         from ovquant.lessons.course import Course
         from ovquant.lessons.lesson import Lesson
         from ovquant.lessons.student import Student
@@ -106,7 +110,6 @@ class Tutor:
         numbers = stored_numbers(base.model)
         weights = float_weights(base.original, numbers)
         _check_room(weights)
-        torch.manual_seed(seed)
         student = Student(load_module(self.module), numbers, weights)
         places, kept = divided(samples, seed)
         lesson = Lesson(student, lambda place: arguments(samples[place]), places, kept, seed)
@@ -172,12 +175,9 @@ def write_numbers(file: Path, numbers: Mapping[str, Numbers]) -> None:
 
 def read_numbers(file: Path) -> dict[str, Numbers]:
     """Read what `write_numbers` wrote; raises ModelError where the library is missing, ValueError for another file."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise ModelError(
-            f"'{file}' needs safetensors, which cannot be imported ({error}). Install it: pip install safetensors."
-        ) from error
+    require_safetensors()
+    from safetensors import SafetensorError, safe_open
+
     found = {}
     try:
         with safe_open(file, "numpy") as opened:
@@ -190,6 +190,16 @@ def read_numbers(file: Path) -> dict[str, Numbers]:
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     return found
+
+
+def require_safetensors() -> None:
+    """Import safetensors, or raise ModelError saying how to install it."""
+    try:
+        import safetensors  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            f"Trained numbers are kept by safetensors, which cannot be imported ({error}). Install it: pip install ovquant[train]."
+        ) from error
 
 
 def digest_of(file: Path) -> str:

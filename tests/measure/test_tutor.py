@@ -1,6 +1,7 @@
 """Numbers that learn: made from a recipe's own, kept in files, and known again."""
 
 import itertools
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -102,6 +103,21 @@ def test_the_module_that_was_given_is_not_changed(tutor: Tutor, base: Compressed
     tutor.learn(RECIPE, KEY, base, samples, 0)
     assert list(tutor.module.state_dict()) == list(before)
     assert all((tutor.module.state_dict()[name] == value).all() for name, value in before.items())
+
+
+def test_the_callers_random_numbers_stay_as_they_are(tutor: Tutor, base: Compressed, samples: Subset) -> None:
+    before = torch.get_rng_state()
+    tutor.learn(RECIPE, KEY, base, samples, 0)
+    torch.testing.assert_close(torch.get_rng_state(), before)
+
+
+def test_without_safetensors_nothing_is_begun(
+    tutor: Tutor, base: Compressed, samples: Subset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(ModelError, match=r"pip install ovquant\[train\]"):
+        tutor.learn(RECIPE, KEY, base, samples, 0)
+    assert not tutor.folder.exists()
 
 
 def test_numbers_that_are_gone_or_changed_are_told(tutor: Tutor, base: Compressed, samples: Subset) -> None:
