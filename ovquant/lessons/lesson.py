@@ -82,6 +82,26 @@ class Lesson:
         parts = [self._kept[begin : begin + BATCH] for begin in range(0, len(self._kept), BATCH)]
         return float(np.average([float(self.loss(self._batch(part))) for part in parts], weights=list(map(len, parts))))
 
+    def needed_bytes(self) -> int:
+        """Return about how many bytes a step takes beside the module: what is kept for gradients, those themselves, and the optimizer's."""
+        one, two = (self._kept_bytes(self._places[:count]) for count in (1, 2))
+        learned = sum(parameter.nbytes for parameter in self.parameters)
+        return one + (BATCH - 1) * max(0, two - one) + 3 * learned
+
+    def _kept_bytes(self, places: Sequence[int]) -> int:
+        """Return the bytes that a step keeps for gradients on some samples."""
+        found = dict[int, int]()
+
+        def kept(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            found[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(kept, lambda tensor: tensor):
+            loss = self.loss(self._batch(places))
+        del loss
+        return sum(found.values())
+
     def _batch(self, places: Sequence[int]) -> Batch:
         return batch_of([self._read(place) for place in places])
 

@@ -35,8 +35,8 @@ KEPT = 5
 """One sample of so many is not trained on, and tells when to end."""
 MOST_KEPT = 64
 """Samples that tell when to end, at most."""
-COPIES, BESIDE = 4, 10**9
-"""How many times the memory of the weights in f32 a training takes, and the bytes beside that, about."""
+BESIDE = 10**9
+"""The bytes that a training takes beside the module and what a step keeps, about."""
 LIBRARIES = ("openvino", "nncf", "torch", "transformers")
 
 
@@ -109,10 +109,11 @@ class Tutor:
         trainer = Registry("trainers").resolve(recipe.trainer)
         numbers = stored_numbers(base.model)
         weights = float_weights(base.original, numbers)
-        _check_room(weights)
         student = Student(load_module(self.module), numbers, weights)
         places, kept = divided(samples, seed)
         lesson = Lesson(student, lambda place: arguments(samples[place]), places, kept, seed)
+        if trainer.whole:
+            _check_room(lesson.needed_bytes() + BESIDE)
         return Course(lesson, trainer, recipe.train_seconds, file.with_suffix(".course"), self.progress)
 
     def _file(self, key: Mapping[str, Any]) -> Path:
@@ -219,11 +220,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _check_room(weights: Mapping[str, Any]) -> None:
-    needed = COPIES * sum(weight.nbytes for weight in weights.values()) + BESIDE
+def _check_room(needed: int) -> None:
     free = runtime.free_bytes()
     if needed > free:
         raise ModelError(
-            f"Training needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Train on a machine with more, or "
-            "leave --train out."
+            f"Training needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. What takes less: --trainer by-block, "
+            "or shorter samples."
         )

@@ -164,6 +164,10 @@ class Trainer(Protocol):
     def rates(self) -> tuple[float, ...]:
         """Return the learning rates to choose from."""
 
+    @property
+    def whole(self) -> bool:
+        """Tell whether a step keeps what gradients of the whole module take, so that it is asked whether there is room for that."""
+
     def train(self, lesson: Lesson, rate: float, /) -> Iterator[float]:
         """Yield the loss of each step once it was taken, until there are no more.
 

@@ -88,3 +88,11 @@ def test_its_distance_is_the_loss_on_those_that_are_kept() -> None:
     kept = made._batch(made._kept)
     assert made.distance() == pytest.approx(float(made.loss(kept).detach()), rel=0.3)
     assert made.distance() == made.distance()
+
+
+def test_the_memory_of_a_step_grows_with_what_it_keeps_for_gradients() -> None:
+    made = lesson(Net(), SAMPLES)
+    one, two = (made._kept_bytes(range(count)) for count in (1, 2))
+    assert two > one
+    assert made.needed_bytes() > two
+    assert all(parameter.grad is None for parameter in made.parameters)

@@ -170,7 +170,9 @@ def test_where_memory_does_not_suffice_both_figures_are_told(
     tutor: Tutor, base: Compressed, samples: Subset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ovquant.runtime.free_bytes", lambda: 10**8)
-    with pytest.raises(ModelError, match="needs about 1.0 GB of memory, and 0.1 GB are free"):
+    with pytest.raises(
+        ModelError, match="needs about 1.0 GB of memory, and 0.1 GB are free. What takes less: --trainer by-block"
+    ):
         tutor.learn(RECIPE, KEY, base, samples, 0)
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ovquant.errors import ModelError
 
@@ -20,6 +20,7 @@ class ByBlock:
     samples in a step.
     """
 
+    whole: ClassVar[bool] = False
     rates: tuple[float, ...] = (1e-3, 3e-3)
     samples: int = 64
     batch: int = 8

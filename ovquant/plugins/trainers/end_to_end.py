@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from ovquant.plugins.protocols import Lesson
@@ -17,6 +17,7 @@ class EndToEnd:
     pull: a penalty on how far what is learned is from where it began, per step and unit of the rate (weight decay).
     """
 
+    whole: ClassVar[bool] = True
     rates: tuple[float, ...] = (1e-3, 3e-3)
     batch: int = 16
     pull: float = 0.01
