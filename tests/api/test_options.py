@@ -36,7 +36,7 @@ TAKEN = [
     (ApplyOptions, MEASURE | {"slice_by", "group_by", "show_samples"} | WORKER),
     (CheckOptions, {"device", "seed", "slice_by", "group_by"}),
     (ProfileOptions, PROFILE),
-    (QuantizeOptions, PROFILE | {"pareto", "processors", "slice_by", "show_samples"}),
+    (QuantizeOptions, PROFILE | {"pareto", "processors", "slice_by", "show_samples", "train", "trainer"}),
 ]
 
 

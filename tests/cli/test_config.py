@@ -104,6 +104,6 @@ def test_a_missing_option_and_a_wrong_file_are_usage_errors(run: Run, tmp_path: 
     ran = run("quantize", "--config", written(tmp_path, 'model = "net.xml"'))
     assert ran.code == 2
     assert "Missing option '--data'" in ran.err
-    ran = run("quantize", "--config", written(tmp_path, 'modle = "net.xml"'))
+    ran = run("quantize", "--config", written(tmp_path, 'mdel = "net.xml"'))
     assert ran.code == 2
     assert "did you mean 'model'" in ran.err

@@ -15,7 +15,7 @@ import torch
 import ovquant
 from ovquant.domain.plan import Plan
 
-STEPS, TEXTS, SECONDS = 120, 120, 40
+STEPS, TEXTS, SECONDS = 120, 120, 25
 FOUR = "weights:bits=4,group_size=-1"
 EXAMPLES = Path(storyteller.__file__).resolve().parent
 
@@ -51,7 +51,7 @@ def test_int4_weights_come_inside_a_budget_that_they_do_not_hold_untrained(
     given = {"data": tales, "metric": "agreement", "optimize": "size", "group_by": "tale"}
     untrained = ovquant.quantize(folder, max_drop="90%", recipes=[FOUR], **given)
     # It loses more than this in both halves.
-    allowed = 0.75 * min(untrained.trial.search.main.drop, untrained.trial.holdout.main.drop)
+    allowed = 0.85 * min(untrained.trial.search.main.drop, untrained.trial.holdout.main.drop)
     result = ovquant.quantize(
         folder,
         max_drop=allowed,
