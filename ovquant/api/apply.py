@@ -78,8 +78,7 @@ def apply(
         # Then all of the data are held out.
         scored = ("search", "holdout") if controlled else ("holdout",)
         given = Given(model, metric, settings, calibration, {"holdout": data}, scored)
-    known = module_of(model, module, needed=retrain)
-    given = replace(given, module=known if retrain else None, numbers=numbers)
+    given = replace(given, module=module_of(model, module, needed=True) if retrain else None, numbers=numbers)
     with opened(given, progress) as (session, described):
         if max_drop is None and floor is None and budget is None:
             asked = carried_budget(wanted, described.names, limit, confidence)

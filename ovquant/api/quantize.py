@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from ovquant.api.options import ProfileOptions, QuantizeOptions, check_slices, read_options
+from ovquant.api.options import Options, ProfileOptions, QuantizeOptions, check_slices, read_options
 from ovquant.api.result import Result
 from ovquant.api.run import Run
 from ovquant.api.session import Given, opened
@@ -18,11 +18,13 @@ from ovquant.domain.files import TemporaryFolder
 from ovquant.domain.place import writing
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
+from ovquant.domain.table import TRAIN
 from ovquant.domain.trial import Trial
 from ovquant.domain.units import size_bytes
 from ovquant.errors import UsageError
 from ovquant.measure.workbench import Workbench
 from ovquant.plugins.loaders.torch import Torch, is_program
+from ovquant.plugins.recipes import split_parts
 
 
 def quantize(
@@ -74,7 +76,8 @@ def quantize(
     given = Given(
         model, metric, settings, data, {"calibration": calibration, "holdout": holdout, "training": train_data}
     )
-    given = replace(given, module=module_of(model, module, needed=settings.train is not None))
+    if trains(settings):
+        given = replace(given, module=module_of(model, module, needed=settings.train is not None))
     trained = TemporaryFolder()
     if reference is not None:
         given = replace(given, model=reference, trained=written_trained(model, data, trained.path))
@@ -97,6 +100,12 @@ def quantize(
             run = Run(described, settings, asked, bench, begin, command)
             outcome = run.search(on_trial, on_best=lambda trial: work.keep_best(bench, trial)).run()
             return run.finish(outcome, work)
+
+
+def trains(settings: Options) -> bool:
+    """Tell whether numbers may be trained: otherwise no module need be sent to the process that measures, which then needs no torch."""
+    parts = (part for recipe in settings.recipes for part in split_parts(recipe))
+    return settings.train is not None or any(part.partition(":")[0] == TRAIN for part in parts)
 
 
 def module_of(model: Any, module: Any, *, needed: bool) -> Any:

@@ -258,3 +258,31 @@ def test_data_to_train_on_that_do_not_fit_are_refused_before_anything_is_measure
     other = [Sample({"x": np.full((2, 3, 4), row, np.float32)}) for row in range(40)]
     with pytest.raises(DataError, match="the first sample of the training data"):
         ovquant.quantize(Products().eval(), data=vectors(200), train_data=other, train="1m", **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("how", "sent"),
+    [
+        ({}, False),
+        ({"recipes": ("weights", FOUR)}, False),
+        ({"recipes": ("weights", f"{FOUR}+train:seconds=5")}, True),
+        ({"train": 60.0}, True),
+    ],
+)
+def test_a_module_is_sent_to_be_trained_only_where_it_may_be(
+    how: dict[str, Any], sent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SeenError(Exception):
+        pass
+
+    seen: list[Any] = []
+
+    def opened(given: Any, progress: Any) -> None:
+        seen.append(given.module)
+        raise SeenError
+
+    monkeypatch.setattr("ovquant.api.quantize.opened", opened)
+    module = Products().eval()
+    with pytest.raises(SeenError):
+        ovquant.quantize(module, data=vectors(80), **SMALL, **how)
+    assert seen == [module if sent else None]
