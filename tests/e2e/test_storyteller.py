@@ -1,35 +1,26 @@
 """A small decoder that is trained here: its weights are stored in int4 and int8, layer by layer, inside a budget."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import storyteller
-import torch
 
 import ovquant
 from ovquant.domain.layer import FLOAT, INT8_WEIGHTS
+from tests.e2e import stories
 
 STEPS, TEXTS = 30, 50
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("storyteller")
-    # Beside other tests more threads only wait for each other.
-    torch.set_num_threads(1)
-    storyteller.write(made, STEPS)
-    return made
+    return stories.decoder(tmp_path_factory.mktemp("storyteller"), STEPS)
 
 
 @pytest.fixture(scope="module")
 def tales(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tales") / "tales.jsonl"
-    rows = list(storyteller.tales())
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows[:: len(rows) // TEXTS]), encoding="utf-8")
-    return path
+    return stories.tales(tmp_path_factory.mktemp("tales"), TEXTS)
 
 
 def test_it_is_made_smaller_than_int8_weights_by_mixing_levels(folder: Path, tales: Path, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import storyteller
-import torch
 
 import ovquant
 from ovquant.domain.plan import Plan
+from tests.e2e import stories
 
 STEPS, TEXTS, SECONDS = 120, 120, 25
 FOUR = "weights:bits=4,group_size=-1"
@@ -22,18 +22,12 @@ EXAMPLES = Path(storyteller.__file__).resolve().parent
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("storyteller")
-    torch.set_num_threads(1)
-    storyteller.write(made, STEPS)
-    return made
+    return stories.decoder(tmp_path_factory.mktemp("storyteller"), STEPS)
 
 
 @pytest.fixture(scope="module")
 def tales(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tales") / "tales.jsonl"
-    rows = list(storyteller.tales())
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows[:: len(rows) // TEXTS]), encoding="utf-8")
-    return path
+    return stories.tales(tmp_path_factory.mktemp("tales"), TEXTS)
 
 
 @pytest.fixture(scope="module")
