@@ -10,6 +10,7 @@ import openvino
 from ovquant import runtime
 from ovquant.api.options import Options
 from ovquant.domain.cache import Room
+from ovquant.domain.handed_on import attached
 from ovquant.domain.model_folder import PREFIX
 from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
@@ -296,13 +297,7 @@ def open_splits(
     notes: list[str] = []
 
     def samples(given: Any) -> Any:
-        if given is None:
-            return None
-        if model is None:
-            return open_dataset(given, tokenizer=tokenizer)
-        found, more = rows_of(open_dataset(given, tokenizer=tokenizer), model, settings.deployment())
-        notes.extend(more)
-        return found
+        return None if given is None else _opened(given, settings, model, tokenizer, notes)
 
     step = told(progress, "comparing samples by content")
     splits = split_data(
@@ -313,10 +308,44 @@ def open_splits(
         slice_by=settings.slice_by,
         group_by=settings.group_by,
         step=step,
-        room=Room(min(CACHE_BYTES, int(CACHE_SHARE * runtime.free_bytes()))),
+        room=_room(),
     )
     splits = splits if training is None else with_training(splits, samples(training), step=step)
     return replace(splits, notes=(*notes, *splits.notes))
+
+
+def join_splits(
+    known: Splits,
+    data: Any,
+    settings: Options,
+    *,
+    model: openvino.Model,
+    calibration: Any = None,
+    holdout: Any = None,
+    tokenizer: Path | None = None,
+) -> Splits:
+    """Open the data and give each sample the role that another process has given it; see `attached`."""
+
+    def samples(given: Any) -> Any:
+        return None if given is None else _opened(given, settings, model, tokenizer, [])
+
+    return attached(known, samples(data), holdout=samples(holdout), calibration=samples(calibration), room=_room())
+
+
+def _opened(
+    given: Any, settings: Options, model: openvino.Model | None, tokenizer: Path | None, notes: list[str]
+) -> Any:
+    """Return data as a dataset of single samples, and add what is to be said of them to the notes."""
+    dataset = open_dataset(given, tokenizer=tokenizer)
+    if model is None:
+        return dataset
+    found, more = rows_of(dataset, model, settings.deployment())
+    notes.extend(more)
+    return found
+
+
+def _room() -> Room:
+    return Room(min(CACHE_BYTES, int(CACHE_SHARE * runtime.free_bytes())))
 
 
 def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("search", "holdout")) -> None:

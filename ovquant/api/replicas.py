@@ -4,6 +4,7 @@ from typing import Any
 
 from ovquant.api.session import LocalSession, record, unpacked
 from ovquant.domain.progress import Progress, silent
+from ovquant.domain.split import Splits
 from ovquant.domain.trial import WHERE
 from ovquant.errors import ModelError
 from ovquant.measure.replica import Replica
@@ -27,7 +28,9 @@ class HeldReplica:
 
     def begin(self, given: bytes, threads: int) -> None:
         """Read model, metrics and data."""
-        session = opened(given, self._progress)
+        session = LocalSession(unpacked(given), self._progress)
+        session.prepare()
+        session.open()
         asked = session.settings.own_properties().get(THREADS)
         fewer = {} if asked is not None and int(asked) <= threads else {THREADS: str(threads)}
         # Workers of one machine would all be on its first cores.
@@ -45,21 +48,19 @@ class HeldSimulator:
         self._progress = progress
         self._replica: Replica
 
-    def begin(self, given: bytes, simulated: Simulation) -> None:
-        """Read model, metrics and data; raises ModelError where the processor does not compute as it was told to."""
+    def begin(self, given: bytes, simulated: Simulation, splits: Splits) -> None:
+        """Read model, metrics and data, which are split as the process that measures has done.
+
+        Raises ModelError where the processor does not compute as it was told to.
+        """
         where = WHERE[simulated.arithmetic]
         if not simulated.works(unpacked(given).settings.device):
             raise ModelError(f"This processor cannot compute as {where} do: leave --processors any out.")
-        self._replica = opened(given, self._progress).replica(simulated.properties, f" as {where} do")
+        session = LocalSession(unpacked(given), self._progress)
+        session.prepare()
+        session.join(splits)
+        self._replica = session.replica(simulated.properties, f" as {where} do")
 
     def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call the replica."""
         return getattr(self._replica, method)(*arguments, **named)
-
-
-def opened(given: bytes, progress: Progress) -> LocalSession:
-    """Return a session of this process that has read what was given: model, metrics and data."""
-    session = LocalSession(unpacked(given), progress)
-    session.prepare()
-    session.open()
-    return session

@@ -141,8 +141,9 @@ class Run:
             save_plan(self.bench, trial, work.folder / "pareto" / f"{number:02}")
         if outcome.candidate is not None:
             save_plan(self.bench, outcome.candidate, work.folder / CANDIDATE)
-        plain = plainly(self.bench, chosen, self.budget)
         chosen, elsewhere_notes = self._elsewhere(chosen)
+        # It is timed once no other process is at work.
+        plain = plainly(self.bench, chosen, self.budget)
         (operations, lost_samples), more_notes = self._details(chosen.plan)
         result = Result(
             verdict=outcome.verdict,
@@ -210,7 +211,7 @@ class Run:
         if self._late:
             return chosen, ["How it fares with the other int8 arithmetic was not simulated: time was up."]
         try:
-            scores = self.bench.instruments.score(chosen.plan, "holdout", self.budget, elsewhere=True)
+            scores = self.bench.instruments.score(chosen.plan, "holdout", self.budget, told="elsewhere")
         except FAILURES as error:
             return chosen, [f"How it fares with the other int8 arithmetic is not known: {error}"]
         return replace(chosen, elsewhere=scores), elsewhere_notes(scores)
@@ -265,7 +266,7 @@ def plainly(bench: Workbench, chosen: Trial, budget: Budget) -> Trial | None:
     try:
         if bench.instruments.served(plan) == bench.instruments.served(chosen.plan):
             return None
-        score = bench.instruments.score(plan, "holdout", budget)
+        score = bench.instruments.score(plan, "holdout", budget, told="here")
         return replace(chosen, plan=plan, search=None, holdout=score, timing=bench.timing(plan))
     except (LostError, MetricError, ModelError) as error:
         return Trial(plan, problem=str(error))

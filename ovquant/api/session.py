@@ -20,6 +20,7 @@ from ovquant.api.prepare import (
     Prepared,
     check_data,
     instruments_in,
+    join_splits,
     made_up_names,
     model_name,
     model_source,
@@ -30,6 +31,7 @@ from ovquant.api.prepare import (
     with_example,
 )
 from ovquant.domain.files import TemporaryFolder
+from ovquant.domain.handed_on import detached
 from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress
@@ -111,6 +113,18 @@ class LocalSession:
     def settings(self) -> Options:
         """Return how the run was asked to go."""
         return self._given.settings
+
+    def join(self, splits: Splits) -> None:
+        """Open the data, of which another process has read and checked all; splits: which sample has which role there."""
+        given = self._given
+        roles = {role: given.roles.get(role) for role in ("holdout", "calibration")}
+        tokenizer, model = tokenizer_of(given.model), self._prepared.model
+        self._splits = join_splits(splits, given.data, given.settings, model=model, tokenizer=tokenizer, **roles)
+
+    @property
+    def splits(self) -> Splits:
+        """Return the roles of the data."""
+        return self._splits
 
     def open(self) -> None:
         """Read the data, and check that they fit."""
@@ -211,7 +225,7 @@ class Held:
 
     def _simulating(self, simulated: Simulation) -> Worker:
         worker = Worker(SIMULATOR, self._progress, simulated.environment)
-        worker.call("begin", self._given, simulated)
+        worker.start("begin", self._given, simulated, detached(self._session.splits))
         return worker
 
     def measure(self, method: str, *arguments: Any, **named: Any) -> Any:

@@ -105,6 +105,12 @@ def digest(sample: Sample) -> str:
     return hasher.hexdigest()
 
 
+def digest_of(dataset: Dataset, sample: Sample, index: int) -> str:
+    """Return the digest by which a dataset's sample is known: of its inputs, and of what it is a part of, if of anything."""
+    part_of: Callable[[int], str] | None = getattr(dataset, "part_of", None)
+    return digest(sample) if part_of is None else content_digest([digest(sample), part_of(index)])
+
+
 @dataclass(frozen=True)
 class Contents:
     """What is known of every sample of a dataset once each was read: its digests, its class, and what it belongs to.
@@ -165,11 +171,10 @@ def read_contents(
     """
     source = dataset if cache is None else cache
     hashes, targets, classes, broken, padding = [], [], [], list[int](), ""
-    part_of: Callable[[int], str] | None = getattr(dataset, "part_of", None)
     labels: dict[By, list[str]] = {by: [] for by in (slice_by, group_by) if by == "target" or callable(by)}
     for index in range(len(dataset)):
         sample = source[index]
-        hashes.append(digest(sample) if part_of is None else content_digest([digest(sample), part_of(index)]))
+        hashes.append(digest_of(dataset, sample, index))
         padding = padding or _padding(sample)
         broken += [index] if _is_broken(sample) else []
         targets.append(content_digest(sample.target))

@@ -66,7 +66,9 @@ class Describer:
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is scored and served on, as its compiled model reports it."""
-        known = runtime.properties_of(self.models.compiled(plan), runtime.SERVED)
+        # The reference is scored otherwise than it is served.
+        compiled = self.models.compile(plan) if plan.is_float else self.models.compiled(plan)
+        known = runtime.properties_of(compiled, runtime.SERVED)
         return {"device": self.models.deployment.device, "batch": str(self.models.deployment.batch), **known}
 
     def footprint(self, plan: Plan) -> int | None:

@@ -16,11 +16,15 @@ from ovquant.runtime import Arithmetic
 
 @dataclass
 class Elsewhere:
-    """The other arithmetic, as seen from the process that measures: `start` starts the one in which a Replica answers."""
+    """The other arithmetic, as seen from the process that measures.
+
+    `start` starts the one in which a Replica answers, and does not wait for it.
+    """
 
     arithmetic: Arithmetic
     start: Callable[[], Worker]
     _worker: Worker | None = None
+    _is_ready: bool = False
 
     def evaluation(
         self, models: Models, plan: Plan, split: Split, places: Sequence[int] | None, data: Subset
@@ -32,10 +36,18 @@ class Elsewhere:
         """Return how far the outputs of a plan's saved file are from float's."""
         return float(self._ask("divergence", models, plan))
 
-    def open(self) -> Worker:
-        """Return the process, which is started where it is not there; raises ModelError where it cannot do what it should."""
+    def begin(self) -> Worker:
+        """Return the process, which is started where it is not there; it may not be ready."""
         self._worker = self._worker or self.start()
         return self._worker
+
+    def open(self) -> Worker:
+        """Return the process once it is ready; raises ModelError where it cannot do what it should."""
+        worker = self.begin()
+        if not self._is_ready:
+            worker.wait()
+            self._is_ready = True
+        return worker
 
     def _ask(self, method: str, models: Models, plan: Plan, *arguments: Any) -> Any:
         paths = models.build(plan), models.build(models.reference_plan)
@@ -44,5 +56,5 @@ class Elsewhere:
             return self.open().call("measure", method, *paths, plan.title, *properties, *arguments)
         except LostError as error:
             # It is not the process that measures that was lost.
-            self._worker = None
+            self._worker, self._is_ready = None, False
             raise ModelError(f"{plan.full_title} could not be run as {WHERE[self.arithmetic]} do: {error}.") from error

@@ -20,9 +20,9 @@ from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.generation import refuse_degenerate
 from ovquant.measure.lost import lost_samples
 from ovquant.measure.models import Models
-from ovquant.measure.operations import timed_operations
+from ovquant.measure.operations import saving, timed_operations
 from ovquant.measure.probe import Probing
-from ovquant.measure.score import Scorer
+from ovquant.measure.score import Scorer, Told
 from ovquant.measure.spreads import with_spreads
 from ovquant.measure.stopwatch import TRIAL_HEATS, Stopwatch
 
@@ -52,10 +52,10 @@ class Instruments(Protocol):
         glance: bool = ...,
         level: float | None = ...,
         before: Scores | None = ...,
-        elsewhere: bool = ...,
+        told: Told = ...,
     ) -> Scores: ...
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]: ...
-    def traits(self, plan: Plan, *, scoring: bool = ...) -> dict[str, Any]: ...
+    def traits(self, plan: Plan, *, scoring: bool = ..., beside: Plan | None = ...) -> dict[str, Any]: ...
     def served(self, plan: Plan) -> dict[str, str]: ...
     def details(self, plan: Plan) -> Details: ...
     def footprint(self, plan: Plan) -> int | None: ...
@@ -134,26 +134,27 @@ class Local:
         glance: bool = False,
         level: float | None = None,
         before: Scores | None = None,
-        elsewhere: bool = False,
+        told: Told = "",
     ) -> Scores:
         """Score a plan beside float in f32; see `Scorer.score`."""
-        return self.scorer.score(plan, split, budget, glance=glance, level=level, before=before, elsewhere=elsewhere)
+        return self.scorer.score(plan, split, budget, glance=glance, level=level, before=before, told=told)
 
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
         """Score a plan alone on all of a split, by every metric."""
         return self.scorer.evaluation(plan, split)
 
-    def traits(self, plan: Plan, *, scoring: bool = False) -> dict[str, Any]:
+    def traits(self, plan: Plan, *, scoring: bool = False, beside: Plan | None = None) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan.
 
-        scoring: it will be scored next, so its first samples are scored by the outputs that are compared with float's. Raises
+        beside: another plan; then also `saving`, the share of its time that this one may save. scoring: it will be scored next, so its first samples are scored by the outputs that are compared with float's. Raises
         ModelError for a decoder that is timed while it generates, where what it writes is no answer.
         """
         if self.stopwatch.objective in GENERATING and not plan.is_float:
             refuse_degenerate(self.models, plan, self.stopwatch.generation)
         if scoring:
             self.describer.compare_first(plan)
-        return self.describer.traits(plan)
+        more = {} if beside is None else {"saving": saving(self.models, plan, beside)}
+        return self.describer.traits(plan) | more
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is scored and served on, as its compiled model reports it."""

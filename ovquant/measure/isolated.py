@@ -16,6 +16,7 @@ from ovquant.errors import DataError, LostError
 from ovquant.measure.conditions import Conditions
 from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.instruments import Details
+from ovquant.measure.score import Told
 from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.measure.worker import Worker
 
@@ -73,19 +74,19 @@ class Isolated:
         glance: bool = False,
         level: float | None = None,
         before: Scores | None = None,
-        elsewhere: bool = False,
+        told: Told = "",
     ) -> Scores:
         """Score a plan beside float in f32."""
-        how: dict[str, Any] = {"glance": glance, "level": level, "before": before, "elsewhere": elsewhere}
+        how: dict[str, Any] = {"glance": glance, "level": level, "before": before, "told": told}
         return self._ask("score", plan, split, budget, **how)  # type: ignore[no-any-return]
 
     def evaluation(self, plan: Plan, split: Split) -> list[Evaluation]:
         """Score a plan alone on all of a split."""
         return self._ask("evaluation", plan, split)  # type: ignore[no-any-return]
 
-    def traits(self, plan: Plan, *, scoring: bool = False) -> dict[str, Any]:
+    def traits(self, plan: Plan, *, scoring: bool = False, beside: Plan | None = None) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan."""
-        return self._ask("traits", plan, scoring=scoring)  # type: ignore[no-any-return]
+        return self._ask("traits", plan, scoring=scoring, beside=beside)  # type: ignore[no-any-return]
 
     def served(self, plan: Plan) -> dict[str, str]:
         """Return what a plan is served on."""

@@ -217,7 +217,7 @@ class Models:
             kept = {self.conditions.effective(float_).key for float_ in (self.reference_plan, self.float_plan)}
             # Scoring needs float's beside that of the plan at hand.
             self._compiled = {key: compiled for key, compiled in self._compiled.items() if key in kept}
-            self._compiled[known] = self.compile(plan)
+            self._compiled[known] = truth(self) if is_truth_alone(self, plan) else self.compile(plan)
         return self._compiled[known]
 
     def release(self) -> None:
@@ -230,6 +230,18 @@ class Models:
         """Delete the built files of a plan that is out of the running, and forget its compiled model."""
         self._compiled.pop(self.conditions.effective(plan).key, None)
         shutil.rmtree(self._place(plan), ignore_errors=True)
+
+
+def is_truth_alone(models: Models, plan: Plan) -> bool:
+    """Tell whether a plan is the accuracy reference, and that is not what is served anyway."""
+    is_reference = models.conditions.is_reference
+    return is_reference(plan) and not is_reference(models.float_plan) and not models.large
+
+
+def truth(models: Models) -> openvino.CompiledModel:
+    """Compile the accuracy reference for many samples at once: it takes longest of all that is scored, and nothing is served so."""
+    properties = {**models.reference_plan.properties, "PERFORMANCE_HINT": "THROUGHPUT"}
+    return runtime.compile_model(models.build(models.reference_plan), replace(models.deployment, properties=properties))
 
 
 def read_back(normal: Normal, folder: Path) -> tuple[Normal, Path]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import openvino
@@ -26,8 +26,10 @@ from ovquant.measure.shards import Shards
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.stats.intervals import decided
 
-ELSEWHERE = 400
-"""The most samples that the answers of another processor are scored on, where they only have to be told."""
+TOLD = 400
+"""The most samples that scores are of which decide nothing, and are only told."""
+Told = Literal["", "here", "elsewhere"]
+"""Whether a score is only told, and whether it is with the int8 arithmetic of this processor or the one that it has not."""
 GLANCE = 256
 """The most samples that a glance at a trial takes; a quarter of all where that is more."""
 
@@ -60,18 +62,21 @@ class Scorer:
         glance: bool = False,
         level: float | None = None,
         before: Scores | None = None,
-        elsewhere: bool = False,
+        told: Told = "",
     ) -> Scores:
         """Compare a plan with the float reference, sample by sample where the metric allows it.
 
         On the search split that ends as soon as it is clear on which side of the budget the plan is, and with `glance`
         after a part of the samples; the holdout is always scored whole. With `level` the budget must hold at that level of
-        error; `before` is the plan's score on other data, which tells what spread to expect. With `elsewhere` it is the score
-        with the int8 arithmetic that this processor has not, by the point estimates, on some of the samples where they are many.
+        error; `before` is the plan's score on other data, which tells what spread to expect. A score that decides nothing and is only
+        `told` is a point estimate, of some of the samples where they are many.
         """
-        if elsewhere:
-            return self._elsewhere(plan, split, budget)
+        if told:
+            return self._told(plan, split, budget, elsewhere=told == "elsewhere")
         reference = self.models.reference_plan
+        if split == "holdout" and self.elsewhere is not None and plan.runs_int8:
+            # What may be returned is simulated next; nothing is timed meanwhile.
+            self.elsewhere.begin()
         truth, data = self.evaluation(reference, split), self._data(split)
         judged = not self.models.conditions.is_reference(plan) and budget.max_drop is not None
         if split == "search" and judged and self.by_sample:
@@ -95,17 +100,15 @@ class Scorer:
         beside = elsewhere_of(pairing.scores(there, truth, split, budget), self.elsewhere.arithmetic)
         return Scores((*found.all, *beside))
 
-    def _elsewhere(self, plan: Plan, split: Split, budget: Budget) -> Scores:
-        """Compare a plan with float with the int8 arithmetic that this processor has not alone."""
-        assert self.elsewhere is not None
+    def _told(self, plan: Plan, split: Split, budget: Budget, *, elsewhere: bool) -> Scores:
         truth, data, places = self.evaluation(self.models.reference_plan, split), self._data(split), None
-        if self.by_sample and budget.worst_slice is None and len(data) > ELSEWHERE:
-            # What is simulated is slow, and decides nothing.
-            places = drawn(len(data), ELSEWHERE, seed=self.models.seed)
+        if self.by_sample and budget.worst_slice is None and len(data) > TOLD:
+            places = drawn(len(data), TOLD, seed=self.models.seed)
             truth, data = [_some(found, places) for found in truth], data.only(places)
-        there = self._there(plan, split, places, truth)
-        scores = Pairing(self.metrics, data.slices, data.groups).scores(there, truth, split, budget)
-        return Scores(elsewhere_of(scores, self.elsewhere.arithmetic))
+        mine = self._there(plan, split, places, truth) if elsewhere else self._part(plan, data, split, places)
+        refuse_nan(plan, mine, truth)
+        scores = Pairing(self.metrics, data.slices, data.groups).scores(mine, truth, split, budget)
+        return Scores(elsewhere_of(scores, self.elsewhere.arithmetic)) if elsewhere and self.elsewhere else scores
 
     def _there(
         self, plan: Plan, split: Split, places: Sequence[int] | None, truth: Sequence[Evaluation]
@@ -172,7 +175,7 @@ class Scorer:
         return self._part(plan, self._data("search").only(places), "search", places, seen)
 
     def _part(
-        self, plan: Plan, data: Subset, split: Split, places: range | None, seen: Seen | None = None
+        self, plan: Plan, data: Subset, split: Split, places: Sequence[int] | None, seen: Seen | None = None
     ) -> list[Evaluation]:
         # The drop's interval needs resamples where a metric is not a mean; a search has no use for it.
         holdout = split == "holdout"
@@ -180,7 +183,7 @@ class Scorer:
 
         def measure() -> list[dict[str, Any]]:
             whole = self._data(split)
-            which = f", samples {places.start + 1} to {places.stop}" if places and len(places) < len(whole) else ""
+            which = _which(places, len(whole))
             what = f"{plan.title} on {split}{which}"
             if self.shards is not None and seen is None:
                 step = told(self.models.progress, f"evaluating {what}")
@@ -230,6 +233,14 @@ class Scorer:
             resample=resample,
             whose=whose,
         )
+
+
+def _which(places: Sequence[int] | None, count: int) -> str:
+    """Say which of so many samples are scored, where not all are."""
+    if not places or len(places) == count:
+        return ""
+    row = isinstance(places, range)
+    return f", samples {places[0] + 1} to {places[-1] + 1}" if row else f", {len(places)} of {count:,} samples"
 
 
 def _some(whole: Evaluation, places: Sequence[int]) -> Evaluation:

@@ -31,7 +31,7 @@ class Shards:
     _pace: float = field(default=0.0, init=False)
 
     def evaluation(
-        self, models: Models, plan: Plan, split: Split, whole: Subset, places: range | None, step: Step
+        self, models: Models, plan: Plan, split: Split, whole: Subset, places: Sequence[int] | None, step: Step
     ) -> list[Evaluation]:
         """Score a plan on the samples at some places of a split by metrics that are means, or on all by any, if places is None."""
         paths = models.build(plan), models.build(models.reference_plan)
@@ -49,7 +49,7 @@ class Shards:
         self._pace = (time.monotonic() - begin) * min(len(self.team.workers), len(tasks)) / int(ends[-1])
         return found[0] if len(found) == 1 else [joined(each) for each in zip(*found, strict=True)]
 
-    def _parts(self, places: range) -> list[range]:
+    def _parts(self, places: Sequence[int]) -> list[Sequence[int]]:
         workers, count = len(self.team.workers), len(places)
         tasks = ceil(count * self._pace / SECONDS / workers) * workers if self._pace else FIRST * workers
         ends = np.linspace(0, count, min(tasks, max(1, count // SMALLEST)) + 1).round().astype(int)

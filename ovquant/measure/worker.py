@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -63,10 +63,26 @@ class Worker:
         limit: seconds after which the process is given up. Raises LostError with the cause where it is lost, and
         UnreadableError for arguments that it cannot read.
         """
+        self.start(method, *arguments, **named)
+        return self.wait(limit)
+
+    def start(self, method: str, *arguments: Any, **named: Any) -> None:
+        """Call a method and leave its answer to `wait`; raises what `call` does."""
+        with self._losing():
+            self._connection.send_bytes(cloudpickle.dumps((method, arguments, named)))
+
+    def wait(self, limit: float = float("inf")) -> Any:
+        """Return the answer to what was started, or raise it; raises what `call` does."""
+        with self._losing():
+            return self._answer(limit)
+
+    @contextlib.contextmanager
+    def _losing(self) -> Iterator[None]:
+        """End the process where it did not answer, and raise LostError where it is gone."""
         if self.closed:
             raise LostError("it was ended before")
         try:
-            return self._call(cloudpickle.dumps((method, arguments, named)), limit)
+            yield
         except BaseException as error:
             # What was raised there is raised here, and the process goes on.
             if getattr(error, "answered", False):
@@ -76,8 +92,7 @@ class Worker:
             self.close()
             raise
 
-    def _call(self, message: bytes, limit: float) -> Any:
-        self._connection.send_bytes(message)
+    def _answer(self, limit: float) -> Any:
         left = limit
         while True:
             begin = time.monotonic()

@@ -3,6 +3,7 @@
 from ovquant.graph.causes import first_line
 from ovquant.graph.names import names_of
 from ovquant.graph.shapes import static_batch, with_batch
+from ovquant.runtime.again import Again, Repeats
 from ovquant.runtime.arithmetic import Arithmetic, Simulation, int8_arithmetic, mark, marked, simulation
 from ovquant.runtime.batches import Compiled, Filling, batched_of, batched_outputs, known, lengths_of, samples_in
 from ovquant.runtime.compile import (
@@ -15,7 +16,17 @@ from ovquant.runtime.compile import (
     reference_properties,
 )
 from ovquant.runtime.decoder import Feeder, check_generates, interleave_tokens, prompts_of
-from ovquant.runtime.devices import SERVED, Capabilities, Executed, capabilities, devices, executed, properties_of
+from ovquant.runtime.devices import (
+    SERVED,
+    Capabilities,
+    Executed,
+    How,
+    capabilities,
+    devices,
+    executed,
+    operations_run,
+    properties_of,
+)
 from ovquant.runtime.fit import fit, random_samples
 from ovquant.runtime.infer import Block, batched_names, infer, stack, stackable
 from ovquant.runtime.load import Load
@@ -30,6 +41,7 @@ __all__ = [
     "PRECISION",
     "REFERENCE",
     "SERVED",
+    "Again",
     "Arithmetic",
     "Block",
     "Capabilities",
@@ -39,9 +51,11 @@ __all__ = [
     "Feeder",
     "Filling",
     "Fitted",
+    "How",
     "Interleave",
     "Load",
     "Maker",
+    "Repeats",
     "Requests",
     "Simulation",
     "batched_names",
@@ -74,6 +88,7 @@ __all__ = [
     "mark",
     "marked",
     "names_of",
+    "operations_run",
     "outputs_of",
     "prompts_of",
     "properties_of",

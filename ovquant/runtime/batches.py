@@ -114,9 +114,13 @@ class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no
         """
         super().__init__(compiled)
         self.doubt = ""
-        self._by_shapes = by_shapes
+        self._by_shapes, self._lengths = by_shapes, lengths
         self.batched = tuple(batched)
         self.cuts = Cuts(compiled, lengths)
+
+    def described(self, other: openvino.CompiledModel) -> "Compiled":
+        """Return another compilation of the same model, of which the same is known."""
+        return Compiled(other, self.batched, self._by_shapes, self._lengths)
 
     def batched_at(self, shapes: Shapes) -> tuple[bool, ...]:
         """Tell of each output whether its axis 0 is the batch for samples of these shapes, batch axis included."""

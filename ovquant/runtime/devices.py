@@ -1,8 +1,9 @@
 """Ask devices what they can do, and compiled models what they really run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import openvino
 
@@ -12,6 +13,12 @@ from ovquant.runtime.processor import instructions
 
 SERVED = ("INFERENCE_PRECISION_HINT", "PERFORMANCE_HINT", "EXECUTION_MODE_HINT", "NUM_STREAMS", "INFERENCE_NUM_THREADS")
 """Properties that a model's outputs depend on."""
+
+HOW = ("layerType", "runtimePrecision", "primitiveType", "outputPrecisions", "outputLayouts")
+"""What a runtime model tells of an operation."""
+FROM_OUTSIDE, WITH_BODY = ("Input", "MemoryInput"), ("TensorIterator", "Loop", "If")
+"""The kinds of operations that bring in what differs from one inference to the next, and those that run others."""
+How = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,41 @@ def executed(compiled: openvino.CompiledModel) -> list[Executed]:
             )
         )
     return nodes
+
+
+def operations_run(compiled: openvino.CompiledModel) -> dict[How, list[float]]:
+    """Return the microseconds of what runs at each inference, zero unless it is timed, by all that tells how it runs.
+
+    That is its kind, primitive, precisions, layouts and shapes. What depends on no input, such as how weights are unpacked, is done when
+    a model is compiled; then float weights are brought into the precision of what reads them. Operations with a body are like no
+    other, since nothing tells what runs inside.
+    """
+    found: dict[How, list[float]] = {}
+    fed: set[str] = set()
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        sources = [port.get_source_output() for port in node.inputs()]
+        changing = [source.get_node().get_friendly_name() in fed for source in sources]
+        info = node.get_rt_info()
+        kind, *how = (str(info[name].astype(str)) if name in info else "" for name in HOW)
+        if kind not in FROM_OUTSIDE and not any(changing):
+            continue
+        fed.add(node.get_friendly_name())
+        read = [_read(source, changes=changes) for source, changes in zip(sources, changing, strict=True)]
+        shapes = [str(port.get_partial_shape()) for port in node.outputs()]
+        inside = str(uuid4()) if kind in WITH_BODY else str(_fused(info)) if kind == "Subgraph" else ""
+        micros = str(info["execTimeMcs"].astype(str)) if "execTimeMcs" in info else ""
+        times = found.setdefault((kind, *how, inside, *read, *shapes), [])
+        times.append(float(micros) if micros.isdigit() else 0.0)
+    return found
+
+
+def _read(source: openvino.Output, *, changes: bool) -> str:
+    kind = source.get_element_type()
+    return str(kind) if changes or kind.is_integral() else "float"
+
+
+def _fused(info: Mapping[str, Any]) -> int:
+    return str(info["originalLayersNames"].astype(str)).count(",") if "originalLayersNames" in info else 0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
 from ovquant.search.numbers import choose_numbers
 from ovquant.search.pace import expected_seconds
-from ovquant.search.sketches import dismissed
+from ovquant.search.sketches import dismissed, unmixable
 from ovquant.search.standings import Offer, Standings
 
 CONFIRMED_HEATS = 6
@@ -153,6 +153,10 @@ class Search:
         trial = standings.trials.get(candidate) or self.bench.trial(plan, self.budget)
         if plan.recipe is None or trial.timing is None:
             standings.layers[wish.parts], standings.pairs[wish.parts] = (), ()
+            return
+        if not wish.pairs and not self.pareto and (reason := unmixable(trial, standings, self.bench)):
+            standings.layers[wish.parts] = ()
+            self.notes.append(f"The layers of {plan.full_title} were not measured one by one: {reason}.")
             return
         cost, key = judge.cost(trial)[0], {**self.bench.conditions.key(plan), "parts": list(wish.parts)}
         try:

@@ -26,6 +26,9 @@ class Here:
     def __init__(self, replica: Replica, lost: int = 0) -> None:
         self.replica, self.lost, self.asked = replica, lost, list[str]()
 
+    def wait(self) -> None:
+        """It is ready."""
+
     def call(self, _measure: str, method: str, *arguments: Any) -> Any:
         self.asked.append(method)
         if len(self.asked) <= self.lost:
@@ -67,7 +70,7 @@ def test_without_anywhere_only_the_answer_is_told(tmp_path: Path) -> None:
     made, here = scoring(tmp_path, anywhere=False)
     assert len(made.score(plan(), "holdout", BUDGET).all) == 1
     assert here.asked == []
-    told = made.score(plan(), "holdout", BUDGET, elsewhere=True)
+    told = made.score(plan(), "holdout", BUDGET, told="elsewhere")
     assert [score.arithmetic for score in told.all] == ["saturating"]
     assert told.main.samples == 60
 
@@ -84,9 +87,9 @@ def test_without_anywhere_only_the_answer_is_told(tmp_path: Path) -> None:
 def test_the_answer_is_told_by_some_of_many_samples(
     metric: str, budget: Budget, samples: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(score, "ELSEWHERE", 25)
+    monkeypatch.setattr(score, "TOLD", 25)
     made, _ = scoring(tmp_path, metric=metric, anywhere=False)
-    told = made.score(plan(), "holdout", budget, elsewhere=True).main
+    told = made.score(plan(), "holdout", budget, told="elsewhere").main
     assert told.samples == samples
     # It is one arithmetic that is asked twice here.
     whole = made.evaluation(plan(), "holdout")[0]

@@ -22,7 +22,9 @@ from ovquant.graph.fingerprint import fingerprint, operation_types
 from ovquant.graph.names import with_unique_names
 from ovquant.graph.normalise import normalised
 from ovquant.graph.precision import is_quantized, precisions
+from ovquant.measure.describer import Describer
 from ovquant.measure.models import Models, circumstances, with_runtime_options
+from ovquant.measure.score import Scorer
 from ovquant.plugins.metrics import resolve_metrics
 from ovquant.runtime import Deployment, int8_arithmetic
 from tests.measure.made import DEPLOYMENT, models, network, plan, samples, splits
@@ -235,6 +237,18 @@ def test_a_plan_is_compiled_with_its_own_properties_each_time_anew(tmp_path: Pat
     assert reference.get_property("NUM_STREAMS") == 2
     assert reference.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
     assert (made.float_plan.name, made.reference_plan.name) == ("float", "float-f32")
+
+
+@pytest.mark.parametrize(("precision", "hint"), [("bf16", "THROUGHPUT"), ("f32", "LATENCY")])
+def test_the_reference_alone_is_scored_many_samples_at_once(
+    precision: str, hint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Plans are scored as they are served, float in f32 too where the device serves it so."""
+    made = computing(precision, monkeypatch, tmp_path)
+    for what, expected in ((made.reference_plan, hint), (made.float_plan, "LATENCY"), (plan(), "LATENCY")):
+        assert made.compiled(what).get_property("PERFORMANCE_HINT") == expected
+    served = Describer(made, Scorer(made, resolve_metrics("accuracy"))).served(made.reference_plan)
+    assert served["PERFORMANCE_HINT"] == "LATENCY"
 
 
 def test_what_is_out_of_the_running_is_deleted(tmp_path: Path) -> None:

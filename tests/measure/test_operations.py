@@ -8,7 +8,10 @@ import openvino
 import pytest
 from openvino import opset13 as ops
 
-from ovquant.measure.operations import _primitive_of, timed_operations
+from ovquant.domain.recipe import Recipe
+from ovquant.domain.sample import Sample
+from ovquant.domain.split import split_data
+from ovquant.measure.operations import _faster, _primitive_of, saving, timed_operations
 from ovquant.runtime import Executed
 from tests.measure.made import instruments, plan
 
@@ -32,6 +35,56 @@ def test_the_float_model_is_as_fast_as_itself_operation_by_operation(tmp_path: P
         assert operation.planned == operation.executed
         assert operation.quantizers == ()
         assert operation.micros is not None
+
+
+def test_weights_that_run_as_float_save_nothing_and_fast_operations_do(tmp_path: Path) -> None:
+    made = instruments(tmp_path, model=rectangles(), splits=split_data(images()))
+    bar = made.models.float_plan
+    assert saving(made.models, bar, bar) == 0
+    # Those of convolutions are unpacked when the model is compiled.
+    stored = plan(recipe=Recipe(algorithm="weights"))
+    assert made.traits(stored, beside=bar)["saving"] == 0
+    assert 0 < saving(made.models, plan(), made.models.reference_plan) <= 1
+    assert [key["beside"] for key, _ in made.models.profile.entries("saving")].count(bar.key) == 2
+
+
+def rectangles() -> openvino.Model:
+    """Return a net of convolutions alone."""
+    random = np.random.default_rng(0)
+    port = ops.parameter([1, 3, 64, 64], np.float32, name="x")
+    port.output(0).get_tensor().set_names({"x"})
+    node: openvino.Node = port
+    for inputs, outputs in ((3, 32), (32, 64), (64, 64)):
+        kernel = ops.constant(random.standard_normal((outputs, inputs, 3, 3)).astype(np.float32) / 10)
+        node = ops.relu(ops.convolution(node, kernel, [1, 1], [1, 1], [1, 1], [1, 1]))
+    scores = ops.reduce_mean(node, np.array([2, 3]), False)
+    scores.output(0).get_tensor().set_names({"scores"})
+    return openvino.Model([scores], [port], "rectangles")
+
+
+def images() -> list[Sample]:
+    random = np.random.default_rng(1)
+    return [Sample(random.standard_normal((3, 64, 64)).astype(np.float32), place % 64) for place in range(120)]
+
+
+@pytest.mark.parametrize(
+    ("plans", "share"),
+    [
+        ({"a": 5.0, "b": 40.0, "c": 10.0}, 0.35),
+        # One model runs as one what the other runs as two.
+        ({"a,b": 40.0, "c": 30.0}, 0.6),
+        # What runs as part of nothing is saved.
+        ({"a": 20.0, "b": 20.0}, 0.3),
+        ({"renamed": 10.0, "b": 90.0, "c": 70.0}, 1.0),
+    ],
+)
+def test_the_faster_of_each_operation_is_what_a_mixture_takes_at_least(plans: dict[str, float], share: float) -> None:
+    bars = {"a": 10.0, "b": 20.0, "c": 70.0}
+    one, other = (
+        [Executed(names, "Convolution", "f32", "", tuple(names.split(",")), micros) for names, micros in side.items()]
+        for side in (bars, plans)
+    )
+    assert _faster(one, other, {"a": "renamed"} if "renamed" in plans else {}) == pytest.approx(share)
 
 
 def ran(kind: str, precision: str = "f32", primitive: str = "brgemm_avx512_f32") -> Executed:

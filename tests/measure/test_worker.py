@@ -37,6 +37,15 @@ def test_one_object_answers_all_calls(worker: Worker) -> None:
     assert not worker.closed
 
 
+def test_what_was_started_is_waited_for_later(worker: Worker) -> None:
+    worker.start("add", 2)
+    assert worker.wait() == 3
+    worker.start("fail", "data")
+    with pytest.raises(DataError, match="^no data"):
+        worker.wait()
+    assert worker.call("add", 3) == 4
+
+
 def test_functions_are_sent_with_what_they_hold(worker: Worker) -> None:
     held = 20
     assert worker.call("call", lambda: held + 1) == 21

@@ -7,7 +7,7 @@ from openvino import opset13 as ops
 
 from ovquant.errors import DeviceError
 from ovquant.runtime import Deployment, compile_model, devices, int8_arithmetic
-from ovquant.runtime.devices import SERVED, Executed, capabilities, executed, properties_of
+from ovquant.runtime.devices import SERVED, Executed, capabilities, executed, operations_run, properties_of
 from ovquant.runtime.processor import instructions
 from tests.runtime.conftest import F32, doubler, mixer
 
@@ -47,6 +47,38 @@ def test_each_of_the_operations_that_are_run_as_one_is_named() -> None:
     named = [name for node in nodes for name in node.operations]
     assert {"my product", "my relu"} <= set(named)
     assert len(set(nodes)) == len(nodes)
+
+
+def test_what_runs_at_each_inference_is_told_apart_by_how_it_runs() -> None:
+    def product(weights: openvino.Node) -> openvino.Model:
+        port = ops.parameter([1, 64], np.float32)
+        return openvino.Model([ops.relu(ops.matmul(port, weights, False, True))], [port], "product")
+
+    plain = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+    stored = ops.constant(np.ones((64, 64), np.uint8))
+    unpacked = ops.multiply(ops.convert(stored, np.float32), ops.constant(np.full((64, 1), 0.1, np.float32)))
+    one, again, other = (
+        operations_run(compile_model(product(weights), Deployment(properties=F32)))
+        for weights in (ops.constant(plain), ops.constant(plain + 1), unpacked)
+    )
+    assert one == again
+    assert one != other
+    assert all(not any(times) for times in one.values())
+
+
+def test_what_runs_in_a_body_is_never_known_to_be_the_same() -> None:
+    port = ops.parameter([1, 4], np.float32)
+    state = ops.parameter([1, 4], np.float32)
+    body = openvino.Model([ops.relu(state), ops.constant(np.array([True]))], [state], "body")
+    loop = ops.loop(ops.constant(3), ops.constant(np.array(True)))
+    loop.set_function(body)
+    loop.set_special_body_ports([-1, 1])
+    loop.set_merged_input(
+        state, port.output(0), body.results[0].output(0).get_node().input_value(0).get_node().output(0)
+    )
+    whole = openvino.Model([loop.get_iter_value(body.results[0].output(0), -1)], [port], "loop")
+    compiled = compile_model(whole, Deployment(properties=F32))
+    assert operations_run(compiled) != operations_run(compiled)
 
 
 def test_a_device_says_what_it_is_and_can_do() -> None:

@@ -87,6 +87,17 @@ class PlayedScorer(Scorer):
         return Scores((score,))
 
 
+@dataclass
+class PlayedLocal(Local):
+    """Instruments to which operations tell what is given of what plans save, by their names."""
+
+    savings: Mapping[str, float] = field(default_factory=dict)
+
+    def traits(self, plan: Plan, *, scoring: bool = False, beside: Plan | None = None) -> dict[str, Any]:
+        found = super().traits(plan, scoring=scoring)
+        return found if beside is None else {**found, "saving": self.savings.get(plan.name, 1.0)}
+
+
 @dataclass(frozen=True)
 class Scripted:
     """Proposes what it is told to, in order."""
@@ -112,6 +123,7 @@ def search(
     ratios: Mapping[str, float] | None = None,
     holdout_drops: Mapping[str, float] | None = None,
     search_drops: Mapping[str, float] | None = None,
+    savings: Mapping[str, float] | None = None,
     needs_f32: bool = False,
     metric: str = "accuracy",
     count: int = 300,
@@ -124,7 +136,7 @@ def search(
     scorer = PlayedScorer(models, metrics, holdout_drops=holdout_drops or {}, search_drops=search_drops or {})
     stopwatch = PlayedStopwatch(models, "latency", ratios=ratios or {}, needs_f32=needs_f32)
     chosen = strategy or Scripted(tuple(Candidate((part,)) for part in PARTS))
-    bench = Workbench(Local(models, scorer, stopwatch))
+    bench = Workbench(PlayedLocal(models, scorer, stopwatch, savings=savings or {}))
     return Search(bench, Budget(Drop(0.1)), chosen, Offer(PARTS), read_recipe), scorer.walked
 
 

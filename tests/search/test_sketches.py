@@ -9,7 +9,7 @@ import pytest
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.plan import Plan
 from ovquant.domain.recipe import Recipe
-from ovquant.domain.table import Candidate
+from ovquant.domain.table import Candidate, Probe
 from ovquant.domain.trial import Timing, Trial
 from ovquant.measure.stopwatch import TRIAL_HEATS
 from ovquant.quantization import Quantized
@@ -137,6 +137,44 @@ def test_a_recipe_that_is_no_faster_than_float_is_not_calibrated(ratio: float, t
     assert trial.problem == (f"not calibrated: it takes {ratio:.3f} of float's time" if told else "")
     assert trial.timing is not None
     assert (Recipe(preset="mixed") in recipes) is not told
+
+
+KEPT = ("default", f"{KEEPING};MatMul")
+
+
+@pytest.mark.parametrize(("slow", "saved", "told"), [(1.1, 0.03, True), (1.1, 0.05, False), (0.9, 0.03, False)])
+def test_where_no_mixture_saves_enough_none_is_looked_for(
+    slow: float, saved: float, told: bool, tmp_path: Path
+) -> None:
+    script = Scripted((Candidate(("default",)), Candidate(KEPT[1:]), Probe(("default",))))
+    hunt, _ = search(tmp_path, script, ratios={"default": slow, KEPT[1]: slow - 0.2}, savings={"default": saved})
+    standings = hunt.explore().standings
+    reason = f"operation by operation the faster of it and float saves {saved:.1%} of float's time"
+    problems = {trial.plan.name: trial.problem for trial in standings.trials.values()}
+    assert (problems[KEPT[1]] == f"not calibrated: {reason}") is told
+    assert (standings.layers["default",] == ()) is told
+    assert (f"The layers of int8 were not measured one by one: {reason}." in hunt.notes) is told
+
+
+@pytest.mark.parametrize(("saved", "told"), [(0.004, True), (0.02, False)])
+def test_weights_that_are_stored_are_timed_only_where_that_saves_something(
+    saved: float, told: bool, tmp_path: Path
+) -> None:
+    hunt, _ = search(
+        tmp_path, Scripted((Candidate(("weights",)),)), ratios={"weights": 0.9}, savings={"weights": saved}
+    )
+    problem = tried(hunt)["weights"].problem
+    assert problem == (
+        f"not timed: what it runs otherwise than float saves {saved:.1%} of float's time" if told else ""
+    )
+
+
+@pytest.mark.parametrize("budget", [Budget(Drop(0.1), max_size_bytes=10**6), Budget(Drop(0.1), max_memory_bytes=10**9)])
+def test_where_size_or_memory_is_limited_they_are_of_use_anyway(budget: Budget, tmp_path: Path) -> None:
+    hunt, _ = search(tmp_path, Scripted((Candidate(("weights",)),)), savings={"weights": 0.0})
+    hunt.budget = budget
+    hunt.bench.weighed = lambda trial: trial  # type: ignore[method-assign]
+    assert not tried(hunt)["weights"].problem
 
 
 def distances(known: dict[str, float]) -> Callable[[Plan], float]:
