@@ -7,7 +7,7 @@ The suite calls this; JOB is JSON, the fields of Job. FOLDER receives measured.j
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,11 @@ from ovquant.plugins.metrics import resolve_metric
 from ovquant.stats.intervals import mean_interval, ratio_of_medians
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
-REQUESTS, MOST_ROUNDS, HEATS = 16, 4000, 4
+REQUESTS, MOST_ROUNDS = 16, 4000
+LEAST_HEATS, MOST_HEATS, SHARES = 6, 32, 16
+"""Heats that are run at least and at most, and the share of the time, and of the rounds, that each takes at most."""
+HALF_WIDTH = 0.02
+"""How wide the interval of a ratio may be, to either side, for it to be known."""
 AGAIN = "float again"
 
 
@@ -117,32 +121,53 @@ class Measuring:
     # Speed --------------------------------------------------------------------------------------------------------
 
     def _latency(self) -> None:
-        """Time all OpenVINO models in turn, and float twice: how far the two floats differ is what noise can do."""
-        names = [*self.openvino, AGAIN]
-        heats = [self._heat(names, place) for place in range(HEATS)]
+        """Time all OpenVINO models in turn, and float twice: how far the two floats differ is what noise can do.
+
+        Two compilations of a model differ by percents, so that heats go on until it is known what ovquant's take beside the fastest.
+        """
+        names, heats = [*self.openvino, AGAIN], list[np.ndarray]()
+        while len(heats) < LEAST_HEATS or (len(heats) < MOST_HEATS and not self._is_known(heats)):
+            heats.append(self._heat(names, len(heats)))
         times = np.concatenate(heats)
         np.savez_compressed(self.folder / "latency.npz", times=times, names=np.array(names))
         self._note("latency", self.openvino, times[:, : len(self.openvino)])
         for place, name in enumerate(names):
-            ratios = [float(np.median(heat[:, place]) / np.median(heat[:, 0])) for heat in heats]
+            compared = _ratio(heats, place, 0)
             if name == AGAIN:
-                ratio, low, high = ratio_of_medians(times[:, place], times[:, 0])
-                self.found["float"]["again"] = {"ratio": ratio, "low": low, "high": high, "heats": ratios}
+                self.found["float"]["again"] = compared
             else:
-                self.found[name]["latency"]["heats"] = ratios
-        self._against_best(times)
+                self.found[name]["latency"] |= compared
+        for name, kind, rival in self._rivals(heats):
+            best = self.openvino.index(rival)
+            self.found[name][kind] = {"best": rival, **_ratio(heats, self.openvino.index(name), best)}
+
+    def _is_known(self, heats: list[np.ndarray]) -> bool:
+        found = [
+            _ratio(heats, self.openvino.index(name), self.openvino.index(rival))
+            for name, _, rival in self._rivals(heats)
+        ]
+        return all(one["high"] - one["low"] <= 2 * HALF_WIDTH for one in found)
+
+    def _rivals(self, heats: list[np.ndarray]) -> Iterator[tuple[str, str, str]]:
+        """Yield each result of ovquant with the fastest of the others inside the same budget.
+
+        That is of all of them, and of float and what NNCF makes of the graph as it was read.
+        """
+        ratios = {name: _ratio(heats, place, 0)["ratio"] for place, name in enumerate(self.openvino)}
+        rivals = [name for name in self.openvino if not name.startswith("ovquant")]
+        inside = [name for name in rivals if name == "float" or self.found[name]["inside"]]
+        plain = [name for name in inside if not name.startswith("hand-")]
+        for name in (name for name in self.openvino if name.startswith("ovquant")):
+            for kind, among in (("against_best", inside), ("against_plain", plain)):
+                yield name, kind, min(among, key=ratios.__getitem__)
 
     def _heat(self, names: list[str], heat: int) -> np.ndarray:
-        """Compile all anew and time them in one interleaved run; milliseconds, shape [rounds, names].
-
-        One compilation of a model can be some percent slower than another of the same model, and no number of rounds
-        shows that; the order is another in each heat, too.
-        """
-        order = [names[(place + heat * len(names) // HEATS) % len(names)] for place in range(len(names))]
+        """Compile all anew, in an order of its own, and time them in one interleaved run; milliseconds, shape [rounds, names]."""
+        order = [names[place] for place in np.random.default_rng(heat).permutation(len(names))]
         compiled = [self._served("float" if name == AGAIN else name, "LATENCY") for name in order]
         requests = runtime.requests_of(compiled[0], self.data, REQUESTS)
-        seconds, most = self.job.seconds / HEATS, MOST_ROUNDS // HEATS
-        times = runtime.interleave(compiled, requests, seconds=seconds, most=most)
+        seconds = self.job.seconds / SHARES
+        times = runtime.interleave(compiled, requests, seconds=seconds, most=MOST_ROUNDS // SHARES, seed=heat)
         return times[:, [order.index(name) for name in names]]
 
     def _throughput(self) -> None:
@@ -177,27 +202,6 @@ class Measuring:
             values = {"ratio": ratio, "low": low, "high": high, "p50_ms": p50, "p95_ms": p95, "rounds": len(column)}
             self.found[name][kind] = values
 
-    def _against_best(self, times: np.ndarray) -> None:
-        """Pair each result of ovquant with the fastest of the others inside the same budget.
-
-        That is of all of them, and of float and what NNCF makes of the graph as it was read.
-        """
-        rivals = [name for name in self.openvino if not name.startswith("ovquant")]
-        for kind, among in {
-            "against_best": rivals,
-            "against_plain": [name for name in rivals if not name.startswith("hand-")],
-        }.items():
-            for name in self.openvino:
-                if name.startswith("ovquant"):
-                    self.found[name][kind] = self._against(name, among, times)
-
-    def _against(self, name: str, among: Sequence[str], times: np.ndarray) -> dict[str, Any]:
-        medians = dict(zip([*self.openvino, AGAIN], np.median(times, axis=0), strict=True))
-        inside = [rival for rival in among if rival == "float" or self.found[rival]["inside"]]
-        best = min(inside, key=medians.__getitem__)
-        ratio, low, high = ratio_of_medians(times[:, self.openvino.index(name)], times[:, self.openvino.index(best)])
-        return {"best": best, "ratio": ratio, "low": low, "high": high}
-
     def _operations(self) -> dict[str, Any] | None:
         """Return the per-operation reference, where NNCF's default model is there."""
         from reference import reference
@@ -207,6 +211,13 @@ class Measuring:
         names = ("float", "nncf-default")
         profiled = [self._compile(name, {**self.found[name]["properties"], "PERF_COUNT": "YES"}) for name in names]
         return reference(profiled[0], profiled[1], runtime.requests_of(profiled[0], self.data, REQUESTS))
+
+
+def _ratio(heats: Sequence[np.ndarray], one: int, other: int) -> dict[str, Any]:
+    """Return the geometric mean over heats of the ratio of two models' medians, with its interval and that of each heat."""
+    ratios = [float(np.median(heat[:, one]) / np.median(heat[:, other])) for heat in heats]
+    low, high = np.exp(mean_interval(np.log(ratios))) if one != other else (1.0, 1.0)
+    return {"ratio": float(np.exp(np.mean(np.log(ratios)))), "low": float(low), "high": float(high), "heats": ratios}
 
 
 def _size(path: Path) -> int:

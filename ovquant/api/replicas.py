@@ -1,5 +1,6 @@
 """What processes hold that run saved models on the data of a run: sessions of their own, and replicas, called by name."""
 
+import pickle
 from typing import Any
 
 from ovquant.api.session import LocalSession, record, unpacked
@@ -27,10 +28,11 @@ class HeldReplica:
         return record(device)
 
     def begin(self, given: bytes, threads: int) -> None:
-        """Read model, metrics and data."""
-        session = LocalSession(unpacked(given), self._progress)
+        """Read model and metrics; given: what a run was given, and how it has split the data, pickled."""
+        packed, splits = pickle.loads(given)
+        session = LocalSession(unpacked(packed), self._progress)
         session.prepare()
-        session.open()
+        session.join(splits)
         asked = session.settings.own_properties().get(THREADS)
         fewer = {} if asked is not None and int(asked) <= threads else {THREADS: str(threads)}
         # Workers of one machine would all be on its first cores.

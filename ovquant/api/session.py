@@ -182,14 +182,15 @@ class Held:
     def prepare(self, given: bytes) -> Described:
         """Read the model and the metrics; given: pickled, so that what it refers to is imported here."""
         self._given, self._session = given, LocalSession(unpacked(given), self._progress)
-        self._team = self._gathered()
+        # Where there are no workers this is told first.
+        self._team = self._gathered(given)
         return self._session.prepare().plain()
 
-    def _gathered(self) -> Team | None:
-        """Return the workers elsewhere that score plans, which is told first where there should be some and are none."""
+    def _gathered(self, given: bytes) -> Team | None:
+        """Return the workers elsewhere that score plans, if there should be some; given: what they hold."""
         settings = self._session.settings
         executor: Executor = settings.executor
-        return executor.gather(Job(REPLICA, self._given, settings.device, record(settings.device)))
+        return executor.gather(Job(REPLICA, given, settings.device, record(settings.device)))
 
     def notes(self) -> tuple[str, ...]:
         """Say where plans are scored, if elsewhere."""
@@ -213,6 +214,10 @@ class Held:
             # Where nothing can be simulated it is told before anything is measured.
             elsewhere.open()
         made = self._session.instruments(folder, Profile(profile), elsewhere)
+        if self._team is not None:
+            self._team.close()
+            # They take over what was compared here.
+            self._team = self._gathered(pickle.dumps((self._given, detached(self._session.splits))))
         made.scorer.shards = None if self._team is None else Shards(self._team)
         self._instruments = replace(made, processes=True)
         return self._instruments.conditions

@@ -33,7 +33,7 @@ class Subset:
 
     `fingerprint` is of all that a score depends on: inputs, targets, slices and groups; `inputs` of the inputs alone, on
     which outputs and times depend. `slices` and `groups` hold a text per sample where the run has them; `content` six
-    bytes of the digest of each sample's inputs.
+    bytes of the digest of each sample's inputs, and `answers` six of that of its target.
     """
 
     dataset: Dataset = field(compare=False)
@@ -43,6 +43,7 @@ class Subset:
     slices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     content: bytes = b""
+    answers: bytes = b""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -60,7 +61,8 @@ class Subset:
             _short(f"{self.inputs}:{named}"),
             tuple(self.slices[place] for place in places) if self.slices else (),
             tuple(self.groups[place] for place in places) if self.groups else (),
-            b"".join(self.content[CONTENT_BYTES * place : CONTENT_BYTES * (place + 1)] for place in places),
+            _picked(self.content, places),
+            _picked(self.answers, places),
         )
 
 
@@ -85,6 +87,15 @@ class Splits:
     def lessons(self) -> Subset:
         """Return what numbers are trained on."""
         return self.search if self.training is None else self.training
+
+
+def short_digest(hexadecimal: str) -> bytes:
+    """Return the bytes of a digest that are kept of each sample."""
+    return bytes.fromhex(hexadecimal[: 2 * CONTENT_BYTES])
+
+
+def _picked(pieces: bytes, places: Sequence[int]) -> bytes:
+    return b"".join(pieces[CONTENT_BYTES * place : CONTENT_BYTES * (place + 1)] for place in places)
 
 
 def digest(sample: Sample) -> str:
@@ -141,7 +152,8 @@ class Contents:
             _short("".join([*hashes, self.padding])),
             slices,
             groups,
-            b"".join(bytes.fromhex(value[: 2 * CONTENT_BYTES]) for value in hashes),
+            b"".join(map(short_digest, hashes)),
+            b"".join(short_digest(self.targets[index]) for index in indices),
         )
 
     def whole(self) -> Subset:

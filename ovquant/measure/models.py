@@ -31,9 +31,11 @@ from ovquant.measure.recent import Recent
 from ovquant.measure.reference import Reference
 from ovquant.measure.tutor import Tutor, with_learned
 from ovquant.plugins.metrics import ResolvedMetric
-from ovquant.quantization import Compressed, Pinnable, Switchable, Validation, needed_bytes
+from ovquant.quantization import Compressed, Pinnable, Switchable, Validation, activation_bytes, needed_bytes
 from ovquant.runtime import Deployment
 
+TRUTH_SHARE, MOST_REQUESTS = 0.1, 1024
+"""The share of free memory that samples may take that are scored at once by the accuracy reference, and their number at most."""
 LARGE = 64 * 2**20
 """Bytes of weights from which on memory counts for more than the seconds that building or compiling anew takes."""
 RUNTIME_OPTIONS = ("DYNAMIC_QUANTIZATION_GROUP_SIZE", "KV_CACHE_PRECISION")
@@ -239,8 +241,15 @@ def is_truth_alone(models: Models, plan: Plan) -> bool:
 
 
 def truth(models: Models) -> openvino.CompiledModel:
-    """Compile the accuracy reference for many samples at once: it takes longest of all that is scored, and nothing is served so."""
-    properties = {**models.reference_plan.properties, "PERFORMANCE_HINT": "THROUGHPUT"}
+    """Compile the accuracy reference for as many samples at once as there is memory for.
+
+    It takes longest of all that is scored, and nothing is served so.
+    """
+    first = runtime.Requests(models.model.inputs, models.splits.search, told(silent, "")).first()
+    taken = activation_bytes(models.model, first)
+    most = int(TRUTH_SHARE * runtime.free_bytes() / taken) if taken else 1
+    many = {"PERFORMANCE_HINT": "THROUGHPUT", "PERFORMANCE_HINT_NUM_REQUESTS": str(min(most, MOST_REQUESTS))}
+    properties = {**models.reference_plan.properties, **(many if most > 1 else {})}
     return runtime.compile_model(models.build(models.reference_plan), replace(models.deployment, properties=properties))
 
 

@@ -25,7 +25,7 @@ COMPUTING = ("Convolution", "Deconvolution", "FullyConnected", "GroupConvolution
 PROFILED = {"PERF_COUNT": "YES"}
 FEW = 0.05
 """The share of a model's time up to which what operations take says what they save."""
-REQUESTS, SECONDS, MOST_ROUNDS = 8, 0.2, 20
+REQUESTS, SECONDS, MOST_ROUNDS = 8, 0.2, 200
 """How long the primitives of a model are timed: so many seconds or inferences, of so many samples in turn."""
 
 

@@ -9,7 +9,7 @@ from ovquant.domain.recipe import Recipe
 from ovquant.graph.names import MadeUp, with_unique_names
 from ovquant.graph.precision import is_quantized, precisions
 from ovquant.quantization.compressed import Compressed
-from ovquant.quantization.needs import needed_bytes
+from ovquant.quantization.needs import activation_bytes, needed_bytes
 from ovquant.quantization.pinnable import Pinnable
 from ovquant.quantization.quantized import Calibration, Quantized, Validation
 from ovquant.quantization.revert import revert
@@ -25,6 +25,7 @@ __all__ = [
     "Quantized",
     "Switchable",
     "Validation",
+    "activation_bytes",
     "is_quantized",
     "load_alone",
     "needed_bytes",

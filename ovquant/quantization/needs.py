@@ -32,6 +32,11 @@ def needed_bytes(model: openvino.Model, recipe: Recipe, request: Sequence[Array]
     return int(copies * weights + max(statistics, correction))
 
 
+def activation_bytes(model: openvino.Model, request: Sequence[Array]) -> int:
+    """Return the bytes of all values between the operations of a model for a request, of which a device keeps fewer; 0 where unknown."""
+    return sum(_activations(model, request))
+
+
 def _weights(model: openvino.Model) -> int:
     """Return the bytes of the constants, in f32 where they are real numbers."""
     return sum(

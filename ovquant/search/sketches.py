@@ -16,6 +16,8 @@ RACE_HEATS = (3, 8)
 LITTLE = 0.04
 """The share of float's time that operations must save, taken one by one, for a mixture with float to be worth looking for: what
 passes between them takes some of it."""
+KEPT = ("keep_float_types", "keep_float_names")
+"""What recipes say of what they keep in float."""
 QUIET = 0.1
 """The width of an interval up to which a plan that seems one percent too slow is taken to be it."""
 
@@ -106,7 +108,7 @@ def _same(plan: Plan, tried: dict[Candidate, Trial], bench: Workbench) -> Trial 
     """Dismiss a recipe that comes to the same model as one that was tried, though it keeps other types in float."""
     assert plan.recipe is not None
     for trial in tried.values():
-        if not _keeps_more(plan, trial.plan) or trial.timing is None:
+        if not _differs_in_kept(plan, trial.plan) or trial.timing is None:
             continue
         if bench.instruments.traits(_sketch(plan))["layers"] == trial.layers:
             problem = f"not calibrated: it comes to the same as {trial.plan.full_title}"
@@ -114,11 +116,17 @@ def _same(plan: Plan, tried: dict[Candidate, Trial], bench: Workbench) -> Trial 
     return None
 
 
-def _keeps_more(plan: Plan, other: Plan) -> bool:
+def _differs_in_kept(plan: Plan, other: Plan) -> bool:
     """Tell whether two recipes differ in what they keep in float alone."""
     assert plan.recipe is not None
-    kept = {name: getattr(other.recipe, name) for name in ("keep_float_types", "keep_float_names")}
+    kept = {name: getattr(other.recipe, name) for name in KEPT}
     return replace(plan.recipe, **kept) == other.recipe
+
+
+def _is_mixture(plan: Plan, trial: Trial) -> bool:
+    """Tell whether a recipe is one that was tried and scored, with more of it kept in float."""
+    more = all({*getattr(trial.plan.recipe, name)} <= {*getattr(plan.recipe, name)} for name in KEPT)
+    return more and trial.search is not None and _differs_in_kept(plan, trial.plan)
 
 
 def _no_faster(
@@ -128,7 +136,7 @@ def _no_faster(
 
     What layers save that are put back to float shows beside the first recipe too, so that one is always calibrated.
     """
-    reasons = (unmixable(trial, standings, bench) for trial in tried.values() if _keeps_more(plan, trial.plan))
+    reasons = (unmixable(trial, standings, bench) for trial in tried.values() if _is_mixture(plan, trial))
     if reason := next(filter(None, reasons), ""):
         return Trial(plan, problem=f"not calibrated: {reason}")
     table = standings.table()

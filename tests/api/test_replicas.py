@@ -1,5 +1,7 @@
 """What another process holds of a run: it reads all itself, and scores models that were saved."""
 
+from dataclasses import replace
+
 import cloudpickle
 import numpy as np
 import openvino
@@ -7,8 +9,10 @@ import pytest
 
 from ovquant.api.options import Options
 from ovquant.api.replicas import PINNING, THREADS, HeldReplica, HeldSimulator
-from ovquant.api.session import Given
+from ovquant.api.session import Given, LocalSession
+from ovquant.domain.handed_on import detached
 from ovquant.domain.progress import silent
+from ovquant.domain.split import Splits
 from ovquant.errors import ModelError
 from ovquant.runtime import REFERENCE, Simulation, int8_arithmetic
 from tests.cli import models
@@ -21,10 +25,22 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     return Given(model, "accuracy", Options(threads=1), str(data), {"holdout": None, "calibration": None})
 
 
+def packed(given: Given) -> bytes:
+    """Return what workers elsewhere are sent: all that was given, and how it is split."""
+    return cloudpickle.dumps((cloudpickle.dumps(given), detached(split(given))))
+
+
+def split(given: Given) -> Splits:
+    session = LocalSession(given, silent)
+    session.prepare()
+    session.open()
+    return session.splits
+
+
 def test_it_scores_what_it_has_read(given: Given) -> None:
     held = HeldReplica()
     assert held.record("CPU")["openvino"] == openvino.get_version().partition("-")[0]
-    held.begin(cloudpickle.dumps(given), 2)
+    held.begin(packed(given), 2)
     replica = held._replica
     fingerprint = replica.splits.search.fingerprint
     (found,) = held.measure(
@@ -40,13 +56,11 @@ def test_it_keeps_no_more_threads_busy_than_it_may(
     asked: int, threads: int, beside: dict[str, str], given: Given
 ) -> None:
     held = HeldReplica()
-    held.begin(
-        cloudpickle.dumps(Given(given.model, given.metric, Options(threads=asked), given.data, given.roles)), threads
-    )
+    held.begin(packed(replace(given, settings=Options(threads=asked))), threads)
     assert held._replica.beside == {**beside, PINNING: "NO"}
 
 
 def test_a_simulator_that_computes_as_this_processor_is_refused(given: Given) -> None:
     other = Simulation("saturating" if int8_arithmetic("CPU") == "exact" else "exact")
     with pytest.raises(ModelError, match="cannot compute as processors with"):
-        HeldSimulator(silent).begin(cloudpickle.dumps(given), other)
+        HeldSimulator(silent).begin(cloudpickle.dumps(given), other, detached(split(given)))

@@ -22,6 +22,7 @@ from ovquant.graph.fingerprint import fingerprint, operation_types
 from ovquant.graph.names import with_unique_names
 from ovquant.graph.normalise import normalised
 from ovquant.graph.precision import is_quantized, precisions
+from ovquant.measure import models as models_module
 from ovquant.measure.describer import Describer
 from ovquant.measure.models import Models, circumstances, with_runtime_options
 from ovquant.measure.score import Scorer
@@ -247,6 +248,10 @@ def test_the_reference_alone_is_scored_many_samples_at_once(
     made = computing(precision, monkeypatch, tmp_path)
     for what, expected in ((made.reference_plan, hint), (made.float_plan, "LATENCY"), (plan(), "LATENCY")):
         assert made.compiled(what).get_property("PERFORMANCE_HINT") == expected
+    monkeypatch.setattr(models_module, "TRUTH_SHARE", 0.0)
+    made._compiled.clear()
+    # There may be no memory for more than one.
+    assert made.compiled(made.reference_plan).get_property("PERFORMANCE_HINT") == "LATENCY"
     served = Describer(made, Scorer(made, resolve_metrics("accuracy"))).served(made.reference_plan)
     assert served["PERFORMANCE_HINT"] == "LATENCY"
 

@@ -11,7 +11,7 @@ from openvino import opset13 as ops
 
 from ovquant.domain.recipe import Recipe
 from ovquant.domain.sample import Array
-from ovquant.quantization import needed_bytes
+from ovquant.quantization import activation_bytes, needed_bytes
 
 SIDE, CHANNELS, LAYERS = 256, 16, 6
 
@@ -52,6 +52,16 @@ def test_a_dynamic_model_is_taken_at_the_request_s_shape() -> None:
     dynamic = model.clone()
     dynamic.reshape([-1, 3, -1, -1])
     assert needed_bytes(dynamic, Recipe(), request(), 1) == needed_bytes(model, Recipe(), request(), 1)
+
+
+def test_values_between_operations_are_counted_and_unknown_where_shapes_are() -> None:
+    model = stack()
+    dynamic = model.clone()
+    dynamic.reshape([-1, 3, -1, -1])
+    found = activation_bytes(model, request())
+    assert found == activation_bytes(dynamic, request())
+    assert found > request()[0].nbytes
+    assert activation_bytes(dynamic, [np.zeros((1, 7, 4, 4), np.float32)]) == 0
 
 
 def test_weights_count_as_f32_and_more_often_where_they_are_changed() -> None:

@@ -1,13 +1,16 @@
 """What runs on a worker: an object that is made of a job once, and calls of it."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from distributed import get_worker
+
+from ovquant.errors import DataError, ModelError
 
 KEPT_BYTES = 4 * 2**30
 """How much of models a worker keeps on its disk, beside those of the task at hand."""
@@ -28,11 +31,20 @@ def run(
 ) -> Any:
     """Call what this worker holds; job: its digest, its target, and what it is made of. models: each with its digest."""
     # A worker of several threads has them all at work on one task, since what it holds answers one call at a time.
-    with _LOCK:
+    with _LOCK, _naming_worker():
         held = _held(*job)
         paths = [_written(digest, content) for digest, content in models]
         _make_room([path.parent for path in paths])
         return held.measure(method, *paths, *arguments)
+
+
+@contextmanager
+def _naming_worker() -> Iterator[None]:
+    """Say on which machine data or a model cannot be read, or are other ones."""
+    try:
+        yield
+    except (DataError, ModelError) as error:
+        raise type(error)(f"On the worker {get_worker().address}: {error}") from error
 
 
 def _class(target: str) -> Any:

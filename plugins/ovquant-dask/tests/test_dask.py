@@ -17,7 +17,7 @@ from ovquant_dask import Dask
 from ovquant_dask.executor import is_safe
 
 import ovquant
-from ovquant.errors import ExecutorError, ModelError
+from ovquant.errors import DataError, ExecutorError, ModelError
 from ovquant.protocols import Executor, Task
 from ovquant.testing import ExecutorContract
 from ovquant.testing.executors import JOB, written
@@ -123,6 +123,32 @@ def test_a_search_ends_with_the_scores_that_it_has_alone(cluster: tuple[Cluster,
     assert found[1].trial.holdout is not None
     assert 0.5 < found[1].trial.holdout.main.value < 1
     assert [[note for note in result.notes if "workers elsewhere" in note] != [] for result in found] == [False, True]
+
+
+SHIFTED = """
+import os
+import numpy as np
+import ovquant
+
+class Rows:
+    def __len__(self):
+        return 200
+
+    def __getitem__(self, index):
+        image = np.random.default_rng(index).standard_normal((3, 16, 16)).astype(np.float32)
+        return ovquant.Sample(image + float(os.environ.get("SHIFT", "0")), index % 10)
+"""
+
+
+def test_a_worker_that_reads_other_data_is_named_with_the_sample(
+    cluster: tuple[Cluster, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = models.write(tmp_path, models.image_net(), {"image": models.samples((3, 16, 16), 40, 3)})
+    (tmp_path / "shifted.py").write_text(SHIFTED, encoding="utf-8")
+    monkeypatch.setenv("SHIFT", "0.5")
+    how = {"metric": "fidelity:by=cosine", "max_drop": "50%", "recipes": ["weights"], "optimize": "size"}
+    with pytest.raises(DataError, match=r"^On the worker tcp://127.0.0.1:\d+: Sample \d+ of 200 was another one"):
+        ovquant.quantize(model, data=f"{tmp_path / 'shifted.py'}:Rows", executor=Dask(cluster[1]), isolate=True, **how)
 
 
 def test_an_open_client_is_taken(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
