@@ -26,7 +26,7 @@ LEAST_HEATS, HEATS_SECONDS = 3, 60.0
 """Heats that are run however long they take, and the time after which no other is begun: compiling can take minutes."""
 TOGETHER = 2
 """Large plans that are timed in turn with float; more of them are timed in parts of a heat, each with float, to save memory."""
-HEAT_ROUNDS = 40
+HEAT_ROUNDS = 24
 """Rounds after which a heat ends, however quick they are: more would say nothing of the next compilation."""
 
 

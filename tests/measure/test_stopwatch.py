@@ -102,7 +102,7 @@ def test_compiled_models_are_timed_as_the_objective_asks(tmp_path: Path, objecti
 def test_a_plan_is_really_timed_over_three_compilations(tmp_path: Path) -> None:
     made = watch(tmp_path)
     found = made.timing(plan())
-    assert (found.heats, found.rounds) == (3, 3 * 40)
+    assert (found.heats, found.rounds) == (3, 3 * 24)
     assert found.ratio_low < found.ratio < found.ratio_high
     assert found.p50_ms == pytest.approx(found.ratio * found.float_p50_ms, rel=0.5)
     alone = made.timing(made.models.float_plan)
@@ -129,7 +129,7 @@ def test_a_plan_is_raced_beside_float_and_only_as_often_as_it_takes(tmp_path: Pa
     made = watch(tmp_path, seed=4, heat_seconds=0.25)
     assert made.timing(plan()) == Timing.joined([heat(ratio) for ratio in (0.5, 0.6, 0.7)])
     assert races.how == [
-        {"objective": "latency", "seconds": 0.5, "most": 40, "seed": seed, "plans": ["float", "default"]}
+        {"objective": "latency", "seconds": 0.5, "most": 24, "seed": seed, "plans": ["float", "default"]}
         for seed in (4, 5, 6)
     ]
     # More heats are added to those that are known, and fewer are none.
@@ -184,7 +184,7 @@ def test_it_ends_after_eight_heats_where_all_is_decided(tmp_path: Path, play: Pl
     one, other = watch(tmp_path, seed=2).final_race([plan(), OTHER])
     assert [item["plans"] for item in races.how] == [["float", "default", "weights"]] * 8
     assert [item["seed"] for item in races.how] == list(range(2, 10))
-    assert {(item["seconds"], item["most"]) for item in races.how} == {(1.5, 40)}
+    assert {(item["seconds"], item["most"]) for item in races.how} == {(1.5, 24)}
     assert one == Timing.joined([heat(ratio) for ratio in FASTER * 4], confidence=0.975)
     assert other == Timing.joined([heat(ratio) for ratio in SLOWER * 4], confidence=0.975)
 
