@@ -1,6 +1,7 @@
 """How plans answer with the int8 arithmetic that this processor has not, from a process in which it is simulated."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,17 +37,19 @@ class Elsewhere:
         """Return how far the outputs of a plan's saved file are from float's."""
         return float(self._ask("divergence", models, plan))
 
-    def begin(self) -> Worker:
-        """Return the process, which is started where it is not there; it may not be ready."""
-        self._worker = self._worker or self.start()
-        return self._worker
+    def begin(self) -> None:
+        """Start the process, where it is not there, without waiting for it; what goes wrong shows once it is asked."""
+        with suppress(LostError, OSError):
+            self._worker = self._worker or self.start()
 
     def open(self) -> Worker:
         """Return the process once it is ready; raises ModelError where it cannot do what it should."""
-        worker = self.begin()
+        worker = self._worker or self.start()
         if not self._is_ready:
+            # One that does not answer as it should is started anew when it is asked again.
+            self._worker = None
             worker.wait()
-            self._is_ready = True
+            self._worker, self._is_ready = worker, True
         return worker
 
     def _ask(self, method: str, models: Models, plan: Plan, *arguments: Any) -> Any:

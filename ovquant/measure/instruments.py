@@ -146,8 +146,9 @@ class Local:
     def traits(self, plan: Plan, *, scoring: bool = False, beside: Plan | None = None) -> dict[str, Any]:
         """Return size, divergence from float, and the precision of every layer of a plan.
 
-        beside: another plan; then also `saving`, the share of its time that this one may save. scoring: it will be scored next, so its first samples are scored by the outputs that are compared with float's. Raises
-        ModelError for a decoder that is timed while it generates, where what it writes is no answer.
+        scoring: it will be scored next, so its first samples are scored by the outputs that are compared with float's. beside:
+        another plan; then also `saving`, the share of its time that this one may save. Raises ModelError for a decoder that is
+        timed while it generates, where what it writes is no answer.
         """
         if self.stopwatch.objective in GENERATING and not plan.is_float:
             refuse_degenerate(self.models, plan, self.stopwatch.generation)

@@ -125,9 +125,9 @@ class Stopwatch:
         return timings[1:] or timings
 
     def _anew(self, plan: Plan) -> openvino.CompiledModel:
-        """Compile a plan anew, which is quick from the second time on where memory does not count."""
+        """Compile a plan anew, which is quick from the second time on where neither memory nor what a runtime model hides counts."""
         models = self.models
-        if models.large:
+        if models.large or self.objective in GENERATING:
             return models.compile(plan)
         deployment = replace(models.deployment, properties=plan.properties)
         return self.repeats.compile(models.conditions.effective(plan).key, partial(models.compile, plan), deployment)

@@ -154,16 +154,16 @@ class Search:
         if plan.recipe is None or trial.timing is None:
             standings.layers[wish.parts], standings.pairs[wish.parts] = (), ()
             return
-        if not wish.pairs and not self.pareto and (reason := unmixable(trial, standings, self.bench)):
-            standings.layers[wish.parts] = ()
-            self.notes.append(f"The layers of {plan.full_title} were not measured one by one: {reason}.")
-            return
         cost, key = judge.cost(trial)[0], {**self.bench.conditions.key(plan), "parts": list(wish.parts)}
         try:
             if wish.pairs:
                 rows = standings.layers[wish.parts]
                 standings.pairs[wish.parts] = self.bench.instruments.pairs(plan, wish.pairs, rows, cost, until)
                 profile.record("pairs", key, [asdict(row) for row in standings.pairs[wish.parts]])
+            elif not self.pareto and (reason := unmixable(trial, standings, self.bench)):
+                standings.layers[wish.parts] = ()
+                profile.record("layers", key, [])
+                self.notes.append(f"The layers of {plan.full_title} were not measured one by one: {reason}.")
             else:
                 needed = judge.minimises_drop or not standings.table().comfortable(judge.row(candidate, trial))
                 standings.layers[wish.parts] = self.bench.instruments.layers(

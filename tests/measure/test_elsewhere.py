@@ -108,6 +108,24 @@ def test_a_process_that_is_lost_is_the_plans_failure_and_another_is_started(tmp_
     assert here.asked == ["evaluation", "evaluation"]
 
 
+def test_a_process_that_cannot_do_what_it_should_says_so_each_time_it_is_asked(tmp_path: Path) -> None:
+    made, here = scoring(tmp_path, anywhere=False)
+    started = list[Here]()
+
+    def wait() -> None:
+        raise ModelError("It cannot.")
+
+    here.wait = wait  # type: ignore[method-assign]
+    assert made.elsewhere is not None
+    made.elsewhere.start = lambda: started.append(here) or here  # type: ignore[assignment, func-returns-value, return-value]
+    for count in (1, 2):
+        # It is made ready while the holdout is scored, which does not depend on it.
+        assert made.score(plan(), "holdout", BUDGET).main.samples == 60
+        with pytest.raises(ModelError, match=r"^It cannot\.$"):
+            made.score(plan(), "holdout", BUDGET, told="elsewhere")
+        assert len(started) == count
+
+
 def test_other_data_are_refused(tmp_path: Path) -> None:
     made, here = scoring(tmp_path)
     here.replica.splits = splits(100)

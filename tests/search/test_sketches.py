@@ -153,6 +153,8 @@ def test_where_no_mixture_saves_enough_none_is_looked_for(
     problems = {trial.plan.name: trial.problem for trial in standings.trials.values()}
     assert (problems[KEPT[1]] == f"not calibrated: {reason}") is told
     assert (standings.layers["default",] == ()) is told
+    recorded = [value for key, value in hunt.bench.profile.entries("layers") if key["parts"] == ["default"]]
+    assert (recorded == [[]]) is told
     assert (f"The layers of int8 were not measured one by one: {reason}." in hunt.notes) is told
 
 
