@@ -22,6 +22,8 @@ from ovquant.runtime import Fitted, Interleave, Maker
 TIMING_REQUESTS = 16
 TRIAL_HEATS, FINAL_HEATS, MOST_HEATS = 3, 8, 32
 """Heats of a trial, of the last race, and of a race that the noise prolongs."""
+QUICK_MS, QUICK_TIMES = 1.0, 4
+"""A model that takes less time than this is timed in so many times the heats: they take little, and differ more than those of others."""
 LEAST_HEATS, HEATS_SECONDS = 3, 60.0
 """Heats that are run however long they take, and the time after which no other is begun: compiling can take minutes."""
 TOGETHER = 2
@@ -55,7 +57,7 @@ class Stopwatch:
             return self._raced([bar], bar, key, 0)[0]
         known: list[Timing] = []
         begin = time.monotonic()
-        while len(known) < heats and not _too_long(begin, len(known)):
+        while len(known) < _wanted(heats, known) and not _too_long(begin, len(known)):
             known.append(self._raced([plan], bar, {**key, "heat": len(known)}, len(known))[0])
         return Timing.joined(known)
 
@@ -79,12 +81,12 @@ class Stopwatch:
         found: list[Timing] = []
         for look, goal in enumerate(_doubling(FINAL_HEATS, MOST_HEATS), start=1):
             begin = time.monotonic()
-            while len(heats) < goal and not _too_long(begin, len(heats)):
-                self.models.progress("timing the finalists", len(heats), goal)
+            while len(heats) < (wanted := _wanted(goal, *heats[:1])) and not _too_long(begin, len(heats)):
+                self.models.progress("timing the finalists", len(heats), wanted)
                 heats.append(self._raced(plans, bar, {**key, "race": len(heats)}, len(heats)))
             shared = [self._shared(plans, heat) for heat in heats]
             found = [Timing.joined(column, confidence=1 - 0.05 * 0.5**look) for column in zip(*shared, strict=True)]
-            if all(timing.decided for timing in found[:deciding]) or time.monotonic() > until or len(heats) < goal:
+            if all(timing.decided for timing in found[:deciding]) or time.monotonic() > until or len(heats) < wanted:
                 break
         return found
 
@@ -187,6 +189,11 @@ def race_heats(
         for number in range(heats)
     ]
     return [Timing.joined(column) for column in zip(*found, strict=True)]
+
+
+def _wanted(heats: int, first: Sequence[Timing] = ()) -> int:
+    """Return in how many heats models are timed, once the first of them has told how quick they are."""
+    return heats * (QUICK_TIMES if first and first[0].float_p50_ms < QUICK_MS else 1)
 
 
 def _too_long(begin: float, heats: int) -> bool:

@@ -99,10 +99,10 @@ def test_compiled_models_are_timed_as_the_objective_asks(tmp_path: Path, objecti
     assert (made.times(compiled, 0.0, 100) > 0).all()
 
 
-def test_a_plan_is_really_timed_over_three_compilations(tmp_path: Path) -> None:
+def test_a_quick_plan_is_really_timed_over_twelve_compilations(tmp_path: Path) -> None:
     made = watch(tmp_path)
     found = made.timing(plan())
-    assert (found.heats, found.rounds) == (3, 3 * 24)
+    assert (found.heats, found.rounds) == (12, 12 * 24)
     assert found.ratio_low < found.ratio < found.ratio_high
     assert found.p50_ms == pytest.approx(found.ratio * found.float_p50_ms, rel=0.5)
     alone = made.timing(made.models.float_plan)
@@ -137,6 +137,24 @@ def test_a_plan_is_raced_beside_float_and_only_as_often_as_it_takes(tmp_path: Pa
     assert [item["seed"] for item in races.how[3:]] == [7, 8]
     assert made.timing(plan(), heats=1) == heat(0.5)
     assert len(races.how) == 5
+
+
+def test_what_takes_less_than_a_millisecond_is_timed_over_four_times_as_many_compilations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take little, and differ more."""
+    asked = list[int]()
+
+    def race(makers: Sequence[Any], *_: Any, **how: Any) -> list[Timing]:
+        asked.append(len(makers))
+        return [replace(heat(ratio), float_p50_ms=0.99) for ratio in (1.0, (0.9, 1.2)[len(asked) % 2])][: len(makers)]
+
+    monkeypatch.setattr(stopwatch, "race", race)
+    made = watch(tmp_path)
+    assert made.timing(plan()).heats == 12
+    assert made.timing(plan(), heats=6).heats == 24
+    assert len(asked) == 24
+    assert made.final_race([plan()]).pop().heats == 128
 
 
 def test_float_is_raced_alone(tmp_path: Path, play: Play) -> None:
