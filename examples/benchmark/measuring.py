@@ -121,13 +121,9 @@ class Measuring:
     # Speed --------------------------------------------------------------------------------------------------------
 
     def _latency(self) -> None:
-        """Time all OpenVINO models in turn, and float twice: how far the two floats differ is what noise can do.
-
-        Two compilations of a model differ by percents, so that heats go on until it is known what ovquant's take beside the fastest.
-        """
-        names, heats = [*self.openvino, AGAIN], list[np.ndarray]()
-        while len(heats) < LEAST_HEATS or (len(heats) < MOST_HEATS and not self._is_known(heats)):
-            heats.append(self._heat(names, len(heats)))
+        """Time all OpenVINO models in turn, and float twice: how far the two floats differ is what noise can do."""
+        names = [*self.openvino, AGAIN]
+        heats = [self._heat(names, number) for number in range(LEAST_HEATS)]
         times = np.concatenate(heats)
         np.savez_compressed(self.folder / "latency.npz", times=times, names=np.array(names))
         self._note("latency", self.openvino, times[:, : len(self.openvino)])
@@ -138,15 +134,18 @@ class Measuring:
             else:
                 self.found[name]["latency"] |= compared
         for name, kind, rival in self._rivals(heats):
-            best = self.openvino.index(rival)
-            self.found[name][kind] = {"best": rival, **_ratio(heats, self.openvino.index(name), best)}
+            self.found[name][kind] = {"best": rival, **self._in_turn(name, rival)}
 
-    def _is_known(self, heats: list[np.ndarray]) -> bool:
-        found = [
-            _ratio(heats, self.openvino.index(name), self.openvino.index(rival))
-            for name, _, rival in self._rivals(heats)
-        ]
-        return all(one["high"] - one["low"] <= 2 * HALF_WIDTH for one in found)
+    def _in_turn(self, name: str, rival: str) -> dict[str, Any]:
+        """Time two models in turn and no others, whose weights would be in each other's way in the caches as they are never when served.
+
+        Two compilations of a model differ by percents, so that heats go on until it is known what one takes beside the other.
+        """
+        heats, found = list[np.ndarray](), {"low": 0.0, "high": 1.0}
+        while len(heats) < LEAST_HEATS or (len(heats) < MOST_HEATS and found["high"] - found["low"] > 2 * HALF_WIDTH):
+            heats.append(self._heat([rival, name], len(heats)))
+            found = _ratio(heats, 1, 0) if len(heats) > 1 else found
+        return found
 
     def _rivals(self, heats: list[np.ndarray]) -> Iterator[tuple[str, str, str]]:
         """Yield each result of ovquant with the fastest of the others inside the same budget.
