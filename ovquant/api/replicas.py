@@ -30,9 +30,7 @@ class HeldReplica:
     def begin(self, given: bytes, threads: int) -> None:
         """Read model and metrics; given: what a run was given, and how it has split the data, pickled."""
         packed, splits = pickle.loads(given)
-        session = LocalSession(unpacked(packed), self._progress)
-        session.prepare()
-        session.join(splits)
+        session = joined(packed, splits, self._progress)
         asked = session.settings.own_properties().get(THREADS)
         fewer = {} if asked is not None and int(asked) <= threads else {THREADS: str(threads)}
         # Workers of one machine would all be on its first cores.
@@ -58,11 +56,16 @@ class HeldSimulator:
         where = WHERE[simulated.arithmetic]
         if not simulated.works(unpacked(given).settings.device):
             raise ModelError(f"This processor cannot compute as {where} do: leave --processors any out.")
-        session = LocalSession(unpacked(given), self._progress)
-        session.prepare()
-        session.join(splits)
-        self._replica = session.replica(simulated.properties, f" as {where} do")
+        self._replica = joined(given, splits, self._progress).replica(simulated.properties, f" as {where} do")
 
     def measure(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call the replica."""
         return getattr(self._replica, method)(*arguments, **named)
+
+
+def joined(given: bytes, splits: Splits, progress: Progress) -> LocalSession:
+    """Return a session of this process that has read model and metrics, and has the data as another process has split them."""
+    session = LocalSession(unpacked(given), progress)
+    session.prepare()
+    session.join(splits)
+    return session
