@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import storyteller
+import torch
 
 import ovquant
 from ovquant.domain.plan import Plan
@@ -78,13 +79,15 @@ def test_a_training_that_was_killed_goes_on(folder: Path, tales: Path, books: Pa
         time.sleep(0.2)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    began = time.monotonic()
+    known = torch.load(next(work.glob("learned-*.course")), weights_only=True)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 3), done.stderr
     # The rate was chosen before, and is not chosen again.
     assert "choosing a learning rate" not in done.stderr
-    assert "training: outputs are" in done.stderr
-    assert time.monotonic() - began < 4 * SECONDS
-    plan = Plan.load(tmp_path / "out" / "plan.json")
-    assert plan.taught is not None
+    taught = Plan.load(tmp_path / "out" / "plan.json").taught
+    assert taught is not None
+    assert taught.rate == known["rate"]
+    assert list(taught.curve[: len(known["curve"])]) == known["curve"]
+    # On a machine that is busy, a look can outlast the time that was left.
+    assert len(taught.curve) > len(known["curve"]) or known["spent"] >= SECONDS
     assert (tmp_path / "out" / "plan.safetensors").is_file()
