@@ -1,6 +1,7 @@
 """A decoder's folder, as optimum-intel writes it, from texts to a folder of the same kind."""
 
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from ovquant.plugins.datasets import open_dataset
 from ovquant.runtime import Deployment, compile_model
 from ovquant.runtime.decoder import Feeder
 from tests.decoders import SMALL, decoder
+from tests.graph_schema import llm_options, parsed_graph
 
 EIGHT = "weights"
 FOUR = "weights:bits=4,group_size=32"
@@ -79,6 +81,36 @@ def test_its_folder_is_one_like_that_of_the_model(result: ovquant.Result, folder
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert {"model.bin", "tokenizer.json"} <= set(archive.namelist())
         assert "openvino_model.bin" not in archive.namelist()
+
+
+def test_a_model_server_is_given_the_whole_folder_and_a_graph(result: ovquant.Result, tmp_path: Path) -> None:
+    served = shutil.copytree(result.folder, tmp_path / "served")
+    with pytest.raises(UsageError, match=r"needs openvino_detokenizer\.xml beside the model"):
+        ovquant.export(served, to="model-server:layout=graph", output=tmp_path / "models")
+    ovquant.export(served, to="model-server", output=tmp_path / "versions")
+    assert (tmp_path / "versions" / "served" / "1" / "model.xml").is_file()
+
+    for suffix in (".xml", ".bin"):
+        (served / f"openvino_detokenizer{suffix}").write_bytes(b"0")
+    (served / "compile.json").write_text(json.dumps({"device": "CPU", "config": {"CACHE_DIR": 'a "b" \\c'}}))
+    ovquant.export(served, to="model-server:name=tales", output=tmp_path / "models")
+    config = json.loads((tmp_path / "models" / "config.json").read_text())
+    assert config == {"model_config_list": [], "mediapipe_config_list": [{"name": "tales", "base_path": "tales"}]}
+    base = tmp_path / "models" / "tales"
+    assert {"openvino_model.xml", "openvino_model.bin", "config.json", "openvino_detokenizer.bin"} <= {
+        path.name for path in base.iterdir()
+    }
+    (node,) = parsed_graph((base / "graph.pbtxt").read_text()).node
+    assert node.calculator == "HttpLLMCalculator"
+    assert list(node.input_side_packet) == ["LLM_NODE_RESOURCES:llm"]
+    assert node.input_stream_info[0].back_edge
+    options = llm_options(node)
+    assert (options.models_path, options.device) == ("./", "CPU")
+    assert json.loads(options.plugin_config) == {"CACHE_DIR": 'a "b" \\c'}
+
+    (served / "graph.pbtxt").write_text("# my own\n")
+    ovquant.export(served, to="model-server", output=tmp_path / "mine")
+    assert (tmp_path / "mine" / "served" / "graph.pbtxt").read_text() == "# my own\n"
 
 
 def test_a_copy_is_whole_though_the_model_that_it_was_made_of_is_gone(result: ovquant.Result, tmp_path: Path) -> None:
