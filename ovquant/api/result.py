@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 import openvino
 
 from ovquant import runtime
+from ovquant.api.folders import completed
 from ovquant.domain.checks import doubt
 from ovquant.domain.digest import require_whole
-from ovquant.domain.model_folder import complete, model_in
 from ovquant.domain.place import find_place
 from ovquant.domain.record import MODEL_FILES, NUMBERS, Record
 from ovquant.domain.result import CANDIDATE, ResultRecord
@@ -128,9 +128,8 @@ class Result(ResultRecord):
         for name, text in reports.items():
             (folder / name).write_text(text, encoding="utf-8")
         # Where the model came from may be gone by now.
-        sources = (source for source in (self.provenance.model_source, self.folder) if source)
-        model = next((file for file in map(model_in, sources) if file is not None), None)
-        added = [] if model is None else complete(model, folder, reports.get("report.md", ""))
+        sources = [source for source in (self.provenance.model_source, self.folder) if source]
+        added = next(filter(None, (completed(source, folder, reports.get("report.md", "")) for source in sources)), [])
         names = [
             *MODEL_FILES,
             NUMBERS,

@@ -12,6 +12,8 @@ from ovquant.runtime.values import dtype_of
 
 IDS, POSITIONS, BEAMS = "input_ids", "position_ids", "beam_idx"
 """Tokens; the place of each in its text; and of which row the past is to be taken."""
+WRITTEN = "decoder_input_ids"
+"""The tokens of a decoder that an encoder stands before, where the two are one model."""
 PAST, PRESENT = ("past_key_values", "past_key_value", "past"), ("present", "present_key_values", "present_key_value")
 """What the names begin with of inputs that take what is kept of past tokens, and of outputs that give it."""
 
@@ -22,17 +24,18 @@ def completed(inputs: Sequence[Any], sample: Sample) -> Sample:
     inputs: the model's input ports. A mask is of ones, positions count what the mask keeps, and nothing is past.
     """
     given = sample.inputs
-    if not isinstance(given, Mapping) or IDS not in given:
+    if not isinstance(given, Mapping):
         return sample
     ports = {named(port, name): port for port, name in zip(inputs, names_of(inputs), strict=True)}
-    if IDS not in ports or not (missing := [name for name in ports if name not in given]):
+    tokens = next((name for name in (IDS, WRITTEN) if name in ports and name in given), None)
+    if tokens is None or not (missing := [name for name in ports if name not in given]):
         return sample
-    mask = np.asarray(given.get(MASK, np.ones_like(given[IDS])))
+    mask = np.asarray(given.get(MASK, np.ones_like(given[tokens])))
     found: dict[str, Array] = {}
     for name in missing:
-        if name == MASK:
+        if name == MASK and tokens == IDS:
             found[name] = mask
-        elif name == POSITIONS:
+        elif name == POSITIONS and tokens == IDS:
             found[name] = np.maximum(np.cumsum(mask, axis=-1) - 1, 0)
         elif name == BEAMS:
             found[name] = np.zeros(1, np.int32)

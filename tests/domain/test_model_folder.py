@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from ovquant.domain.checks import CHECKS
-from ovquant.domain.model_folder import CARD, CARD_BEFORE, beside, complete, linked, model_in
+from ovquant.domain.model_folder import (
+    CARD,
+    CARD_BEFORE,
+    DECODER,
+    ENCODER,
+    MODEL,
+    beside,
+    complete,
+    linked,
+    model_in,
+    pair_in,
+)
 from tests.domain.conftest import result_folder
 
 
@@ -50,6 +61,23 @@ def test_the_model_is_found_in_its_folder_and_by_its_file(source: Path, tmp_path
     assert model_in(source) is None
 
 
+def test_encoder_and_decoder_are_a_pair_where_no_model_is_beside_them(source: Path, tmp_path: Path) -> None:
+    (source / f"{DECODER}.xml").write_text("decoder")
+    assert pair_in(source) is None
+    (source / f"{MODEL}.xml").unlink()
+    assert pair_in(str(source)) == (source / f"{ENCODER}.xml", source / f"{DECODER}.xml")
+    assert pair_in(source / f"{ENCODER}.xml") is None
+    result = made(tmp_path / "out")
+    for stem in (ENCODER, DECODER):
+        for suffix in (".xml", ".bin"):
+            (result / f"{stem}{suffix}").write_text("quantized")
+    added = complete(source, result, "card", ENCODER, DECODER)
+    assert {f"{DECODER}.bin", "openvino_tokenizer.bin", "config.json", CARD} <= set(added)
+    assert (result / f"{ENCODER}.xml").read_text() == "quantized"
+    (source / f"{ENCODER}.xml").unlink()
+    assert pair_in(source) is None
+
+
 def test_weights_in_other_forms_do_not_belong_to_it(source: Path) -> None:
     others = {
         "openvino_encoder_model.xml",
@@ -57,7 +85,7 @@ def test_weights_in_other_forms_do_not_belong_to_it(source: Path) -> None:
         "openvino_tokenizer.xml",
         "openvino_tokenizer.bin",
     }
-    assert {file.name for file in beside(source)} == {*others, "config.json", "merges.txt"}
+    assert {file.name for file in beside(source, MODEL)} == {*others, "config.json", "merges.txt"}
 
 
 def test_a_result_gets_what_belongs_to_the_model_and_a_card(source: Path, tmp_path: Path) -> None:
@@ -65,7 +93,7 @@ def test_a_result_gets_what_belongs_to_the_model_and_a_card(source: Path, tmp_pa
     result = made(tmp_path / "out")
     before = names(result)
     encoder = source / "openvino_encoder_model.xml"
-    added = complete(encoder, result, "## what was done")
+    added = complete(source, result, "## what was done", ENCODER)
     assert names(result) == before | set(added)
     assert (result / encoder.name).read_bytes() == (result / "model.xml").read_bytes()
     assert (result / "openvino_model.xml").read_text() == "openvino_model"
@@ -75,10 +103,10 @@ def test_a_result_gets_what_belongs_to_the_model_and_a_card(source: Path, tmp_pa
 
 def test_a_result_of_a_result_carries_none_of_its_reports_and_plans(source: Path, tmp_path: Path) -> None:
     first, second = made(tmp_path / "first"), made(tmp_path / "second")
-    complete(source / "openvino_model.xml", first, "first")
+    complete(source, first, "first", MODEL)
     (second / "plan.json").write_text("second")
     (first / CHECKS).write_text("checks of the first")
-    added = complete(first / "openvino_model.xml", second, "second")
+    added = complete(first, second, "second", MODEL)
     assert (second / "plan.json").read_text() == "second"
     assert (second / CARD).read_text().endswith("second")
     assert {"config.json", "merges.txt"} <= set(added)

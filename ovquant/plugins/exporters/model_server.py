@@ -92,7 +92,7 @@ class ModelServer:
 
 def _graph(folder: Path, target: Path, name: str, serving: Mapping[str, Any]) -> dict[str, Any]:
     _copy_model(folder, target / name, MODEL)
-    for file in beside(folder):
+    for file in beside(folder, MODEL):
         shutil.copy2(file, target / name / file.name)
     graph = target / name / GRAPH
     if not graph.exists():

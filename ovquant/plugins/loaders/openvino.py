@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ovquant.domain.model_folder import MODEL
+from ovquant.domain.model_folder import MODEL, NEXT, pair_in
+from ovquant.domain.record import is_result
 from ovquant.errors import ModelError
 from ovquant.graph.causes import first_cause
+from ovquant.graph.pairs import joined
 
 if TYPE_CHECKING:
     import openvino
@@ -26,7 +28,10 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class OpenvinoFile:
-    """Read OpenVINO IR (.xml, or the folder of one), ONNX, TensorFlow Lite, Paddle (.pdmodel) and frozen .pb files."""
+    """Read OpenVINO IR (.xml, or the folder of one), ONNX, TensorFlow Lite, Paddle (.pdmodel) and frozen .pb files.
+
+    Of a folder with an encoder and a decoder, as optimum-intel writes it, the two are read as one model (see `graph.pairs`).
+    """
 
     def accepts(self, source: object) -> bool:
         """Tell whether the source is a path to one of the formats, by its suffix."""
@@ -39,21 +44,40 @@ class OpenvinoFile:
 
     def load(self, source: str | Path) -> "openvino.Model":
         """Return the model of a file, or of a folder with one; raise ModelError with the cause."""
-        path = only_xml(Path(source)) if Path(source).is_dir() else Path(source)
-        if not path.is_file():
-            raise ModelError(f"The model file '{path}' does not exist. Check the path.")
-        if path.stat().st_size == 0:  # read as a model without operations, or refused without this cause
-            raise ModelError(f"The model file '{path}' is empty. {REMEDIES[path.suffix.lower()]}")
-        import openvino
+        path = Path(source)
+        pair = None if is_result(path) else pair_in(path)
+        if pair is not None:
+            return _pair(*pair)
+        return read_file(only_xml(path) if path.is_dir() else path)
 
-        try:
-            return openvino.Core().read_model(path)
-        except Exception as error:  # openvino raises RuntimeError, but its readers let others through
-            raise ModelError(explain(path, error)) from error
+
+def read_file(path: Path) -> "openvino.Model":
+    """Return the model of a file; raise ModelError with the cause."""
+    if not path.is_file():
+        raise ModelError(f"The model file '{path}' does not exist. Check the path.")
+    if path.stat().st_size == 0:  # read as a model without operations, or refused without this cause
+        raise ModelError(f"The model file '{path}' is empty. {REMEDIES[path.suffix.lower()]}")
+    import openvino
+
+    try:
+        return openvino.Core().read_model(path)
+    except Exception as error:  # openvino raises RuntimeError, but its readers let others through
+        raise ModelError(explain(path, error)) from error
+
+
+def _pair(encoder: Path, decoder: Path) -> "openvino.Model":
+    if (decoder.parent / f"{NEXT}.xml").is_file():
+        raise ModelError(
+            f"'{decoder.parent}' has a decoder for the first token and another one, {NEXT}.xml, for those after it. Export it again: "
+            f"optimum-cli writes one that keeps state, as it does by default; or give one of the files, such as {encoder}."
+        )
+    return joined(read_file(encoder), read_file(decoder))
 
 
 def only_xml(folder: Path) -> Path:
     """Return the model's .xml file in a folder, or the only one; raise ModelError naming them when there are several."""
+    if is_result(folder):
+        return folder / "model.xml"
     # A folder of optimum-intel's has those of tokenizers too.
     if (folder / f"{MODEL}.xml").is_file():
         return folder / f"{MODEL}.xml"

@@ -1,6 +1,6 @@
 """Score recognised text: character and word error rates, exact match."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,7 +28,8 @@ class Exact:
     Text comes from `decode` (a function, or `FILE.py:NAME`, from the outputs of one sample, batch axis kept, to
     text), or from greedy CTC decoding of scores `[1, T, C]` with `characters` (a file with one character per line;
     `space` adds the space after the last; `blank` is the class of the blank, -1 the last), or the output is text
-    already. Targets are text, or what another model gave, of which the text is made likewise. `ignore_case` compares lower-cased text. The score is between 0 and 1.
+    already. Targets are text, or what another model gave, of which the text is made likewise. `ignore_case` compares lower-cased text; `normalize` also leaves out punctuation and more than one
+    space, as transcripts of speech are compared (jiwer's transformations). The score is between 0 and 1.
     """
 
     decode: Decode = ""
@@ -36,6 +37,7 @@ class Exact:
     space: bool = False
     blank: int = 0
     ignore_case: bool = False
+    normalize: bool = False
     output: str = ""
 
     higher_is_better: ClassVar[bool] = True
@@ -68,6 +70,7 @@ class Cer:
     space: bool = False
     blank: int = 0
     ignore_case: bool = False
+    normalize: bool = False
     output: str = ""
 
     higher_is_better: ClassVar[bool] = False
@@ -101,6 +104,7 @@ class Wer:
     space: bool = False
     blank: int = 0
     ignore_case: bool = False
+    normalize: bool = False
     output: str = ""
 
     higher_is_better: ClassVar[bool] = False
@@ -130,9 +134,18 @@ def _texts(metric: "Exact | Cer | Wer", name: str, outputs: Outputs, targets: Se
     """Return (decoded, expected) text per sample."""
     expected = [_target_text(metric, name, target) for target in targets]
     found = _decoded(metric, name, outputs, targets)
-    if metric.ignore_case:
-        return [(text.lower(), other.lower()) for text, other in zip(found, expected, strict=True)]
-    return list(zip(found, expected, strict=True))
+    form = _form(metric, name)
+    return [(form(text), form(other)) for text, other in zip(found, expected, strict=True)]
+
+
+def _form(metric: "Exact | Cer | Wer", name: str) -> Callable[[str], str]:
+    """Return what makes of a text the form in which texts are compared."""
+    if not metric.normalize:
+        return str.lower if metric.ignore_case else str
+    jiwer = library("jiwer", metric=name, extra="text")
+    steps = [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()]
+    made: Callable[[str], str] = jiwer.Compose(steps)
+    return made
 
 
 def _decoded(metric: "Exact | Cer | Wer", name: str, outputs: Outputs, targets: Sequence[Any]) -> list[str]:

@@ -172,6 +172,14 @@ def test_error_rates() -> None:
     assert "empty" in refusal("cer", np.array(["x"]), [""])
 
 
+def test_transcripts_are_compared_as_words_alone() -> None:
+    found, expected = np.array(["Well, a  dog!", ""]), ["well a DOG.", "..."]
+    assert score("wer:normalize=true", found, expected) == 0
+    assert score("cer:normalize=true", found, expected) == 0
+    assert score("exact:normalize=true", found, expected) == 1
+    assert score("wer", found[:1], expected[:1]) == pytest.approx(2 / 3)
+
+
 @pytest.fixture
 def characters(tmp_path: Path) -> Path:
     """Return a file of the characters a, b, c."""
