@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 import ovquant
+from ovquant.api.data import open_splits
 from ovquant.api.options import Options
-from ovquant.api.prepare import instruments_in, open_splits, prepare
+from ovquant.api.prepare import instruments_in, prepare
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile

@@ -22,8 +22,9 @@ from data import opened
 
 import ovquant
 from ovquant import runtime
+from ovquant.api.data import open_splits
 from ovquant.api.options import QuantizeOptions, read_options
-from ovquant.api.prepare import instruments_in, open_splits, prepare
+from ovquant.api.prepare import instruments_in, prepare
 from ovquant.domain.profile import Profile
 from ovquant.measure.instruments import Local
 from ovquant.measure.workbench import Workbench

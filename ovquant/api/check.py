@@ -8,8 +8,9 @@ from typing import Any, Unpack
 import openvino
 
 from ovquant import runtime
+from ovquant.api.data import check_sample
 from ovquant.api.options import CheckOptions, Options, ServeOptions, read_options
-from ovquant.api.prepare import check_sample, load_float, tokenizer_of
+from ovquant.api.prepare import load_float, tokenizer_of
 from ovquant.api.result import Result
 from ovquant.domain.budget import Budget
 from ovquant.domain.checks import BOTH, record_check

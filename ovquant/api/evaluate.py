@@ -6,9 +6,10 @@ from typing import Any, Unpack
 import openvino
 
 from ovquant import runtime
+from ovquant.api.data import check_sample
 from ovquant.api.options import MeasureOptions, read_options
 from ovquant.api.planned import as_planned, planned_note
-from ovquant.api.prepare import check_sample, load_float, tokenizer_of
+from ovquant.api.prepare import load_float, tokenizer_of
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.labels import label_note, labels_of
 from ovquant.domain.progress import Progress, silent

@@ -1,6 +1,6 @@
 """What was given, to a prepared model, metrics, splits and instruments."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -9,15 +9,13 @@ import openvino
 
 from ovquant import runtime
 from ovquant.api.options import Options
-from ovquant.domain.cache import Room
-from ovquant.domain.handed_on import attached
 from ovquant.domain.model_folder import PREFIX
 from ovquant.domain.objective import GENERATING
 from ovquant.domain.profile import Profile
-from ovquant.domain.progress import Progress, silent, told
-from ovquant.domain.sample import Sample, arguments, own_tokens
-from ovquant.domain.split import Splits, split_data, with_training
-from ovquant.errors import ExampleError, MetricError, ModelError
+from ovquant.domain.progress import Progress
+from ovquant.domain.sample import Sample, arguments
+from ovquant.domain.split import Splits
+from ovquant.errors import ExampleError, ModelError
 from ovquant.graph.decompression import decompressed, half_in_place
 from ovquant.graph.fingerprint import fingerprint, operation_types, structure
 from ovquant.graph.keep_float import Kept, kept_operations
@@ -27,13 +25,10 @@ from ovquant.graph.precision import is_quantized, quantized_activations
 from ovquant.graph.shapes import parse_shapes, set_shapes
 from ovquant.measure.elsewhere import Elsewhere
 from ovquant.measure.instruments import Local
-from ovquant.measure.keys import check_keys, key_notes, targets_hint
 from ovquant.measure.models import Models
-from ovquant.measure.pixels import pixel_doubts
-from ovquant.measure.rows import rows_of
 from ovquant.measure.score import Scorer
 from ovquant.measure.stopwatch import Stopwatch
-from ovquant.measure.texts import check_positions, check_tokens
+from ovquant.measure.texts import check_positions
 from ovquant.plugins.datasets import open_dataset
 from ovquant.plugins.loaders import Torch, digest_in, lacks_example, load_model
 from ovquant.plugins.loaders.torch import tensors
@@ -41,8 +36,6 @@ from ovquant.plugins.metrics import ResolvedMetric, resolve_metrics
 from ovquant.quantization import Quantized
 
 TOKENIZER = "tokenizer.json"
-CACHE_BYTES, CACHE_SHARE = 512 * 2**20, 0.1
-"""The memory that samples may take which are slow to read, and the share of what is free at most."""
 
 
 @dataclass(frozen=True)
@@ -277,109 +270,6 @@ def tensors_of(sample: Sample) -> Any:
 def model_source(model: Any) -> str:
     """Return the path of a model that was given as one."""
     return str(Path(model).resolve()) if isinstance(model, str | Path) and Path(model).exists() else ""
-
-
-def open_splits(
-    data: Any,
-    settings: Options,
-    *,
-    model: openvino.Model | None = None,
-    calibration: Any = None,
-    holdout: Any = None,
-    training: Any = None,
-    tokenizer: Path | None = None,
-    progress: Progress = silent,
-) -> Splits:
-    """Open the data and give each sample its role; by the model it is told whether they come in batches.
-
-    tokenizer: the model's own.
-    """
-    notes: list[str] = []
-
-    def samples(given: Any) -> Any:
-        return None if given is None else _opened(given, settings, model, tokenizer, notes)
-
-    step = told(progress, "comparing samples by content")
-    splits = split_data(
-        samples(data),
-        holdout=samples(holdout),
-        calibration=samples(calibration),
-        seed=settings.seed,
-        slice_by=settings.slice_by,
-        group_by=settings.group_by,
-        step=step,
-        room=_room(),
-    )
-    splits = splits if training is None else with_training(splits, samples(training), step=step)
-    return replace(splits, notes=(*notes, *splits.notes))
-
-
-def join_splits(
-    known: Splits,
-    data: Any,
-    settings: Options,
-    *,
-    model: openvino.Model,
-    calibration: Any = None,
-    holdout: Any = None,
-    tokenizer: Path | None = None,
-) -> Splits:
-    """Open the data and give each sample the role that another process has given it; see `attached`."""
-
-    def samples(given: Any) -> Any:
-        return None if given is None else _opened(given, settings, model, tokenizer, [])
-
-    return attached(known, samples(data), holdout=samples(holdout), calibration=samples(calibration), room=_room())
-
-
-def _opened(
-    given: Any, settings: Options, model: openvino.Model | None, tokenizer: Path | None, notes: list[str]
-) -> Any:
-    """Return data as a dataset of single samples, and add what is to be said of them to the notes."""
-    dataset = open_dataset(given, tokenizer=tokenizer)
-    if model is None:
-        return dataset
-    found, more = rows_of(dataset, model, settings.deployment())
-    notes.extend(more)
-    return found
-
-
-def _room() -> Room:
-    return Room(min(CACHE_BYTES, int(CACHE_SHARE * runtime.free_bytes())))
-
-
-def check_data(prepared: Prepared, splits: Splits, *, scored: Sequence[str] = ("search", "holdout")) -> None:
-    """Raise DataError or MetricError early, before anything is measured, when the data do not fit.
-
-    scored: the roles whose samples need targets, where the metric does.
-    """
-    roles = [("search", splits.search), ("holdout", splits.holdout), ("calibration", splits.calibration)]
-    roles += [] if splits.training is None else [("training", splits.training)]
-    for role, samples in roles:
-        sample = samples[0]
-        check_sample(prepared.model, prepared.metrics if role in scored else (), sample, f"{role} data")
-        check_tokens(prepared.model, samples, f"{role} data")
-
-
-def check_sample(model: openvino.Model, metrics: Sequence[ResolvedMetric], sample: Sample, whose: str = "data") -> None:
-    """Raise DataError or MetricError where the first sample does not fit the model, or has no target for a metric."""
-    what = f"the first sample of the {whose}"
-    check_keys(model.inputs, sample, what)
-    runtime.fit(model.inputs, sample, what=what)
-    for metric in metrics:
-        own = metric.reads_texts and own_tokens(sample) is not None
-        if not metric.compares_with_float and sample.target is None and not own:
-            hint = targets_hint(model.inputs, sample)
-            raise MetricError(f"The metric {metric.name} needs targets and the {whose} have none. {hint}")
-
-
-def with_doubts(prepared: Prepared, splits: Splits) -> Splits:
-    """Return splits with what may be wrong with the data: as notes where no metric would show that it is."""
-    found = tuple(pixel_doubts(prepared.model, splits.search))
-    notes = (*splits.notes, *key_notes(prepared.model.inputs, splits.search[0]))
-    if all(metric.compares_with_float for metric in prepared.metrics):
-        return replace(splits, notes=(*notes, *found))
-    return replace(splits, notes=notes, doubts=found)
 
 
 def instruments_in(

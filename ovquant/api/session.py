@@ -14,20 +14,17 @@ import cloudpickle
 import openvino
 
 from ovquant import quantization, runtime
+from ovquant.api.data import check_data, join_splits, open_splits, with_doubts
 from ovquant.api.options import DEFAULT_STRATEGY, Options
 from ovquant.api.prepare import (
     Described,
     Prepared,
-    check_data,
     instruments_in,
-    join_splits,
     made_up_names,
     model_name,
     model_source,
-    open_splits,
     prepare,
     tokenizer_of,
-    with_doubts,
     with_example,
 )
 from ovquant.domain.files import TemporaryFolder

@@ -8,8 +8,9 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
+from ovquant.api.data import open_splits
 from ovquant.api.options import Options
-from ovquant.api.prepare import instruments_in, open_splits, prepare
+from ovquant.api.prepare import instruments_in, prepare
 from ovquant.api.run import Run
 from ovquant.domain.budget import Budget, Drop
 from ovquant.domain.profile import Profile

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import ovquant
+from ovquant.api.data import open_splits
 from ovquant.api.options import Options
-from ovquant.api.prepare import open_splits
 from ovquant.domain.plan import Plan
 from ovquant.domain.profile import Profile
 from ovquant.domain.trial import Trial
