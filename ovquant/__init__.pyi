@@ -26,7 +26,9 @@ from .domain.budget import Drop as Drop
 from .domain.plan import Plan as Plan
 from .domain.recipe import Recipe as Recipe
 from .domain.result import Checked as Checked
+from .domain.sample import Generate as Generate
 from .domain.sample import Sample as Sample
+from .domain.sample import Tokens as Tokens
 from .domain.trial import Score as Score
 from .domain.trial import Timing as Timing
 from .domain.trial import Trial as Trial
@@ -100,6 +102,7 @@ __all__ = [
     "DriftError",
     "DriftWarning",
     "Drop",
+    "Generate",
     "GuardedModel",
     "Inspection",
     "MetricError",
@@ -117,6 +120,7 @@ __all__ = [
     "Sample",
     "Score",
     "Timing",
+    "Tokens",
     "Trial",
     "UnknownPluginError",
     "UsageError",

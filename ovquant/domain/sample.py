@@ -1,6 +1,6 @@
 """A sample, and what a dataset of them is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -16,6 +16,8 @@ batch, or a mapping by output name of either when the model has several outputs.
 
 IGNORED = -100
 """What stands for a token that is not scored."""
+GENERATED = "generated"
+"""What the output is called that holds what a model writes itself."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,41 @@ class Padding:
     left: bool = False
 
 
+@dataclass(frozen=True)
+class Generate:
+    """What a model is to write, the likeliest token each time, for metrics that read it.
+
+    It goes on behind the first `prompt` tokens of the sample (of the decoder's, behind an encoder), or behind all where that is 0, until it
+    writes one of `stop` or has written `max_new_tokens`. `decode` makes a text of the token ids, without the one that it stopped at.
+    """
+
+    max_new_tokens: int
+    prompt: int = 0
+    stop: tuple[int, ...] = ()
+    decode: Callable[[Sequence[int]], str] | None = None
+
+
 class Tokens(dict[str, Array]):
     """The inputs of a sample by name, and how their rows are made longer; None where that is not known.
 
-    `special` are the ids of tokens that stand for no text, such as those that begin and end one.
+    `special` are the ids of tokens that stand for no text, such as those that begin and end one. `generate` says what is to be written
+    of them, if anything.
     """
 
     def __init__(
-        self, arrays: Mapping[str, Array], padding: Padding | None, special: frozenset[int] = frozenset()
+        self,
+        arrays: Mapping[str, Array],
+        padding: Padding | None = None,
+        special: frozenset[int] = frozenset(),
+        generate: Generate | None = None,
     ) -> None:
         """Take the arrays, without padding."""
         super().__init__(arrays)
-        self.padding, self.special = padding, special
+        self.padding, self.special, self.generate = padding, special, generate
+
+    def of(self, arrays: Mapping[str, Array]) -> "Tokens":
+        """Return other arrays, of which the same is known."""
+        return Tokens(arrays, self.padding, self.special, self.generate)
 
 
 class Sample(NamedTuple):

@@ -99,9 +99,12 @@ def _picked(pieces: bytes, places: Sequence[int]) -> bytes:
 
 
 def digest(sample: Sample) -> str:
-    """Return a fingerprint of a sample's inputs: equal bytes, equal fingerprint."""
+    """Return a fingerprint of a sample's inputs, and of what is to be written of them: equal bytes, equal fingerprint."""
     hasher = sha256()
     inputs = sample.inputs
+    written = inputs.generate if isinstance(inputs, Tokens) else None
+    if written is not None:
+        hasher.update(f"{written.max_new_tokens} {written.prompt} {written.stop}".encode())
     arrays: Iterable[Any]
     if isinstance(inputs, Mapping):
         arrays = [part for name in sorted(inputs) for part in (name, inputs[name])]

@@ -17,6 +17,7 @@ from ovquant.errors import MetricError, OvquantError
 from ovquant.graph.names import names_of
 from ovquant.measure.nans import Found, Nans
 from ovquant.measure.reference import Reference
+from ovquant.measure.written import with_generated
 from ovquant.plugins.metrics import ResolvedMetric, checked
 from ovquant.runtime import Block, infer, stackable
 
@@ -107,9 +108,11 @@ def _scored(
             else BySample(metric, resample)
             for metric in metrics
         ]
-        for block, truth in _blocks(compiled, dataset, metrics, reference, nans):
+        reads_generated = any(metric.reads_generated for metric in metrics)
+        for plain, truth in _blocks(compiled, dataset, metrics, reference, nans):
             if seen is not None:
-                seen(block)
+                seen(plain)
+            block = with_generated(compiled, dataset, plain) if reads_generated else plain
             columns = iter(truth)
             for metric, scorer in zip(metrics, scorers, strict=True):
                 targets = next(columns) if metric.compares_with_float else _targets(metric, block)

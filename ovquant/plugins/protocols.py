@@ -62,7 +62,8 @@ class Metric(Protocol):
     of any use, as error rates above 1 do, `useful` says what they lie between. One against "float" that reads but little of its
     outputs may have `excerpt(outputs)`, which returns that for one sample: `measure` is then given it as the target, and it is
     kept, so that float need not run again beside each plan. One with `reads_texts` scores texts without targets by their own
-    token ids, special ones and padding being -100.
+    token ids, special ones and padding being -100. One with `reads_generated` gets the output `generated` beside the model's own, where
+    the samples say what is to be written (`Generate`): a text, or token ids where nothing decodes them.
     """
 
     @property

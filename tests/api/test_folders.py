@@ -14,6 +14,8 @@ from ovquant.domain.record import strangers
 from ovquant.domain.sample import Sample
 from ovquant.errors import ModelError, UsageError
 from ovquant.graph.precision import is_quantized
+from ovquant.runtime import Deployment, compile_model
+from ovquant.runtime.writer import Writer
 from tests.decoders import pair
 from tests.graph.test_pairs import as_one, as_pair
 
@@ -27,7 +29,12 @@ class Translations(Sequence[Sample]):
     def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
         random = np.random.default_rng(index)
         read, written = (random.integers(0, 120, 4 + index % count) for count in (5, 3))
-        return Sample({"input_ids": read, "attention_mask": np.ones_like(read), "decoder_input_ids": written})
+        inputs = {"input_ids": read, "attention_mask": np.ones_like(read), "decoder_input_ids": written}
+        return Sample(ovquant.Tokens(inputs, generate=ovquant.Generate(4, prompt=1, decode=spelled)), "7 7")
+
+
+def spelled(ids: Sequence[int]) -> str:
+    return " ".join(map(str, ids))
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +87,16 @@ def test_it_is_exported_as_a_pair_and_read_as_the_model_that_was_measured(
     assert (tmp_path / "hub" / f"{ENCODER}.bin").read_bytes() == (result.folder / f"{ENCODER}.bin").read_bytes()
     scored = ovquant.evaluate(result.folder, data=Translations(), metric="agreement", reference=folder)
     assert 0.3 < scored.evaluation.score < 1
+
+
+def test_what_both_write_is_scored(result: ovquant.Result, folder: Path) -> None:
+    scored = ovquant.evaluate(result.folder, data=Translations(), metric="wer", reference=folder)
+    assert scored.reference is not None
+    assert scored.reference.score > 0.5
+    assert scored.drop == scored.evaluation.score - scored.reference.score
+    first = Translations()[0]
+    asked = Writer(compile_model(ovquant.Result.load(result.folder).folder / "model.xml", Deployment()))
+    assert len(asked.write(first, first.inputs.generate)) == 4
 
 
 def test_what_cannot_be_done_with_a_pair_is_said(folder: Path, tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ import ovquant
 from ovquant.api import check as checks
 from ovquant.domain.layer import FLOAT, INT4_WEIGHTS, INT8_WEIGHTS
 from ovquant.domain.record import strangers
-from ovquant.domain.sample import Sample
+from ovquant.domain.sample import Generate, Sample
 from ovquant.errors import MetricError, UsageError
 from ovquant.plugins.datasets import open_dataset
 from ovquant.runtime import Deployment, compile_model
 from ovquant.runtime.decoder import Feeder
+from ovquant.runtime.writer import Writer
 from tests.decoders import SMALL, decoder
 from tests.graph_schema import llm_options, parsed_graph
 
@@ -111,6 +112,30 @@ def test_a_model_server_is_given_the_whole_folder_and_a_graph(result: ovquant.Re
     (served / "graph.pbtxt").write_text("# my own\n")
     ovquant.export(served, to="model-server", output=tmp_path / "mine")
     assert (tmp_path / "mine" / "served" / "graph.pbtxt").read_text() == "# my own\n"
+
+
+def test_what_it_writes_behind_a_prompt_is_scored(folder: Path, tmp_path: Path) -> None:
+    """Completions are what float writes, so that it is right and a plan is as right as it writes the same."""
+    random, asked = np.random.default_rng(5), Generate(3, stop=(0,))
+    in_f32 = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    writer = Writer(compile_model(folder / "openvino_model.xml", Deployment(properties=in_f32)))
+    rows = list[dict[str, str]]()
+    for place in range(60):
+        ids = random.integers(1, SMALL.vocab_size, 4 + place % 5)
+        written = writer.write(Sample({"input_ids": ids}), asked)
+        rows.append(
+            {
+                name: " ".join(f"w{word}" for word in part)
+                for name, part in zip(("prompt", "completion"), (ids, written), strict=True)
+            }
+        )
+    path = tmp_path / "completions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    how = {"metric": "exact", "max_drop": "80pt", "optimize": "size", "recipes": [EIGHT], "strategy": "first"}
+    result = ovquant.quantize(folder, data=f"{path}:max_new_tokens=3", output=tmp_path / "out", **how)
+    assert result.verdict == "met"
+    holdout = result.trial.holdout.main
+    assert (holdout.float_value, 0 < holdout.value < 1) == (1, True)
 
 
 def test_a_copy_is_whole_though_the_model_that_it_was_made_of_is_gone(result: ovquant.Result, tmp_path: Path) -> None:

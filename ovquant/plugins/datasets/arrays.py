@@ -138,7 +138,7 @@ def to_inputs(value: Any) -> Inputs:
         return to_array(value)
     if isinstance(value, Mapping) and value:
         arrays = {str(name): _one_array(item) for name, item in value.items()}
-        return Tokens(arrays, value.padding, value.special) if isinstance(value, Tokens) else arrays
+        return value.of(arrays) if isinstance(value, Tokens) else arrays
     if isinstance(value, bool | int | float):
         return np.asarray(value)
     if isinstance(value, list | tuple) and value:

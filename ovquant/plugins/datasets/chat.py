@@ -46,13 +46,16 @@ class ChatTemplate:
             raise DataError(f"The chat template beside '{tokenizer}' cannot be read: {error}") from error
         return cls(made, {name: _text(value) for name, value in config.items() if name.endswith("_token")})
 
-    def render(self, messages: Any) -> str:
-        """Return the text of a chat, a list of messages with role and content; raises DataError for what is none."""
+    def render(self, messages: Any, *, reply: bool = False) -> str:
+        """Return the text of a chat, a list of messages with role and content; reply: with what an answer begins with.
+
+        Raises DataError for what is no chat.
+        """
         fine = isinstance(messages, Sequence) and not isinstance(messages, str)
         if not fine or not all(isinstance(message, Mapping) for message in messages):
             raise DataError("A chat is a list of messages, each with a role and a content.")
         try:
-            return str(self.template.render(messages=messages, add_generation_prompt=False, **self.tokens))
+            return str(self.template.render(messages=messages, add_generation_prompt=reply, **self.tokens))
         except Exception as error:  # whatever a template does
             raise DataError(f"The chat template refuses the messages: {error}") from error
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ovquant.domain.sample import Array, Padding, Sample, Tokens
 from ovquant.errors import DataError, UsageError
-from ovquant.plugins.datasets import choices, retrieval
+from ovquant.plugins.datasets import choices, completions, retrieval
 from ovquant.plugins.datasets.arrays import position
 from ovquant.plugins.datasets.chat import ChatTemplate
 from ovquant.plugins.datasets.rows import SUFFIXES, Rows, has_columns, open_rows
@@ -85,7 +85,7 @@ class Text:
     @staticmethod
     def accepts(path: Path) -> bool:
         """Tell whether the path is a table file, by its suffix, and of no more than a text a row."""
-        others = (choices.COLUMNS, retrieval.QUERIES, retrieval.PAIRS)
+        others = (choices.COLUMNS, completions.COLUMNS, retrieval.QUERIES, retrieval.PAIRS)
         plain = path.suffix.lower() in SUFFIXES and path.is_file()
         return plain and not any(has_columns(path, columns) for columns in others)
 

@@ -1,6 +1,6 @@
 """Texts to token ids, as a Hugging Face tokenizer.json says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,10 @@ class Tokenizer:
             "token_type_ids": np.array(encoded.type_ids, np.int64),
         }
         return Tokens(arrays, self.padding, self.special)
+
+    def decoded(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids, without special tokens and the space around it."""
+        return str(self.library.decode(list(ids), skip_special_tokens=True)).strip()
 
 
 def tokenizer_file(asked: str, data: Path) -> Path:

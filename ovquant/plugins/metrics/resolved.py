@@ -50,6 +50,11 @@ class ResolvedMetric:
         """Tell whether a text that comes without a target is its own."""
         return bool(getattr(self.plugin, "reads_texts", False))
 
+    @property
+    def reads_generated(self) -> bool:
+        """Tell whether it reads what the model writes itself, where the data ask for that."""
+        return bool(getattr(self.plugin, "reads_generated", False))
+
     def read(self, outputs: Any) -> Any:
         """Return what the metric reads of the float model's outputs of a sample: all, unless its plugin takes an excerpt."""
         excerpt = getattr(self.plugin, "excerpt", None)

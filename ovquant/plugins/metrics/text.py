@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ovquant.domain.sample import Outputs
+from ovquant.domain.sample import GENERATED, Outputs
 from ovquant.errors import MetricError, UsageError
 from ovquant.plugins.extras import library
 from ovquant.plugins.metrics.outputs import (
@@ -28,8 +28,9 @@ class Exact:
     Text comes from `decode` (a function, or `FILE.py:NAME`, from the outputs of one sample, batch axis kept, to
     text), or from greedy CTC decoding of scores `[1, T, C]` with `characters` (a file with one character per line;
     `space` adds the space after the last; `blank` is the class of the blank, -1 the last), or the output is text
-    already. Targets are text, or what another model gave, of which the text is made likewise. `ignore_case` compares lower-cased text; `normalize` also leaves out punctuation and more than one
-    space, as transcripts of speech are compared (jiwer's transformations). The score is between 0 and 1.
+    already, or it is what the model itself writes, where the data say what that is (`completions`). Targets are text, or what another
+    model gave, of which the text is made likewise. `ignore_case` compares lower-cased text; `normalize` also leaves out punctuation and
+    more than one space, as transcripts of speech are compared (jiwer's transformations). The score is between 0 and 1.
     """
 
     decode: Decode = ""
@@ -44,6 +45,7 @@ class Exact:
     is_mean: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     against: ClassVar[str] = "targets"
+    reads_generated: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_source(self, "exact")
@@ -77,6 +79,7 @@ class Cer:
     is_mean: ClassVar[bool] = False
     useful: ClassVar[tuple[float, float]] = (0.0, 1.0)
     against: ClassVar[str] = "targets"
+    reads_generated: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_source(self, "cer")
@@ -111,6 +114,7 @@ class Wer:
     is_mean: ClassVar[bool] = False
     useful: ClassVar[tuple[float, float]] = (0.0, 1.0)
     against: ClassVar[str] = "targets"
+    reads_generated: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_source(self, "wer")
@@ -149,11 +153,13 @@ def _form(metric: "Exact | Cer | Wer", name: str) -> Callable[[str], str]:
 
 
 def _decoded(metric: "Exact | Cer | Wer", name: str, outputs: Outputs, targets: Sequence[Any]) -> list[str]:
+    generated = isinstance(outputs, Mapping) and GENERATED in outputs
+    output = metric.output or (GENERATED if generated else "")
     if metric.decode:
         decode = find_decode(metric.decode)
-        samples = split_outputs(outputs, targets, output=metric.output, metric=name)
+        samples = split_outputs(outputs, targets, output=output, metric=name)
         return [_require_text(decode(sample), name) for sample in samples]
-    arrays = split_output(outputs, targets, output=metric.output, metric=name)
+    arrays = split_output(outputs, targets, output=output, metric=name)
     if metric.characters is not None:
         characters = [*read_characters(metric.characters), *([" "] if metric.space else [])]
         return [ctc_greedy(array, characters, blank=metric.blank) for array in arrays]

@@ -63,6 +63,13 @@ def questions(folder: Path) -> dict[str, Any]:
     return {"path": folder / "questions.jsonl"}
 
 
+def prompts(folder: Path) -> dict[str, Any]:
+    lines(folder)
+    row = {"prompt": "good film", "completion": "bad"}
+    (folder / "prompts.jsonl").write_text(json.dumps(row) + "\n")
+    return {"path": folder / "prompts.jsonl"}
+
+
 def queries(folder: Path) -> dict[str, Any]:
     lines(folder)
     row = {"query": "good film", "passages": ["good", "bad"], "relevance": [1, 0]}
@@ -88,6 +95,7 @@ def recording(folder: Path) -> dict[str, Any]:
 KINDS: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
     "audio": ("audio", sounds),
     "choices": ("choices", questions),
+    "completions": ("completions", prompts),
     "images": ("images", pictures),
     "npz": ("npz", arrays),
     "npz, compressed": ("npz", compressed),
