@@ -61,62 +61,38 @@ def with_past_as_inputs() -> openvino.Model:
     return made
 
 
-def pair(width: int = 32, *, seed: int = 3) -> tuple[openvino.Model, openvino.Model]:
-    """Return an encoder and a decoder as optimum-intel writes them: attention to the encoder's output, and a state."""
+def pair(width: int = SMALL.hidden_size, *, seed: int = 3) -> tuple[openvino.Model, openvino.Model]:
+    """Return an encoder and a decoder as optimum-intel writes them: the decoder above, which also attends to the encoder's output."""
     from openvino import opset13 as ops
 
     random = np.random.default_rng(seed)
 
-    def matrix(rows: int = width) -> openvino.Node:
-        return ops.constant((random.standard_normal((rows, width)) * 0.3).astype(np.float32))
+    def linear(source: openvino.Node) -> openvino.Node:
+        weight = (random.standard_normal((width, width)) * 0.2).astype(np.float32)
+        return ops.matmul(source, ops.constant(weight), False, True)
 
-    def tokens(name: str) -> openvino.Node:
-        return ops.parameter([-1, -1], np.int64, name=name)
-
-    def embedded(ids: openvino.Node) -> openvino.Node:
-        return ops.gather(matrix(120), ids, ops.constant(np.int64(0)))
-
-    def attention(query: openvino.Node, read: openvino.Node, bias: openvino.Node | None = None) -> openvino.Node:
-        scores = ops.matmul(
-            ops.matmul(query, matrix(), False, True), ops.matmul(read, matrix(), False, True), False, True
-        )
-        scores = scores if bias is None else ops.add(scores, bias)
-        return ops.add(
-            query, ops.matmul(ops.softmax(scores, -1), ops.matmul(read, matrix(), False, True), False, False)
-        )
-
-    def hidden_by(mask: openvino.Node) -> openvino.Node:
+    def attention(query: openvino.Node, read: openvino.Node, mask: openvino.Node) -> openvino.Node:
         away = ops.multiply(ops.subtract(ops.convert(mask, "f32"), np.float32(1)), np.float32(1e4))
-        return ops.unsqueeze(away, ops.constant(np.int64([1])))
+        scores = ops.matmul(linear(query), linear(read), False, True)
+        scores = ops.add(scores, ops.unsqueeze(away, ops.constant(np.int64([1]))))
+        return ops.add(query, ops.matmul(ops.softmax(scores, -1), linear(read), False, False))
 
-    ids, mask = tokens("input_ids"), tokens("attention_mask")
-    read = embedded(ids)
-    read = ops.gelu(ops.matmul(attention(read, read, hidden_by(mask)), matrix(), False, True), "erf")
-    encoder = openvino.Model([ops.result(read)], [ids, mask], "encoder")
+    ids, mask = (ops.parameter([-1, -1], np.int64, name=name) for name in ("input_ids", "attention_mask"))
+    table = ops.constant(random.standard_normal((SMALL.vocab_size, width)).astype(np.float32))
+    read = ops.gather(table, ids, ops.constant(np.int64(0)))
+    encoder = openvino.Model([ops.result(ops.gelu(attention(read, read, mask), "erf"))], [ids, mask], "encoder")
 
-    ids, mask, beams = (
-        tokens("input_ids"),
-        tokens("encoder_attention_mask"),
-        ops.parameter([-1], np.int32, name="beam_idx"),
-    )
+    written = decoder()
+    mask = ops.parameter([-1, -1], np.int64, name="encoder_attention_mask")
     hidden = ops.parameter([-1, -1, width], np.float32, name="encoder_hidden_states")
-    new = embedded(ids)
-    sizes = ops.shape_of(ids)
-    rows, length = (ops.gather(sizes, ops.constant(np.int64([axis])), ops.constant(np.int64(0))) for axis in (0, 1))
-    # A length that is known to be zero would stay so.
-    none = ops.broadcast(np.float32(0), ops.concat([rows, ops.subtract(length, length), np.int64([width])], 0))
-    kept = ops.read_value(none, "past", openvino.Type.f32, openvino.PartialShape([-1, -1, width]))
-    past = ops.concat([ops.gather(kept, beams, ops.constant(np.int64(0))), new], 1)
-    # A running mean of what was written, of which this request's part is looked at.
-    total = ops.cum_sum(past, ops.constant(np.int64(1)))
-    own = ops.slice(total, ops.negative(length), np.int64([2**31]), np.int64([1]), np.int64([1]))
-    logits = ops.matmul(attention(own, hidden, hidden_by(mask)), matrix(120), False, True)
-    decoder = openvino.Model([ops.result(logits)], [ops.assign(past, "past")], [ids, hidden, mask, beams], "decoder")
-    for model, outputs in ((encoder, "last_hidden_state"), (decoder, "logits")):
-        for port in model.inputs:
-            port.get_tensor().set_names({port.get_node().get_friendly_name()})
-        model.outputs[0].get_tensor().set_names({outputs})
-    return encoder, decoder
+    head = written.get_results()[0].input_value(0).get_node()
+    if width == SMALL.hidden_size:
+        head.input(0).replace_source_output(attention(head.input_value(0), hidden, mask).output(0))
+    written.add_parameters([hidden, mask])
+    for port in (*encoder.inputs, hidden.output(0), mask.output(0)):
+        port.get_tensor().set_names({port.get_node().get_friendly_name()})
+    encoder.outputs[0].get_tensor().set_names({"last_hidden_state"})
+    return encoder, written
 
 
 class Texts(Sequence[Sample]):

@@ -14,7 +14,7 @@ CUT = "encoder_last_hidden_state"
 """What the encoder's output is called in the whole: an output, so that what turns a model into another one keeps it."""
 _IN_WHOLE = {"input_ids": "decoder_input_ids", "attention_mask": "decoder_attention_mask"}
 """What the whole calls inputs of the decoder, whose own names are the encoder's there; as Transformers does."""
-_SHARED = {"encoder_attention_mask": "attention_mask"}
+SHARED = {"encoder_attention_mask": "attention_mask"}
 """What the decoder takes as well as the encoder, by the encoder's name for it."""
 
 
@@ -45,7 +45,7 @@ def joined(encoder: "openvino.Model", decoder: "openvino.Model") -> "openvino.Mo
     for parameter in decoder.get_parameters():
         port = parameter.output(0)
         names = port.get_names()
-        shared = next((_port(encoder.inputs, _SHARED[name]) for name in names if name in _SHARED), None)
+        shared = next((_port(encoder.inputs, SHARED[name]) for name in names if name in SHARED), None)
         if HIDDEN in names:
             _replace(port, source)
         elif shared is not None:
@@ -89,7 +89,7 @@ def parted(model: "openvino.Model") -> tuple["openvino.Model", "openvino.Model"]
     results = [result for result in rest.get_results() if result.get_instance_id() != cut.get_instance_id()]
     sinks = list(rest.get_sinks())
     parameters = [hidden]
-    back = {other: name for name, other in _IN_WHOLE.items()} | {other: name for name, other in _SHARED.items()}
+    back = {other: name for name, other in _IN_WHOLE.items()} | {other: name for name, other in SHARED.items()}
     only_encoder = {name for port in encoder.inputs for name in port.get_names()} - back.keys()
     for parameter in _needed([*results, *sinks], rest.get_parameters()):
         port = parameter.output(0)

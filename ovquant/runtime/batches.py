@@ -18,6 +18,8 @@ Shapes = tuple[tuple[int, ...], ...]
 ByShapes = Callable[[Shapes], tuple[bool, ...]]
 Lengths = Callable[[Shapes], tuple[int | None, ...]]
 """Tells how long axis 0 of each output is for inputs of some shapes; None where it depends on values."""
+Parts = Callable[[], tuple[openvino.CompiledModel, openvino.CompiledModel]]
+"""Compiles the encoder and the decoder of a model that was made of two."""
 Ask = Callable[[Sequence[Array]], list[Array]]
 """Runs a model on the inputs of one request, from a clean state, and returns its outputs."""
 SAME, NOISE = 0.05, 1e-4
@@ -98,7 +100,8 @@ def _resized(port: Any, batch: int, sizes: tuple[int, ...] | None) -> Any:
 class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no types
     """A compiled model, and for each of its outputs whether axis 0 is the batch.
 
-    `doubt` says why its accuracy is not known on this machine, where it is a result's that was measured on another.
+    `doubt` says why its accuracy is not known on this machine, where it is a result's that was measured on another. `parts` compiles the
+    encoder and the decoder that it was made of, where it was made of two.
     """
 
     def __init__(
@@ -114,13 +117,16 @@ class Compiled(openvino.CompiledModel):  # type: ignore[misc]  # openvino has no
         """
         super().__init__(compiled)
         self.doubt = ""
+        self.parts: Parts | None = None
         self._by_shapes, self._lengths = by_shapes, lengths
         self.batched = tuple(batched)
         self.cuts = Cuts(compiled, lengths)
 
     def described(self, other: openvino.CompiledModel) -> "Compiled":
         """Return another compilation of the same model, of which the same is known."""
-        return Compiled(other, self.batched, self._by_shapes, self._lengths)
+        found = Compiled(other, self.batched, self._by_shapes, self._lengths)
+        found.parts = self.parts
+        return found
 
     def batched_at(self, shapes: Shapes) -> tuple[bool, ...]:
         """Tell of each output whether its axis 0 is the batch for samples of these shapes, batch axis included."""

@@ -11,8 +11,18 @@ from ovquant.errors import CompileError, DeviceError
 from ovquant.graph.causes import first_line
 from ovquant.graph.fingerprint import STATEFUL, operation_types
 from ovquant.graph.names import names_of
+from ovquant.graph.pairs import is_pair, parted
 from ovquant.graph.precision import is_quantized
-from ovquant.runtime.batches import ByShapes, Compiled, Lengths, Shapes, batched_outputs, lengths_of, open_beyond_batch
+from ovquant.runtime.batches import (
+    ByShapes,
+    Compiled,
+    Lengths,
+    Parts,
+    Shapes,
+    batched_outputs,
+    lengths_of,
+    open_beyond_batch,
+)
 from ovquant.runtime.values import check_kind
 
 PRECISION = "INFERENCE_PRECISION_HINT"
@@ -71,7 +81,9 @@ def compile_model(
         batched = batched_outputs(loaded)
         by_shapes = None if all(batched) or not open_beyond_batch(loaded) else _by_shapes(model)
         lengths = _lengths(model) if open_beyond_batch(loaded) else None
-        return Compiled(core().compile_model(loaded, deployment.device, properties), batched, by_shapes, lengths)
+        found = Compiled(core().compile_model(loaded, deployment.device, properties), batched, by_shapes, lengths)
+        found.parts = _parts(model, deployment.device, properties) if is_pair(loaded) else None
+        return found
     except RuntimeError as error:
         check_device(deployment.device)
         unknown = _unknown_property(deployment, error)
@@ -79,6 +91,17 @@ def compile_model(
             raise DeviceError(unknown) from error
         remedy = _rankless(model) if "dynamic rank" in str(error) else ""
         raise CompileError(f"The model does not compile on {deployment.device}: {first_line(error)}{remedy}") from error
+
+
+def _parts(model: openvino.Model | Path, device: str, properties: Mapping[str, str]) -> Parts:
+    """Return what compiles the encoder and the decoder of a model that was made of two, once."""
+
+    @cache
+    def make() -> tuple[openvino.CompiledModel, openvino.CompiledModel]:
+        encoder, decoder = parted(core().read_model(model) if isinstance(model, Path) else model)
+        return core().compile_model(encoder, device, properties), core().compile_model(decoder, device, properties)
+
+    return make
 
 
 def _by_shapes(model: openvino.Model | Path) -> ByShapes:

@@ -1,7 +1,7 @@
 """Decoders: what they take beside tokens, and how they are fed a prompt and then one token after another."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -64,10 +64,10 @@ class Feeder:
     """One request of a compiled decoder, which is fed tokens.
 
     What the model keeps of past tokens is its state, or goes from outputs to inputs; a model that keeps nothing is given all
-    tokens again each time, as an application would have to.
+    tokens again each time, as an application would have to. `given` is what it takes each time beside what follows from tokens, by name.
     """
 
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
+    def __init__(self, compiled: openvino.CompiledModel, given: Mapping[str, Array] | None = None) -> None:
         self._request = compiled.create_infer_request()
         self._ports = [
             (named(port, name), port) for port, name in zip(compiled.inputs, names_of(compiled.inputs), strict=True)
@@ -78,6 +78,7 @@ class Feeder:
         self._keeps = bool(self._past) or has_state(compiled)
         self._seen = np.zeros((1, 0), np.int64)
         self._kept: dict[str, Array] = {}
+        self._given = given or {}
 
     def begin(self) -> None:
         """Forget all tokens."""
@@ -106,6 +107,8 @@ class Feeder:
         return np.array(self._request.get_output_tensor(self._logits).data)
 
     def _input(self, name: str, port: Any, first: int) -> Array:
+        if name in self._given:
+            return self._given[name]
         tokens = self._seen[:, first:]
         values = {
             IDS: tokens,

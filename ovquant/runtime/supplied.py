@@ -12,8 +12,8 @@ from ovquant.runtime.values import dtype_of
 
 IDS, POSITIONS, BEAMS = "input_ids", "position_ids", "beam_idx"
 """Tokens; the place of each in its text; and of which row the past is to be taken."""
-WRITTEN = "decoder_input_ids"
-"""The tokens of a decoder that an encoder stands before, where the two are one model."""
+WRITTEN, WRITTEN_MASK = "decoder_input_ids", "decoder_attention_mask"
+"""The tokens of a decoder that an encoder stands before, and their mask, where the two are one model."""
 PAST, PRESENT = ("past_key_values", "past_key_value", "past"), ("present", "present_key_values", "present_key_value")
 """What the names begin with of inputs that take what is kept of past tokens, and of outputs that give it."""
 
@@ -21,22 +21,24 @@ PAST, PRESENT = ("past_key_values", "past_key_value", "past"), ("present", "pres
 def completed(inputs: Sequence[Any], sample: Sample) -> Sample:
     """Return a sample with what a model takes beside its tokens, where the sample does not have it; others as they are.
 
-    inputs: the model's input ports. A mask is of ones, positions count what the mask keeps, and nothing is past.
+    inputs: the model's input ports. A mask is of ones, positions count what the mask keeps, and nothing is past. Behind an encoder those of
+    the decoder's tokens are supplied too.
     """
     given = sample.inputs
     if not isinstance(given, Mapping):
         return sample
     ports = {named(port, name): port for port, name in zip(inputs, names_of(inputs), strict=True)}
-    tokens = next((name for name in (IDS, WRITTEN) if name in ports and name in given), None)
-    if tokens is None or not (missing := [name for name in ports if name not in given]):
+    tokens = [name for name in (IDS, WRITTEN) if name in ports and name in given]
+    if not tokens or not (missing := [name for name in ports if name not in given]):
         return sample
-    mask = np.asarray(given.get(MASK, np.ones_like(given[tokens])))
+    masks = {MASK: given.get(MASK, np.ones_like(given[tokens[0]])), WRITTEN_MASK: np.ones_like(given[tokens[-1]])}
+    own = np.asarray(masks[WRITTEN_MASK if WRITTEN in tokens else MASK])
     found: dict[str, Array] = {}
     for name in missing:
-        if name == MASK and tokens == IDS:
-            found[name] = mask
-        elif name == POSITIONS and tokens == IDS:
-            found[name] = np.maximum(np.cumsum(mask, axis=-1) - 1, 0)
+        if name in masks:
+            found[name] = np.asarray(masks[name])
+        elif name == POSITIONS:
+            found[name] = np.maximum(np.cumsum(own, axis=-1) - 1, 0)
         elif name == BEAMS:
             found[name] = np.zeros(1, np.int32)
         elif is_past(name):

@@ -1,6 +1,6 @@
 """Text that a model writes itself: the likeliest token each time, after a prompt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ import openvino
 from ovquant.domain.sample import Array, Generate, Sample
 from ovquant.errors import DataError
 from ovquant.graph.names import names_of
+from ovquant.graph.pairs import HIDDEN, SHARED
+from ovquant.runtime.batches import known
 from ovquant.runtime.decoder import LOGITS, Feeder
 from ovquant.runtime.fit import fit
 from ovquant.runtime.states import clean
@@ -30,14 +32,14 @@ class Writer:
             raise DataError(
                 f"The data ask for what the model writes, and it takes neither {IDS} nor {WRITTEN}, but {', '.join(self._inputs)}."
             )
+        self._tokens = WRITTEN if WRITTEN in self._inputs else IDS
         self._feeder = None if WRITTEN in self._inputs else Feeder(compiled)
 
     def write(self, sample: Sample, generate: Generate) -> list[int]:
         """Return the tokens that are written behind a sample's prompt, without the one that ends a text; none where logits are NaN."""
-        name = WRITTEN if self._feeder is None else IDS
-        ids = fit(self._compiled.inputs, sample)[self._inputs.index(name)].reshape(1, -1)
+        ids = self._given(sample)[self._tokens].reshape(1, -1)
         tokens = ids[:, : generate.prompt] if generate.prompt else ids
-        following = self._whole(sample) if self._feeder is None else self._fed(self._feeder)
+        following = self._following(sample)
         found = list[int]()
         while len(found) < generate.max_new_tokens:
             logits = following(tokens)
@@ -48,27 +50,49 @@ class Writer:
             tokens = np.array([[token]])
         return found
 
-    def _fed(self, feeder: Feeder) -> Next:
-        feeder.begin()
+    def _given(self, sample: Sample) -> dict[str, Array]:
+        """Return what the model takes of a sample, by name."""
+        return dict(zip(self._inputs, fit(self._compiled.inputs, sample), strict=True))
 
-        def following(tokens: Array) -> Array:
-            feeder.feed(tokens)
-            return np.asarray(feeder.logits()[0, -1])
-
-        return following
+    def _following(self, sample: Sample) -> Next:
+        """Return what takes the tokens of a text that begins."""
+        if self._feeder is not None:
+            return _fed(self._feeder)
+        parts = known(self._compiled).parts
+        return self._whole(sample) if parts is None else _fed(behind_encoder(*parts(), self._given(sample)))
 
     def _whole(self, sample: Sample) -> Next:
-        """Return what runs the encoder again for each token: it is a part of the model that is scored."""
+        """Return what runs encoder and decoder for each token anew, where they are not known apart."""
         request, outputs = self._compiled.create_infer_request(), names_of(self._compiled.outputs)
         place = outputs.index(LOGITS) if LOGITS in outputs else 0
-        given: Any = sample.inputs
+        inputs: Any = sample.inputs
         written = np.zeros((1, 0), np.int64)
 
         def following(tokens: Array) -> Array:
             nonlocal written
             written = np.concatenate([written, tokens], axis=1)
-            arrays = fit(self._compiled.inputs, Sample({**given, WRITTEN: written}))
-            clean(request).infer(arrays)
+            clean(request).infer(list(self._given(Sample({**inputs, WRITTEN: written})).values()))
             return np.array(request.get_output_tensor(place).data[0, -1])
 
         return following
+
+
+def behind_encoder(
+    encoder: openvino.CompiledModel, decoder: openvino.CompiledModel, given: Mapping[str, Array]
+) -> Feeder:
+    """Return a decoder that is fed tokens and what the encoder makes of a sample; given: the sample's inputs, by their names in the whole."""
+    request = encoder.create_infer_request()
+    request.infer([given[name] for name in names_of(encoder.inputs)])
+    read = {HIDDEN: np.array(request.get_output_tensor(0).data)}
+    read |= {name: given[other] for name, other in SHARED.items() if other in given}
+    return Feeder(decoder, read)
+
+
+def _fed(feeder: Feeder) -> Next:
+    feeder.begin()
+
+    def following(tokens: Array) -> Array:
+        feeder.feed(tokens)
+        return np.asarray(feeder.logits()[0, -1])
+
+    return following

@@ -21,25 +21,31 @@ def as_pair(encoder: openvino.Model, decoder: openvino.Model, *, steps: tuple[in
     core = openvino.Core()
     hidden = core.compile_model(encoder, "CPU", IN_F32)({"input_ids": READ, "attention_mask": MASK})[0]
     request = core.compile_model(decoder, "CPU", IN_F32).create_infer_request()
-    given = {HIDDEN: hidden, "encoder_attention_mask": MASK, "beam_idx": BEAMS}
-    parts = np.split(WRITTEN, np.cumsum(steps)[:-1], axis=1)
-    return np.concatenate([request.infer({**given, "input_ids": part})["logits"].copy() for part in parts], axis=1)
+    found, end = [], 0
+    for step in steps:
+        begin, end = end, end + step
+        given = {HIDDEN: hidden, "encoder_attention_mask": MASK, **of_tokens(begin, end)}
+        found.append(request.infer(given)["logits"].copy())
+    return np.concatenate(found, axis=1)
+
+
+def of_tokens(begin: int, end: int, tokens: str = "input_ids", mask: str = "attention_mask") -> dict[str, np.ndarray]:
+    """Return what a decoder takes for some of the tokens, the others being past."""
+    places = np.tile(np.arange(begin, end), (2, 1))
+    return {tokens: WRITTEN[:, begin:end], mask: np.ones((2, end), np.int64), "position_ids": places, "beam_idx": BEAMS}
 
 
 def as_one(whole: openvino.Model) -> np.ndarray:
-    given = {"input_ids": READ, "attention_mask": MASK, "decoder_input_ids": WRITTEN, "beam_idx": BEAMS}
+    given = {"input_ids": READ, "attention_mask": MASK}
+    given |= of_tokens(0, WRITTEN.shape[1], "decoder_input_ids", "decoder_attention_mask")
     found: np.ndarray = openvino.Core().compile_model(whole, "CPU", IN_F32)(given)["logits"]
     return found
 
 
 def test_the_whole_computes_what_the_two_do() -> None:
     whole = joined(*pair())
-    assert [port.get_any_name() for port in whole.inputs] == [
-        "input_ids",
-        "attention_mask",
-        "decoder_input_ids",
-        "beam_idx",
-    ]
+    names = {"decoder_input_ids", "decoder_attention_mask", "position_ids", "beam_idx"}
+    assert {port.get_any_name() for port in whole.inputs} == {"input_ids", "attention_mask", *names}
     assert [port.get_any_name() for port in whole.outputs] == ["logits", CUT]
     assert is_pair(whole)
     assert not is_pair(decoder())
@@ -56,13 +62,9 @@ def test_it_is_taken_apart_again_and_keeps_state(tmp_path: Path, normal: bool) -
     encoder, decoder = parted(openvino.Core().read_model(tmp_path / "whole.xml"))
     assert [port.get_any_name() for port in encoder.inputs] == ["input_ids", "attention_mask"]
     assert encoder.outputs[0].get_any_name() == "last_hidden_state"
-    assert {port.get_any_name() for port in decoder.inputs} == {
-        HIDDEN,
-        "input_ids",
-        "encoder_attention_mask",
-        "beam_idx",
-    }
-    assert len(decoder.get_sinks()) == 1
+    names = {"input_ids", "attention_mask", "position_ids", "beam_idx", HIDDEN, "encoder_attention_mask"}
+    assert {port.get_any_name() for port in decoder.inputs} == names
+    assert len(decoder.get_sinks()) == 4
     assert decoder.get_rt_info(["runtime_options", "KV_CACHE_PRECISION"]).value == "u8"
     for name, part in (("encoder", encoder), ("decoder", decoder)):
         openvino.save_model(part, tmp_path / f"{name}.xml", compress_to_fp16=False)

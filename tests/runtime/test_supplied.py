@@ -5,11 +5,12 @@ import pytest
 
 from ovquant.domain.sample import Padding, Sample, Tokens
 from ovquant.errors import DataError
+from ovquant.graph.pairs import joined
 from ovquant.measure.keys import check_keys
 from ovquant.runtime import Deployment, compile_model, completed, fit, infer, request
 from ovquant.runtime.requests import filling_of
 from ovquant.runtime.supplied import past_of
-from tests.decoders import Texts, decoder, with_past_as_inputs
+from tests.decoders import Texts, decoder, pair, with_past_as_inputs
 
 
 def supplied(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -41,6 +42,16 @@ def test_nothing_is_past_at_first() -> None:
     ids, past = fit(model.inputs, Sample({"input_ids": np.array([5, 6])}))
     assert (ids.shape, past.shape, past.dtype) == ((1, 2), (1, 1, 0, 8), np.float32)
     assert past_of(["input_ids", "past_key_values.0.key"], ["logits", "present.0.key"]) == {"past_key_values.0.key": 1}
+
+
+def test_behind_an_encoder_the_decoder_has_a_mask_and_positions_of_its_own() -> None:
+    model = joined(*pair())
+    names = [port.get_any_name() for port in model.inputs]
+    sample = Sample({"input_ids": np.array([5, 6, 7]), "decoder_input_ids": np.array([8, 9])})
+    found = dict(zip(names, fit(model.inputs, sample), strict=True))
+    np.testing.assert_array_equal(found["attention_mask"], [[1, 1, 1]])
+    np.testing.assert_array_equal(found["decoder_attention_mask"], [[1, 1]])
+    np.testing.assert_array_equal(found["position_ids"], [[0, 1]])
 
 
 def test_what_does_not_follow_is_missed() -> None:

@@ -51,6 +51,20 @@ def test_each_token_is_the_likeliest_after_those_before(name: str) -> None:
     assert writer.write(sample_of(name, PROMPT), Generate(6, stop=(stop,))) == found[: found.index(stop)]
 
 
+def test_an_encoder_that_is_known_apart_is_run_once_for_a_text() -> None:
+    whole = joined(*pair())
+    compiled = compile_model(whole, IN_F32)
+    found = Writer(compiled).write(sample_of("pair", PROMPT), Generate(6))
+    assert compiled.parts is not None
+    encoder, decoder = compiled.parts()
+    assert compiled.parts()[0] is encoder
+    assert compiled.described(openvino.Core().compile_model(whole, "CPU")).parts is compiled.parts
+    compiled.parts = None
+    assert Writer(compiled).write(sample_of("pair", PROMPT), Generate(6)) == found
+    assert [port.get_any_name() for port in encoder.outputs] == ["last_hidden_state"]
+    assert "encoder_hidden_states" in [port.get_any_name() for port in decoder.inputs]
+
+
 def test_nothing_is_written_where_logits_are_nan() -> None:
     broken = decoder(stateful=False)
     for operation in broken.get_ops():
