@@ -1,6 +1,8 @@
 """What another process holds of a run: it reads all itself, and scores models that were saved."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cloudpickle
 import numpy as np
@@ -8,12 +10,12 @@ import openvino
 import pytest
 
 from ovquant.api.options import Options
-from ovquant.api.replicas import PINNING, THREADS, HeldReplica, HeldSimulator
+from ovquant.api.replicas import PINNING, SHARED, THREADS, HeldReplica, HeldSimulator, moved
 from ovquant.api.session import Given, LocalSession
 from ovquant.domain.handed_on import detached
 from ovquant.domain.progress import silent
 from ovquant.domain.split import Splits
-from ovquant.errors import ModelError
+from ovquant.errors import ModelError, UsageError
 from ovquant.runtime import REFERENCE, Simulation, int8_arithmetic
 from tests.cli import models
 
@@ -49,6 +51,35 @@ def test_it_scores_what_it_has_read(given: Given) -> None:
     # Labels are the model's own answers.
     assert (found.score, found.samples) == (1.0, len(replica.splits.search))
     assert not np.isnan(found.items).any()
+
+
+def test_a_shared_folder_may_have_another_path_here(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    shutil.copytree(Path(given.model).parent, here)
+    sent = packed(given)
+    away = Path(given.model).parent.rename(tmp_path / "away")
+    try:
+        monkeypatch.setenv(SHARED, f"{Path(given.model).parent}/={here}")
+        held = HeldReplica()
+        held.begin(sent, 1)
+        assert held._replica.splits.search.fingerprint
+    finally:
+        away.rename(Path(given.model).parent)
+
+
+def test_paths_are_moved_wherever_they_stand(given: Given) -> None:
+    roles = {"holdout": "f.py:Data:path=/data/new,count=3", "calibration": None}
+    asked = replace(
+        given, model=Path("/data/net.xml"), metric=["accuracy", "exact:characters=/data/a.txt"], roles=roles
+    )
+    found = moved(asked, "/data=/mnt/all")
+    assert (found.model, found.metric[1]) == (Path("/mnt/all/net.xml"), "exact:characters=/mnt/all/a.txt")
+    assert found.roles == {"holdout": "f.py:Data:path=/mnt/all/new,count=3", "calibration": None}
+    assert moved(asked, "") is asked
+    with pytest.raises(UsageError, match="should be two absolute paths"):
+        moved(asked, "/data")
 
 
 @pytest.mark.parametrize(("asked", "threads", "beside"), [(1, 2, {}), (4, 2, {THREADS: "2"})])
