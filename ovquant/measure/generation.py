@@ -33,9 +33,9 @@ def _written(models: Models, plan: Plan, generation: Generation) -> list[int]:
 
     def measure() -> list[int]:
         compiled = models.compiled(plan)
-        prompt, _ = runtime.prompts_of(compiled, data, generation)[0]
-        feeder = runtime.Feeder(compiled)
-        feeder.begin()
+        prompt, _, *sample = runtime.prompts_of(compiled, data, generation)[0]
+        feeder = runtime.feeder_of(compiled)
+        feeder.begin(sample)
         tokens, found = prompt, list[int]()
         for _ in range(generation.new_tokens):
             feeder.feed(tokens)

@@ -11,7 +11,7 @@ from ovquant.domain.sample import Dataset
 from ovquant.errors import DataError, UsageError
 from ovquant.graph.names import names_of
 from ovquant.graph.vocabulary import known_tokens
-from ovquant.runtime.supplied import IDS, named
+from ovquant.runtime.supplied import IDS, WRITTEN, named
 
 LOOKED_AT = 256
 """Samples whose tokens are looked at: a tokenizer of another model shows soon."""
@@ -35,7 +35,8 @@ def check_tokens(model: openvino.Model, samples: Dataset, whose: str) -> None:
 
 def length_notes(model: openvino.Model, samples: Dataset, generation: Generation) -> list[str]:
     """Say that texts are scored at lengths far below those that are to be served: what goes wrong there is not seen."""
-    place = [named(port, name) for port, name in zip(model.inputs, names_of(model.inputs), strict=True)].index(IDS)
+    names = [named(port, name) for port, name in zip(model.inputs, names_of(model.inputs), strict=True)]
+    place = names.index(WRITTEN if WRITTEN in names else IDS)
     looked = range(min(LOOKED_AT, len(samples)))
     longest = max(runtime.fit(model.inputs, samples[number])[place].shape[-1] for number in looked)
     if longest >= generation.prompt_tokens / 2:

@@ -15,7 +15,7 @@ from ovquant.runtime.compile import (
     core,
     reference_properties,
 )
-from ovquant.runtime.decoder import Feeder, check_generates, interleave_tokens, prompts_of
+from ovquant.runtime.decoder import check_generates, feeder_of, interleave_tokens, prompts_of
 from ovquant.runtime.devices import (
     SERVED,
     Capabilities,
@@ -48,7 +48,6 @@ __all__ = [
     "Compiled",
     "Deployment",
     "Executed",
-    "Feeder",
     "Filling",
     "Fitted",
     "How",
@@ -71,6 +70,7 @@ __all__ = [
     "core",
     "devices",
     "executed",
+    "feeder_of",
     "filling_of",
     "first_line",
     "fit",

@@ -1,6 +1,6 @@
 """Text that a model writes itself: the likeliest token each time, after a prompt."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,8 @@ import openvino
 from ovquant.domain.sample import Array, Generate, Sample
 from ovquant.errors import DataError
 from ovquant.graph.names import names_of
-from ovquant.graph.pairs import HIDDEN, SHARED
 from ovquant.runtime.batches import known
-from ovquant.runtime.decoder import LOGITS, Feeder
+from ovquant.runtime.decoder import LOGITS, feeder_of
 from ovquant.runtime.fit import fit
 from ovquant.runtime.states import clean
 from ovquant.runtime.supplied import IDS, WRITTEN, named
@@ -33,7 +32,8 @@ class Writer:
                 f"The data ask for what the model writes, and it takes neither {IDS} nor {WRITTEN}, but {', '.join(self._inputs)}."
             )
         self._tokens = WRITTEN if WRITTEN in self._inputs else IDS
-        self._feeder = None if WRITTEN in self._inputs else Feeder(compiled)
+        known_apart = self._tokens == IDS or known(compiled).parts is not None
+        self._feeder = feeder_of(compiled) if known_apart else None
 
     def write(self, sample: Sample, generate: Generate) -> list[int]:
         """Return the tokens that are written behind a sample's prompt, without the one that ends a text; none where logits are NaN."""
@@ -56,10 +56,16 @@ class Writer:
 
     def _following(self, sample: Sample) -> Next:
         """Return what takes the tokens of a text that begins."""
-        if self._feeder is not None:
-            return _fed(self._feeder)
-        parts = known(self._compiled).parts
-        return self._whole(sample) if parts is None else _fed(behind_encoder(*parts(), self._given(sample)))
+        if self._feeder is None:
+            return self._whole(sample)
+        feeder = self._feeder
+        feeder.begin(list(self._given(sample).values()))
+
+        def following(tokens: Array) -> Array:
+            feeder.feed(tokens)
+            return np.asarray(feeder.logits()[0, -1])
+
+        return following
 
     def _whole(self, sample: Sample) -> Next:
         """Return what runs encoder and decoder for each token anew, where they are not known apart."""
@@ -75,24 +81,3 @@ class Writer:
             return np.array(request.get_output_tensor(place).data[0, -1])
 
         return following
-
-
-def behind_encoder(
-    encoder: openvino.CompiledModel, decoder: openvino.CompiledModel, given: Mapping[str, Array]
-) -> Feeder:
-    """Return a decoder that is fed tokens and what the encoder makes of a sample; given: the sample's inputs, by their names in the whole."""
-    request = encoder.create_infer_request()
-    request.infer([given[name] for name in names_of(encoder.inputs)])
-    read = {HIDDEN: np.array(request.get_output_tensor(0).data)}
-    read |= {name: given[other] for name, other in SHARED.items() if other in given}
-    return Feeder(decoder, read)
-
-
-def _fed(feeder: Feeder) -> Next:
-    feeder.begin()
-
-    def following(tokens: Array) -> Array:
-        feeder.feed(tokens)
-        return np.asarray(feeder.logits()[0, -1])
-
-    return following

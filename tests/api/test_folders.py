@@ -12,7 +12,7 @@ import ovquant
 from ovquant.domain.model_folder import DECODER, ENCODER, NEXT
 from ovquant.domain.record import strangers
 from ovquant.domain.sample import Sample
-from ovquant.errors import ModelError, UsageError
+from ovquant.errors import ModelError
 from ovquant.graph.precision import is_quantized
 from ovquant.runtime import Deployment, compile_model
 from ovquant.runtime.writer import Writer
@@ -99,9 +99,18 @@ def test_what_both_write_is_scored(result: ovquant.Result, folder: Path) -> None
     assert len(asked.write(first, first.inputs.generate)) == 4
 
 
+def test_it_is_timed_while_the_decoder_writes(folder: Path, tmp_path: Path) -> None:
+    how = {"metric": "agreement", "max_drop": "60%", "recipes": ["weights"], "prompt_tokens": 2, "new_tokens": 3}
+    found = ovquant.quantize(folder, data=Translations(), optimize="next-token", output=tmp_path / "out", **how)
+    assert found.provenance.objective == "next-token"
+    (trial,) = [trial for trial in found.trials if trial.plan.name == "weights"]
+    assert trial.timing is not None
+    how = {"optimize": "first-token", "prompt_tokens": 2, "new_tokens": 3, "seconds": 1}
+    timed = ovquant.benchmark([folder, tmp_path / "out"], data=Translations(), **how)
+    assert all(one.timing.p50_ms > 0 for one in timed)
+
+
 def test_what_cannot_be_done_with_a_pair_is_said(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="also takes 'decoder_input_ids'"):
-        ovquant.quantize(folder, data=Translations(), metric="agreement", max_drop="60%", optimize="next-token")
     older = shutil.copytree(folder, tmp_path / "older")
     shutil.copy2(older / f"{DECODER}.xml", older / f"{NEXT}.xml")
     with pytest.raises(ModelError, match="Export it again"):

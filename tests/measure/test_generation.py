@@ -86,5 +86,5 @@ def test_one_token_for_ever_is_told_where_float_writes_more(tmp_path: Path) -> N
 def test_what_was_written_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = served(tmp_path, decoder())
     refuse_degenerate(models, PLAN, HOW)
-    monkeypatch.setattr(generation.runtime, "Feeder", None)
+    monkeypatch.setattr(generation.runtime, "feeder_of", None)
     refuse_degenerate(models, PLAN, HOW)

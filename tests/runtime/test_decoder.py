@@ -7,9 +7,10 @@ import pytest
 from ovquant.domain.objective import Generation
 from ovquant.domain.sample import Sample
 from ovquant.errors import DataError, UsageError
+from ovquant.graph.pairs import joined
 from ovquant.runtime import Deployment, check_generates, compile_model, interleave_tokens, prompts_of
-from ovquant.runtime.decoder import Feeder
-from tests.decoders import Texts, decoder, with_past_as_inputs
+from ovquant.runtime.decoder import Behind, Feeder, feeder_of
+from tests.decoders import Texts, decoder, pair, with_past_as_inputs
 from tests.runtime.conftest import doubler
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
@@ -100,3 +101,30 @@ def test_models_that_do_not_generate_are_refused() -> None:
         check_generates([*decoder().inputs, image.output(0)])
     with pytest.raises(UsageError, match="has no input 'input_ids'"):
         prompts_of(compiled(doubler([1, 2])), [Sample(np.zeros(2))], Generation(4, 2))
+
+
+def test_the_first_tokens_behind_an_encoder_take_its_time_too() -> None:
+    model = compiled(joined(*pair()))
+    data = [
+        Sample({"input_ids": np.arange(1, 5 + place), "decoder_input_ids": np.arange(7, 10 + place)})
+        for place in range(6)
+    ]
+    requests = prompts_of(model, data, Generation(4, 3))
+    prompt, following, *sample = requests[0]
+    # The tokens of two samples, and what the second reads.
+    assert (prompt.tolist(), following.tolist()) == ([[7, 8, 9, 7]], [[8, 9, 10]])
+    feeder = feeder_of(model)
+    assert isinstance(feeder, Behind)
+    feeder.begin(sample)
+    assert feeder.feed(prompt) > 0
+    once = feeder.logits()[0, -1]
+    feeder.begin(sample)
+    for token in prompt[0]:
+        feeder.feed(np.array([[token]]))
+    np.testing.assert_allclose(feeder.logits()[0, -1], once, atol=1e-3)
+    for first in (True, False):
+        assert interleave_tokens([model, model], requests, seconds=0, least=3, most=3, first=first).shape == (3, 2)
+    unknown = compiled(joined(*pair()))
+    unknown.parts = None
+    with pytest.raises(UsageError, match="not known which part of it is the encoder"):
+        prompts_of(unknown, data, Generation(4, 3))
