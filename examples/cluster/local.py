@@ -1,7 +1,7 @@
-"""Start a Dask scheduler and workers of one thread each on this machine, and run a command of ovquant with them.
+"""Start a Dask scheduler and workers on this machine, of one thread each unless told otherwise, and run a command of ovquant with them.
 
     pip install ./plugins/ovquant-dask
-    python examples/cluster/local.py [--workers 2] quantize model.onnx --data val.npz --metric accuracy --max-drop 1% -o out/
+    python examples/cluster/local.py [--workers 2] [--threads 1] quantize model.onnx --data val.npz --metric accuracy --max-drop 1% -o out/
 
 What follows the options is given to `ovquant`, with --executor added. All is ended with the command, whose exit code is this one's.
 """
@@ -23,6 +23,7 @@ def main() -> int:
     """Start the cluster, run the command, and end the cluster."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=2, help="how many workers to start")
+    parser.add_argument("--threads", type=int, default=1, help="how many threads each has")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="a command of ovquant with its options")
     asked = parser.parse_args()
     # Whatever ends this program ends the cluster.
@@ -40,7 +41,7 @@ def main() -> int:
                 start("scheduler", "--host", "127.0.0.1", "--port", "0")
                 address = awaited(file)
                 for number in range(asked.workers):
-                    start("worker", "--nthreads", "1", "--local-directory", str(place / str(number)))
+                    start("worker", "--nthreads", str(asked.threads), "--local-directory", str(place / str(number)))
                 # With fewer the run would begin with the first that is there.
                 waiting = (
                     f"from distributed import Client; Client({address!r}).wait_for_workers({asked.workers}, {STARTING})"
