@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -99,12 +100,9 @@ def _picked(pieces: bytes, places: Sequence[int]) -> bytes:
 
 
 def digest(sample: Sample) -> str:
-    """Return a fingerprint of a sample's inputs, and of what is to be written of them: equal bytes, equal fingerprint."""
+    """Return a fingerprint of a sample's inputs: equal bytes, equal fingerprint."""
     hasher = sha256()
     inputs = sample.inputs
-    written = inputs.generate if isinstance(inputs, Tokens) else None
-    if written is not None:
-        hasher.update(f"{written.max_new_tokens} {written.prompt} {written.stop}".encode())
     arrays: Iterable[Any]
     if isinstance(inputs, Mapping):
         arrays = [part for name in sorted(inputs) for part in (name, inputs[name])]
@@ -129,7 +127,7 @@ def digest_of(dataset: Dataset, sample: Sample, index: int) -> str:
 class Contents:
     """What is known of every sample of a dataset once each was read: its digests, its class, and what it belongs to.
 
-    `hashes` are of the inputs, `targets` of the targets. `padding` names how rows are made longer, where they are.
+    `hashes` are of the inputs, `targets` of the targets. `handling` names how rows are made longer, where they are, and what is written of them.
     """
 
     dataset: Dataset
@@ -139,7 +137,7 @@ class Contents:
     slices: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    padding: str = ""
+    handling: str = ""
 
     def subset(self, indices: Sequence[int]) -> Subset:
         """Return a subset whose fingerprints depend on the content of its samples and their order."""
@@ -147,12 +145,12 @@ class Contents:
         slices = tuple(self.slices[index] for index in indices) if self.slices else ()
         groups = tuple(self.groups[index] for index in indices) if self.groups else ()
         scored = [hashes, [self.targets[index] for index in indices], slices, groups]
-        scored += [self.padding] if self.padding else []
+        scored += [self.handling] if self.handling else []
         return Subset(
             self.dataset,
             tuple(indices),
             content_digest(scored)[:16],
-            _short("".join([*hashes, self.padding])),
+            _short("".join([*hashes, self.handling])),
             slices,
             groups,
             b"".join(map(short_digest, hashes)),
@@ -185,12 +183,12 @@ def read_contents(
     differs. Raises DataError when the data have no such column, or one of another length.
     """
     source = dataset if cache is None else cache
-    hashes, targets, classes, broken, padding = [], [], [], list[int](), ""
+    hashes, targets, classes, broken, handling = [], [], [], list[int](), ""
     labels: dict[By, list[str]] = {by: [] for by in (slice_by, group_by) if by == "target" or callable(by)}
     for index in range(len(dataset)):
         sample = source[index]
         hashes.append(digest_of(dataset, sample, index))
-        padding = padding or _padding(sample)
+        handling = handling or _handling(sample)
         broken += [index] if _is_broken(sample) else []
         targets.append(content_digest(sample.target))
         classes.append(class_of(sample.target))
@@ -210,14 +208,28 @@ def read_contents(
         slices,
         groups,
         (*_broken_notes(broken, len(dataset)), *label_note(labels_of(dataset))),
-        padding,
+        handling,
     )
 
 
-def _padding(sample: Sample) -> str:
-    """Return a digest of how a sample's rows are made longer, or ""."""
-    padding = sample.inputs.padding if isinstance(sample.inputs, Tokens) else None
-    return "" if padding is None else content_digest([dict(padding.values), padding.left])
+def _handling(sample: Sample) -> str:
+    """Return a digest of how a sample's rows are made longer, and of what is written of them, or ""."""
+    inputs = sample.inputs
+    if not isinstance(inputs, Tokens):
+        return ""
+    padding, generate = inputs.padding, inputs.generate
+    known: list[Any] = [] if padding is None else [dict(padding.values), padding.left]
+    if generate is not None:
+        code = getattr(generate.decode, "__code__", None)
+        known += [generate.max_new_tokens, generate.prompt, generate.stop, generate.decode, _instructions(code)]
+    return content_digest(known) if known else ""
+
+
+def _instructions(code: Any) -> Any:
+    """Return what a function does, that of those within it included, the same in every process."""
+    if not isinstance(code, CodeType):
+        return repr(code)
+    return [code.co_code, code.co_names, [_instructions(value) for value in code.co_consts]]
 
 
 def _is_broken(sample: Sample) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovquant.domain.sample import Padding, Sample, Tokens
+from ovquant.domain.sample import Generate, Padding, Sample, Tokens
 from ovquant.domain.split import SMALLEST_SPLIT, Subset, digest, draw, read_contents, split_data, whole, with_training
 from ovquant.errors import DataError
 
@@ -266,6 +266,21 @@ def test_samples_that_hold_no_numbers_are_named() -> None:
     )
     apart = split_data(data, holdout=[broken[9], *samples(range(100, 160))])
     assert any("sample 0 first" in note for note in apart.notes)
+
+
+def test_what_is_written_counts_for_scores_and_not_for_copies() -> None:
+    def read(generate: Generate | None) -> Subset:
+        return whole([Sample(Tokens({"x": np.full(2, place)}, generate=generate), place) for place in range(3)])
+
+    asked = [None, Generate(3), Generate(4), Generate(3, 1), Generate(3, 0, (7,)), Generate(3, decode=str)]
+    asked += [Generate(3, decode=lambda ids: f"{ids}"), Generate(3, decode=lambda ids: f"{ids}!")]
+    found = [read(generate) for generate in asked]
+    assert len({subset.fingerprint for subset in found}) == len(asked)
+    assert len({subset.content for subset in found}) == 1
+    assert read(Generate(4)).fingerprint == found[2].fingerprint
+    # Functions within functions have an address of their own in each process.
+    nested = [Generate(3, decode=eval("lambda ids: [(lambda: token)() for token in ids]")) for _ in range(2)]
+    assert read(nested[0]).fingerprint == read(nested[1]).fingerprint
 
 
 def test_how_rows_are_padded_counts_for_scores_and_not_for_copies() -> None:
