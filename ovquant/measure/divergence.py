@@ -43,11 +43,12 @@ def divergence(found: Sequence[dict[str, Array]], expected: Sequence[dict[str, A
 def _unlikeness(logits: Array, truth: Array) -> float:
     if logits.shape != truth.shape:
         return 1.0
-    mine, theirs = (log_softmax(values.astype(np.float64), axis=-1) for values in (logits, truth))
+    # In f64 this takes six times as long.
+    mine, theirs = (log_softmax(values.astype(np.float32, copy=False), axis=-1) for values in (logits, truth))
     with np.errstate(invalid="ignore"):
         # A class that is impossible, as one that is masked out, adds nothing.
-        terms = np.where(np.isneginf(theirs), 0.0, np.exp(theirs) * (theirs - mine))
-    found = float(terms.sum(-1).mean()) if truth.size else 0.0
+        terms = np.where(np.isneginf(theirs), np.float32(0), np.exp(theirs) * (theirs - mine))
+    found = float(terms.sum(-1, dtype=np.float64).mean()) if truth.size else 0.0
     return max(0.0, found) if np.isfinite(found) else BROKEN
 
 
