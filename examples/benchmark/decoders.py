@@ -2,7 +2,7 @@
 
     python examples/benchmark/decoders.py [--only CONTENDER]... [--seconds 60] [--out DIR]
 
-SmolLM2-135M, in perplexity. Each contender is made in a process of its own, from the same excerpts of books; all are then scored on
+SmolLM2-135M, in perplexity. Each contender is made in a process of its own, with the same tales; all are then scored on
 tales that none has seen, and timed in turn, a token after a prompt. What was made before is taken from OUT. The weights come from a
 file whose grid has four bits and groups of 32, so what int4 costs looks too small.
 """
@@ -20,8 +20,8 @@ from running import run
 HERE = Path(__file__).resolve().parent
 CASES = HERE.parent / "cases"
 TEXTS = f"{CASES / 'smollm2.py'}:Texts"
-SEARCH = f"{TEXTS}:table=book-excerpts,count=120"
-HOLDOUT = f"{TEXTS}:table=book-excerpts,count=240,begin=120"
+SEARCH = f"{TEXTS}:table=grimm-tales,count=99,begin=320"
+HOLDOUT = f"{TEXTS}:table=grimm-tales,count=160,begin=160"
 FRESH = f"{TEXTS}:table=grimm-tales,count=160"
 GENERATED = {"optimize": "next-token", "prompt_tokens": 64, "new_tokens": 32}
 FOUR = {"mode": "INT4_SYM", "group_size": 64}
