@@ -1,12 +1,24 @@
 """What a search has gained, and when it has gone on for long enough without."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from ovquant.domain.table import TrialRow
 
 SOON = 30.0
 """Seconds that a search has in any case."""
 AWHILE, FRUITLESS = 12.0, 3
 """Seconds, and proposals, that have gained nothing when a search ends for it."""
+
+WORTH = 0.9
+"""The share of the best plan's cost that one on its way to the budget may have, so that it is waited for."""
+
+
+def on_its_way(row: TrialRow, rows: Iterable[TrialRow], cheapest: float) -> bool:
+    """Tell whether a plan with layers put back is far cheaper than the best, and nearer to the budget than all others of its recipe."""
+    others = [other.excess for other in rows if other.candidate != row.candidate and not other.failed]
+    return not row.failed and 0 < row.excess < min(others, default=float("inf")) and row.cost < WORTH * cheapest
 
 
 @dataclass

@@ -21,7 +21,7 @@ from ovquant.measure.workbench import FAILURES, Workbench
 from ovquant.plugins.protocols import Strategy
 from ovquant.runtime import REFERENCE
 from ovquant.search.bar import float_bar
-from ovquant.search.gains import Gains
+from ovquant.search.gains import Gains, on_its_way
 from ovquant.search.holdout import Outcome, Walk
 from ovquant.search.judge import Judge
 from ovquant.search.numbers import choose_numbers
@@ -346,10 +346,14 @@ def _shows_the_way(proposal: Proposal | None, standings: Standings) -> bool:
     """Tell whether what was done may lead to a better plan: its layers are known now, or it is cheaper than the best and too far off."""
     if isinstance(proposal, Probe):
         return True
-    if not isinstance(proposal, Candidate) or proposal.levels:
+    if not isinstance(proposal, Candidate):
         return False
     row = standings.judge.row(proposal, standings.trials[proposal])
     cheapest = min((other.cost for other, _ in standings.inside()), default=1.0)
+    if proposal.levels:
+        return on_its_way(
+            row, (other for other, _ in standings.rows() if other.candidate.parts == proposal.parts), cheapest
+        )
     return not row.failed and row.excess > 0 and row.cost < cheapest - SAVING
 
 
