@@ -12,13 +12,19 @@ AWHILE, FRUITLESS = 12.0, 3
 """Seconds, and proposals, that have gained nothing when a search ends for it."""
 
 WORTH = 0.9
-"""The share of the best plan's cost that one on its way to the budget may have, so that it is waited for."""
+"""The share of the best plan's cost that one on its way into the budget may have at most, so that it is waited for."""
 
 
 def on_its_way(row: TrialRow, rows: Iterable[TrialRow], cheapest: float) -> bool:
-    """Tell whether a plan with layers put back is far cheaper than the best, and nearer to the budget than all others of its recipe."""
-    others = [other.excess for other in rows if other.candidate != row.candidate and not other.failed]
-    return not row.failed and 0 < row.excess < min(others, default=float("inf")) and row.cost < WORTH * cheapest
+    """Tell whether a plan with layers put back is far cheaper than the best, and nearer to float than all of its recipe that are outside.
+
+    By outputs, whose divergence falls with each layer: a score can rise before it falls.
+    """
+    others = [
+        other.divergence for other in rows if other.candidate != row.candidate and not other.failed and other.excess > 0
+    ]
+    outside = not row.failed and row.excess > 0
+    return outside and row.divergence < min(others, default=float("inf")) and row.cost < WORTH * cheapest
 
 
 @dataclass

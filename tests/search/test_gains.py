@@ -65,17 +65,17 @@ def test_what_shows_the_way_is_not_fruitless(clock: list[float]) -> None:
     assert seen.exhausted
 
 
-def test_layers_that_come_nearer_to_the_budget_at_far_less_cost_are_waited_for() -> None:
-    def row(layers: int, excess: float, cost: float = 0.5) -> TrialRow:
+def test_layers_that_come_nearer_to_float_at_far_less_cost_are_waited_for() -> None:
+    def row(layers: int, divergence: float, *, excess: float = 1.0, cost: float = 0.5) -> TrialRow:
         levels = frozenset((f"layer {number}", "float") for number in range(layers))
-        return TrialRow(Candidate(("default",), levels), excess, cost, cost, divergence=0.1)
+        return TrialRow(Candidate(("default",), levels), excess, cost, cost, divergence)
 
-    before = [row(0, 3.0), row(2, 2.0), failed_row(row(3, 0.0).candidate)]
-    assert on_its_way(row(5, 1.0), [*before, row(5, 1.0)], 0.9)
-    assert not on_its_way(row(5, 2.5), before, 0.9)
-    assert not on_its_way(row(5, -0.1), before, 0.9)
-    assert not on_its_way(row(5, 1.0, cost=0.85), before, 0.9)
-    assert not on_its_way(failed_row(row(5, 1.0).candidate), before, 0.9)
+    before = [row(0, 0.3), row(2, 0.2, excess=0.4), row(9, 0.01, excess=-1), failed_row(row(3, 0.0).candidate)]
+    assert on_its_way(row(5, 0.1), [*before, row(5, 0.1)], 0.9)
+    assert not on_its_way(row(5, 0.25), before, 0.9)
+    assert not on_its_way(row(5, 0.1, excess=-0.1), before, 0.9)
+    assert not on_its_way(row(5, 0.1, cost=0.85), before, 0.9)
+    assert not on_its_way(failed_row(row(5, 0.1).candidate), before, 0.9)
 
 
 @pytest.mark.parametrize(("ends", "best"), [(False, "a"), (True, None)])
