@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -89,13 +90,14 @@ def moved(given: Given, shared: str) -> Given:
         raise UsageError(
             f"{SHARED}={shared} should be two absolute paths, of a folder there and of the same one here: /data=/mnt/data."
         )
-    there, here = there.rstrip("/"), here.rstrip("/")
+    # Where a path begins, in options too: another folder may be called so.
+    path, to = re.compile(rf"(?<![^=:,]){re.escape(there.rstrip('/'))}(?=[/:,]|$)"), here.rstrip("/")
 
     def as_here(value: Any) -> Any:
         if isinstance(value, Path):
             return Path(as_here(str(value)))
         if isinstance(value, str):
-            return value.replace(f"{there}/", f"{here}/")
+            return path.sub(lambda _: to, value)
         if isinstance(value, list | tuple):
             return type(value)(map(as_here, value))
         return {key: as_here(item) for key, item in value.items()} if isinstance(value, Mapping) else value

@@ -12,8 +12,9 @@ import ovquant
 from ovquant.domain.model_folder import DECODER, ENCODER, NEXT
 from ovquant.domain.record import strangers
 from ovquant.domain.sample import Sample
-from ovquant.errors import ModelError
+from ovquant.errors import ModelError, UsageError
 from ovquant.graph.precision import is_quantized
+from ovquant.plugins.exporters.optimum import Optimum
 from ovquant.runtime import Deployment, compile_model
 from ovquant.runtime.writer import Writer
 from tests.decoders import pair
@@ -87,6 +88,13 @@ def test_it_is_exported_as_a_pair_and_read_as_the_model_that_was_measured(
     assert (tmp_path / "hub" / f"{ENCODER}.bin").read_bytes() == (result.folder / f"{ENCODER}.bin").read_bytes()
     scored = ovquant.evaluate(result.folder, data=Translations(), metric="agreement", reference=folder)
     assert 0.3 < scored.evaluation.score < 1
+
+
+def test_another_models_result_is_not_exported_as_a_pair(result: ovquant.Result, folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(result.folder, tmp_path / "other")
+    (other / f"{ENCODER}.xml").unlink()
+    with pytest.raises(UsageError, match="is of another model"):
+        Optimum(source=str(folder)).export(other, tmp_path / "hub")
 
 
 def test_what_both_write_is_scored(result: ovquant.Result, folder: Path) -> None:

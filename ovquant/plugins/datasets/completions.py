@@ -25,9 +25,9 @@ class Completions:
 
     A sample is `input_ids` and `attention_mask`, int64 `[length]`, of the prompt with the completion behind it. Where config.json beside
     the tokenizer says that an encoder stands before the decoder, they are the prompt's, and `decoder_input_ids` are those of the
-    completion behind the token that a decoder begins with. The target is the completion, without the space around it. Metrics that compare texts (`exact`, `cer`,
-    `wer`) have the model itself write behind the prompt, the likeliest token each time, until it ends (eos_token_id of
-    generation_config.json or config.json) or has written enough.
+    completion behind the token that a decoder begins with. The target is the completion, without the space around it. Metrics that
+    compare texts (`exact`, `cer`, `wer`) have the model itself write behind the prompt, the likeliest token each time, until it ends
+    (eos_token_id of generation_config.json or config.json) or has written enough.
 
     A prompt may be a chat, a list of messages, of which the chat template beside the tokenizer makes a text; then the completion may be
     such a list of one.
@@ -105,6 +105,8 @@ class Completions:
             raise DataError(
                 f"Row {row} of '{self.path}' has a {type(given).__name__} as prompt, and others have texts."
             )
+        if not encoded.ids:
+            raise DataError(f"Row {row} of '{self.path}' has a prompt without any token. Give it some text.")
         return np.array(encoded.ids, np.int64)
 
     def _completion(self, row: int) -> str:

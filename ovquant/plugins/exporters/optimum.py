@@ -26,6 +26,8 @@ class Optimum:
         if source is None or not (source / CONFIG).is_file():
             where = f"'{self.source}' has none" if self.source else "give its folder with --to optimum:source=FOLDER"
             raise UsageError(f"optimum-intel needs the config.json of the trained model: {where}.")
+        if len(names) > 1 and not all((folder / f"{name}.xml").is_file() for name in names):
+            raise UsageError(f"'{source}' has an encoder and a decoder, and the result '{folder}' is of another model.")
         serving = json.loads((folder / "compile.json").read_text(encoding="utf-8"))
         with new_folder(target) as partial:
             for file in beside(source, *names):

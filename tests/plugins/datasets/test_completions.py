@@ -83,6 +83,11 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
         data[2]
     with pytest.raises(DataError, match="Row 3 of .* should have a text as completion"):
         data[3]
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "post_processor": None}))
+    empty = write(tmp_path / "empty.jsonl", [{"prompt": "", "completion": "bad"}])
+    with pytest.raises(DataError, match="Row 0 of .* has a prompt without any token"):
+        open_dataset(empty)[0]
     with pytest.raises(UsageError, match="max_new_tokens=0 must be at least 1"):
         open_dataset(f"{path}:max_new_tokens=0")
     (tmp_path / "config.json").write_text("{")
