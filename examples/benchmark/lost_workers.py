@@ -79,9 +79,9 @@ def main() -> int:
         for number in range(1, asked.times + 1):
             tasks, moment = Tasks(), draw.uniform(0, lasts)
             cluster.scheduler.add_plugin(tasks, name="tasks")
-            chosen = draw.choice(sorted(cluster.workers))
-            pid = cluster.workers[chosen].pid
-            timer = threading.Timer(moment, os.kill, (pid, signal.SIGKILL))
+            chosen = cluster.workers[draw.choice(sorted(cluster.workers))]
+            # Its process is another one since it was started again.
+            timer = threading.Timer(moment, lambda nanny=chosen: os.kill(nanny.pid, signal.SIGKILL))
             timer.start()
             found = search(model, cluster)
             timer.join()
