@@ -273,7 +273,12 @@ def test_a_run_that_was_halted_goes_on(place: Place) -> None:
 def test_of_two_runs_on_one_folder_one_is_refused(place: Place) -> None:
     first = place.start()
     wait_for(place.folder / "out.partial" / "profile.jsonl", first)
-    code, said = place.run()
+    # On a machine that is busy it would be done before the other one has begun.
+    first.send_signal(signal.SIGSTOP)
+    try:
+        code, said = place.run()
+    finally:
+        first.send_signal(signal.SIGCONT)
     assert code == 1
     assert f"process {first.pid} on " in said
     out, said = first.communicate(timeout=240)
