@@ -2,13 +2,12 @@
 
 from dataclasses import astuple
 
-import numpy as np
-
 from ovquant import runtime
 from ovquant.domain.objective import Generation
 from ovquant.domain.plan import Plan
 from ovquant.errors import ModelError
 from ovquant.measure.models import Models
+from ovquant.runtime.writer import greedy
 
 LEAST = 8
 """Tokens from which on one token again and again is for ever."""
@@ -36,15 +35,7 @@ def _written(models: Models, plan: Plan, generation: Generation) -> list[int]:
         prompt, _, *sample = runtime.prompts_of(compiled, data, generation)[0]
         feeder = runtime.feeder_of(compiled)
         feeder.begin(sample)
-        tokens, found = prompt, list[int]()
-        for _ in range(generation.new_tokens):
-            feeder.feed(tokens)
-            logits = feeder.logits()[0, -1]
-            if np.isnan(logits).any():
-                break
-            found.append(int(logits.argmax()))
-            tokens = np.array([found[-1:]])
-        return found
+        return greedy(feeder, prompt, generation.new_tokens)
 
     key = {**models.built_key(plan, values=True), "data": data.inputs, "tokens": list(astuple(generation))}
     return models.profile.measured("generation", key, measure, lambda value: [int(token) for token in value])

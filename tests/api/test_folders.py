@@ -109,8 +109,8 @@ def test_what_both_write_is_scored(result: ovquant.Result, folder: Path) -> None
 
 def test_it_is_timed_while_the_decoder_writes(folder: Path, tmp_path: Path) -> None:
     how = {"metric": "agreement", "max_drop": "60%", "recipes": ["weights"], "prompt_tokens": 2, "new_tokens": 3}
-    how["strategy"] = "first"
-    found = ovquant.quantize(folder, data=Translations(), optimize="next-token", output=tmp_path / "out", **how)
+    how |= {"strategy": "first", "optimize": "next-token"}
+    found = ovquant.quantize(folder, data=Translations(), output=tmp_path / "out", **how)
     assert found.provenance.objective == "next-token"
     (trial,) = [trial for trial in found.trials if trial.plan.name == "weights"]
     assert trial.timing is not None

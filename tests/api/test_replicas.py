@@ -77,7 +77,7 @@ def test_paths_are_moved_wherever_they_stand(given: Given) -> None:
     found = moved(asked, "/data=/mnt/all")
     assert (found.model, found.metric[1]) == (Path("/mnt/all/net.xml"), "exact:characters=/mnt/all/a.txt")
     assert found.roles == {"holdout": "f.py:Data:path=/mnt/all/new,count=3", "calibration": None}
-    others = {"model": Path("/data"), "data": "/home/data/new.npz", "metric": "/database/f.py:score"}
+    others = {"model": Path("/data"), "data": "/other/data/new.npz", "metric": "/database/f.py:score"}
     found = moved(replace(asked, **others), "/data/=/mnt/all/")
     assert (found.model, found.data, found.metric) == (Path("/mnt/all"), others["data"], others["metric"])
     assert moved(asked, "") is asked
