@@ -92,6 +92,7 @@ class Course:
         return self.rate > 0
 
     def _train(self) -> None:
+        self._save()
         end, fruitless, taken = self._begin + self.seconds, 0, self.steps
         pause, self._span = self.seconds / LOOKS, (monotonic(), end)
         steps = self._stepping(self.rate)

@@ -110,7 +110,11 @@ class DaskTeam:
         known = self._sent.get(digest)
         if known is None or known.status in ("cancelled", "lost", "error"):
             name = f"ovquant-{digest}"
-            sent = self._client.scatter({name: content()}, workers=list(self.workers), broadcast=True)
+            try:
+                sent = self._client.scatter({name: content()}, workers=list(self.workers), broadcast=True)
+            except KeyError as error:
+                # The scheduler says so of a worker that it has forgotten since it was asked for those it has.
+                raise CommClosedError(f"The worker {error} is gone.") from error
             self._sent[digest] = sent[name]
         self._sent.move_to_end(digest)
         while len(self._sent) > KEPT_MODELS + 1:

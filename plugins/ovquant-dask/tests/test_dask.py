@@ -199,6 +199,20 @@ def test_what_kills_every_worker_is_given_up(own: Cluster, tmp_path: Path, monke
     team.close()
 
 
+def test_a_worker_that_the_scheduler_has_forgotten_leaves_its_tasks_undone(own: Cluster, tmp_path: Path) -> None:
+    address = own.schedule()
+    process = own.work(0)
+    team = Dask(address, wait=60).gather(JOB)
+    psutil.Process(process.pid).kill()
+    with Client(address, set_as_default=False) as client:
+        while client.scheduler_info(n_workers=-1)["workers"]:
+            time.sleep(0.1)
+    values = dict[int, list[int]]()
+    team._round({0: Task("tell", (written(tmp_path / "model", "it"),))}, values, lambda _: None)
+    assert not values
+    team.close()
+
+
 def test_a_scheduler_that_is_gone_ends_the_run(own: Cluster, tmp_path: Path) -> None:
     address = own.schedule()
     own.work(0)
