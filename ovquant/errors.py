@@ -11,6 +11,7 @@ OvquantError                 anything below; the command line prints its message
 ├── DeviceError              a device that is missing or refuses the model
 ├── LostError                a process that measured and was lost: it crashed, was killed, or gave no answer in time
 ├── ExecutorError            workers elsewhere that cannot be reached, or are none that may be asked
+│   └── OtherProcessorError  workers elsewhere of the same versions that compute otherwise
 └── OutputError              a folder or file that cannot be written as asked
 """
 
@@ -65,6 +66,10 @@ class LostError(OvquantError):
 
 class ExecutorError(OvquantError):
     """Workers elsewhere that cannot be reached, or are none that may be asked."""
+
+
+class OtherProcessorError(ExecutorError):
+    """Workers elsewhere of the same versions that compute otherwise, so that scores are taken here."""
 
 
 class OutputError(OvquantError):

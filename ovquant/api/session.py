@@ -34,7 +34,7 @@ from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress
 from ovquant.domain.split import Splits
 from ovquant.domain.task import Job
-from ovquant.errors import LostError, ModelError, UsageError
+from ovquant.errors import LostError, ModelError, OtherProcessorError, UsageError
 from ovquant.graph.fingerprint import fingerprint
 from ovquant.graph.names import with_unique_names
 from ovquant.measure.conditions import Conditions
@@ -174,6 +174,7 @@ class Held:
         self._given: bytes
         self._session: LocalSession
         self._team: Team | None = None
+        self._alone = ""
         self._instruments: Local
 
     def prepare(self, given: bytes) -> Described:
@@ -187,12 +188,16 @@ class Held:
         """Return the workers elsewhere that score plans, if there should be some; given: what they hold."""
         settings = self._session.settings
         executor: Executor = settings.executor
-        return executor.gather(Job(REPLICA, given, settings.device, record(settings.device)))
+        try:
+            return executor.gather(Job(REPLICA, given, settings.device, record(settings.device)))
+        except OtherProcessorError as error:
+            self._alone = f"Plans were scored here. {error}"
+            return None
 
     def notes(self) -> tuple[str, ...]:
-        """Say where plans are scored, if elsewhere."""
+        """Say where plans are scored, if they should have been, or were, elsewhere."""
         if self._team is None:
-            return ()
+            return (self._alone,) if self._alone else ()
         workers = self._team.workers
         return (
             f"Plans were scored by workers elsewhere that compute as this processor does ({', '.join(workers)}), and built and timed "

@@ -80,7 +80,7 @@ def _scores() -> Any:
     from ovquant.domain.trial import Score
 
     part = _made("Part", _fields(Score, parts=list[Any]), Score)
-    return _made("Scores", _fields(Score, parts=_list(part)), Score)
+    return _made("Scores", _fields(Score, parts=_list(part)), Score, {"workers": list[str]})
 
 
 @cache

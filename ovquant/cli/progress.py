@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ovquant.cli.text import seconds_text, table_of, trial_line
+from ovquant.domain.progress import BESIDE
 from ovquant.plugins.reports.figures import printable, speedup, told_drop
 
 if TYPE_CHECKING:
@@ -107,14 +108,14 @@ class Display:
 
     def step(self, what: str, done: int, total: int) -> None:
         """Say how much of how much of a stage is done; a total of zero means that nobody knows."""
-        known = total or None
-        if what != self._what or self._task is None:
+        known, step = total or None, what.partition(BESIDE)[0]
+        if step != self._what or self._task is None:
             if self._task is not None:
                 self._progress.remove_task(self._task)
-            self._what, self._task = what, self._progress.add_task(what, total=known)
+            self._what, self._task = step, self._progress.add_task(what, total=known)
             if self._verbose:
                 self.say(f"[{seconds_text(time.monotonic() - self._begin)}] {what}")
-        self._progress.update(self._task, completed=done, total=known)
+        self._progress.update(self._task, description=what, completed=done, total=known)
 
     def say(self, line: str) -> None:
         """Print a line above the bars."""

@@ -6,6 +6,10 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, and how much of how much is done."""
 
 
+BESIDE = " · "
+"""What stands between what is being done and what may change while it is the same step."""
+
+
 def silent(what: str, done: int, total: int) -> None:
     """Show no progress."""
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -99,10 +99,12 @@ class Score:
 class Scores:
     """All that must hold together on one split: the primary metric, then other metrics and slices.
 
-    `value`, `float_value`, `drop`, `low`, `high` and `samples` are those of the primary metric.
+    `value`, `float_value`, `drop`, `low`, `high` and `samples` are those of the primary metric. `workers` are those elsewhere that ran
+    the plan's model, none where it ran on this machine.
     """
 
     all: tuple[Score, ...]
+    workers: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def main(self) -> Score:
@@ -173,12 +175,13 @@ class Scores:
 
     def at_use(self, number: int | None) -> "Scores":
         """Return the scores of samples that decided something for the number-th time."""
-        return Scores(tuple(replace(score, look=number) for score in self.all))
+        return replace(self, all=tuple(replace(score, look=number) for score in self.all))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON: the score nearest to its limit, with all of them as its parts where there are several."""
         parts = [{**asdict(score), "parts": []} for score in self.all]
-        return {**asdict(self.nearest), "parts": parts if len(parts) > 1 else []}
+        workers = {"workers": list(self.workers)} if self.workers else {}
+        return {**asdict(self.nearest), "parts": parts if len(parts) > 1 else [], **workers}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Scores":
@@ -186,7 +189,8 @@ class Scores:
         if not isinstance(values, Mapping) or not isinstance(values["parts"], list):
             raise ValueError(f"scores are {values!r:.60}, where fields by name are expected")
         parts: list[Any] = values["parts"] or [values]
-        return cls(tuple(typed(Score, {name: part[name] for name in part if name != "parts"}) for part in parts))
+        own = [{name: part[name] for name in part if name not in ("parts", "workers")} for part in parts]
+        return typed(cls, {"workers": values.get("workers", [])}, all=tuple(typed(Score, part) for part in own))
 
 
 def elsewhere(scores: Scores, arithmetic: str) -> tuple[Score, ...]:

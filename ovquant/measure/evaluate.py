@@ -4,7 +4,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ class Evaluation:
     """A score; `items` holds one number per sample where the score is their mean, else None.
 
     `replicates` are the scores of resamples of the samples, where they were asked for and the score is not a mean: those of
-    two models on the same data are of the same resamples. `nan` holds the samples for which outputs are NaN.
+    two models on the same data are of the same resamples. `nan` holds the samples for which outputs are NaN. `workers` are those
+    elsewhere that ran the model, none where it ran here.
     """
 
     score: float
@@ -46,6 +47,12 @@ class Evaluation:
     items: tuple[float, ...] | None = None
     replicates: tuple[float, ...] | None = None
     nan: tuple[Found, ...] = ()
+    workers: tuple[str, ...] = field(default=(), compare=False)
+
+
+def workers_of(parts: Sequence[Evaluation]) -> tuple[str, ...]:
+    """Return the workers elsewhere that ran the model in any of these."""
+    return tuple(sorted({worker for part in parts for worker in part.workers}))
 
 
 def evaluate(

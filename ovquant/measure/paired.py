@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ovquant.domain.budget import Budget, Limit
 from ovquant.domain.trial import Score, Scores, Split, needed_by_width
 from ovquant.errors import MetricError
-from ovquant.measure.evaluate import Evaluation
+from ovquant.measure.evaluate import Evaluation, workers_of
 from ovquant.measure.proof import Paired, bootstrap_interval, bootstrap_p_value
 from ovquant.plugins.metrics import ResolvedMetric
 from ovquant.stats.intervals import mean_interval
@@ -50,7 +50,7 @@ class Pairing:
         if budget.worst_slice is not None:
             for metric, my, their in zip(self.metrics, mine, truth, strict=True):
                 found += self._slices(metric, my, their, split, Limit(metric.name, budget.worst_slice))
-        return Scores(tuple(found))
+        return Scores(tuple(found), workers_of(mine))
 
     def _score(self, metric: ResolvedMetric, mine: Evaluation, truth: Evaluation, split: Split, limit: Limit) -> Score:
         if mine.items is None or truth.items is None:

@@ -1,7 +1,7 @@
 """A plan to a score on a split, by every metric of the run, each evaluation recorded in the profile."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from ovquant.domain.trial import elsewhere as elsewhere_of
 from ovquant.domain.typed import typed
 from ovquant.errors import MetricError
 from ovquant.measure.elsewhere import Elsewhere
-from ovquant.measure.evaluate import Evaluation, Resample, Seen, checkpoints, evaluate_all
+from ovquant.measure.evaluate import Evaluation, Resample, Seen, checkpoints, evaluate_all, workers_of
 from ovquant.measure.models import Models
 from ovquant.measure.nans import added, told_nan
 from ovquant.measure.paired import Pairing, resampler
@@ -98,7 +98,7 @@ class Scorer:
         count, whole = mine[0].samples, len(data)
         there = self._there(plan, split, None if count == whole else range(count), truth)
         beside = elsewhere_of(pairing.scores(there, truth, split, budget), self.elsewhere.arithmetic)
-        return Scores((*found.all, *beside))
+        return replace(found, all=(*found.all, *beside))
 
     def _told(self, plan: Plan, split: Split, budget: Budget, *, elsewhere: bool) -> Scores:
         truth, data, places = self.evaluation(self.models.reference_plan, split), self._data(split), None
@@ -139,17 +139,18 @@ class Scorer:
         self, plan: Plan, truth: Sequence[Evaluation], budget: Budget, *, glance: bool
     ) -> list[Evaluation]:
         """Score ever more samples until a paired sequential test knows the side, or all or a glance are scored."""
-        data, items = self._data("search"), [list[float]() for _ in self.metrics]
+        data, items, workers = self._data("search"), [list[float]() for _ in self.metrics], tuple[str, ...]()
         ends = list(checkpoints(len(data)))
         most = max(GLANCE, len(data) // 4) if glance and len(data) > 2 * GLANCE else len(data)
         for end in (end for end in ends if end <= most):
             parts = self.part(plan, len(items[0]), end)
+            workers = tuple(sorted({*workers, *workers_of(parts)}))
             refuse_nan(plan, parts, truth)
             for found, part in zip(items, parts, strict=True):
                 found += part.items or ()
             if end < len(data) and self._is_decided(items, truth, budget, len(ends) - 1):
                 break
-        return [Evaluation(float(np.mean(found)), len(found), tuple(found)) for found in items]
+        return [Evaluation(float(np.mean(found)), len(found), tuple(found), workers=workers) for found in items]
 
     def _is_decided(
         self, items: Sequence[Sequence[float]], truth: Sequence[Evaluation], budget: Budget, looks: int
@@ -186,8 +187,8 @@ class Scorer:
             which = _which(places, len(whole))
             what = f"{plan.title} on {split}{which}"
             if self.shards is not None and seen is None:
-                step = told(self.models.progress, f"evaluating {what}")
-                return [asdict(item) for item in self.shards.evaluation(self.models, plan, split, whole, places, step)]
+                shown = f"evaluating {what}"
+                return [asdict(item) for item in self.shards.evaluation(self.models, plan, split, whole, places, shown)]
             how: dict[str, Any] = {"what": what, "seen": seen, "resample": resample, "whose": _called(plan)}
             found = self.run(self.models.compiled(plan), data, **how)
             return [asdict(item) for item in found]

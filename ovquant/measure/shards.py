@@ -1,6 +1,7 @@
 """Scores by workers elsewhere: where metrics are means, each of them takes a part of the samples."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ovquant.domain.plan import Plan
+from ovquant.domain.progress import BESIDE
 from ovquant.domain.split import Subset
 from ovquant.domain.task import Task
 from ovquant.domain.trial import Split
-from ovquant.measure.evaluate import Evaluation, Step
+from ovquant.measure.evaluate import Evaluation
 from ovquant.measure.models import Models
 from ovquant.plugins.protocols import Team
 
@@ -31,9 +33,12 @@ class Shards:
     _pace: float = field(default=0.0, init=False)
 
     def evaluation(
-        self, models: Models, plan: Plan, split: Split, whole: Subset, places: Sequence[int] | None, step: Step
+        self, models: Models, plan: Plan, split: Split, whole: Subset, places: Sequence[int] | None, what: str
     ) -> list[Evaluation]:
-        """Score a plan on the samples at some places of a split by metrics that are means, or on all by any, if places is None."""
+        """Score a plan on the samples at some places of a split by metrics that are means, or on all by any, if places is None.
+
+        what: what progress says, to which it adds how many tasks each worker has done.
+        """
         paths = models.build(plan), models.build(models.reference_plan)
         names = plan.title, plan.properties, models.reference_plan.properties, split
         parts = [None] if places is None else self._parts(places)
@@ -44,10 +49,19 @@ class Shards:
             for part in parts
         ]
         ends = np.cumsum([len(whole) if part is None else len(part) for part in parts])
+        by = Counter[str]()
+
+        def done(count: int, worker: str) -> None:
+            by[worker] += 1
+            told = ", ".join(f"{tasks} by {name}" for name, tasks in sorted(by.items()))
+            models.progress(f"{what}{BESIDE}{told}", int(ends[count - 1]), int(ends[-1]))
+
+        models.progress(what, 0, int(ends[-1]))
         begin = time.monotonic()
-        found: list[list[Evaluation]] = self.team.run(tasks, lambda done: step(int(ends[done - 1]), int(ends[-1])))
+        found: list[list[Evaluation]] = self.team.run(tasks, done)
         self._pace = (time.monotonic() - begin) * min(len(self.team.workers), len(tasks)) / int(ends[-1])
-        return found[0] if len(found) == 1 else [joined(each) for each in zip(*found, strict=True)]
+        whole_ones = found[0] if len(found) == 1 else [joined(each) for each in zip(*found, strict=True)]
+        return [replace(one, workers=tuple(sorted(by))) for one in whole_ones]
 
     def _parts(self, places: Sequence[int]) -> list[Sequence[int]]:
         workers, count = len(self.team.workers), len(places)

@@ -184,8 +184,8 @@ class Team(Protocol):
     def workers(self) -> Sequence[str]:
         """Return what tells the workers apart for people; there is at least one."""
 
-    def run(self, tasks: "Sequence[Task]", done: Callable[[int], None]) -> list[Any]:
-        """Return the value of each task in the order of the tasks; `done` is told how many are done.
+    def run(self, tasks: "Sequence[Task]", done: Callable[[int, str], None]) -> list[Any]:
+        """Return the value of each task in the order of the tasks; `done` is told how many are done, and which worker did the last one.
 
         What a task raises is raised. A task whose worker is lost is another one's; raises ModelError where one costs too many
         workers, and ExecutorError where there is no team any more.
@@ -202,5 +202,6 @@ class Executor(Protocol):
     def gather(self, job: "Job") -> Team | None:
         """Return workers that hold what a job says; None where the process that measures is to score alone.
 
-        Raises ExecutorError where none can be had, and says why.
+        Raises ExecutorError where none can be had, and says why: OtherProcessorError where there are some of the same versions that
+        compute otherwise, and the process that measures scores alone.
         """

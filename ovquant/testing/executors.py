@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ovquant.domain.task import Job, Task
-from ovquant.errors import ExecutorError, MetricError
+from ovquant.errors import ExecutorError, MetricError, OtherProcessorError
 from ovquant.plugins.protocols import Executor, Team
 from ovquant.testing.plugins import PluginContract
 
@@ -64,25 +64,37 @@ class ExecutorContract(PluginContract):
 
     def test_each_task_is_answered_in_its_place(self, team: Team, tmp_path: Path) -> None:
         models = [written(tmp_path / str(number), str(number)) for number in range(2)]
-        done = list[int]()
-        found = team.run([Task("tell", (models[number % 2],), (number, "x")) for number in range(5)], done.append)
+        done, by = list[int](), set[str]()
+
+        def note(count: int, worker: str) -> None:
+            done.append(count)
+            by.add(worker)
+
+        found = team.run([Task("tell", (models[number % 2],), (number, "x")) for number in range(5)], note)
         assert found == [(b"given", True, (f"xml {n % 2}", f"bin {n % 2}"), [n, "x"]) for n in range(5)]
         assert done == [1, 2, 3, 4, 5]
-        assert team.workers
+        assert by
+        assert by <= {*team.workers}
         # What the first model's path holds now is another model.
         written(tmp_path / "0", "other")
-        assert team.run([Task("tell", (models[0],))], done.append)[0][2] == ("xml other", "bin other")
+        assert team.run([Task("tell", (models[0],))], note)[0][2] == ("xml other", "bin other")
 
     def test_what_a_task_raises_is_raised_and_the_team_goes_on(self, team: Team, tmp_path: Path) -> None:
         with pytest.raises(MetricError, match="as it was asked to"):
-            team.run([Task("fail")], lambda _: None)
+            team.run([Task("fail")], lambda *_: None)
         model = written(tmp_path / "one", "one")
-        assert team.run([Task("tell", (model,))], lambda _: None)[0][2] == ("xml one", "bin one")
+        assert team.run([Task("tell", (model,))], lambda *_: None)[0][2] == ("xml one", "bin one")
 
     @pytest.mark.usefixtures("team")
     def test_workers_that_answer_otherwise_are_not_asked(self, executor: Executor) -> None:
-        with pytest.raises(ExecutorError, match=r"device CPU for (a )?VPU"):
+        with pytest.raises(OtherProcessorError, match=r"device CPU for (a )?VPU"):
             executor.gather(replace(JOB, record={"device": "VPU"}))
+
+    @pytest.mark.usefixtures("team")
+    def test_workers_of_other_versions_are_not_asked(self, executor: Executor) -> None:
+        with pytest.raises(ExecutorError, match=r"openvino missing for 1.2.*[Ii]nstall") as told:
+            executor.gather(replace(JOB, record={"device": "CPU", "openvino": "1.2"}))
+        assert not isinstance(told.value, OtherProcessorError)
 
 
 def written(folder: Path, text: str) -> Path:

@@ -61,6 +61,8 @@ SLICE = Score("search", 0.7, 0.9, 0.2, 0.15, 20, 0.1, 0.3, "t", "accuracy", slic
 @pytest.mark.parametrize("scores", [Scores((MAIN,)), Scores((MAIN, SLICE))])
 def test_scores_and_trials_are_read_as_they_were_written(scores: Scores) -> None:
     assert Scores.from_json(json.loads(json.dumps(scores.to_json()))) == scores
+    afar = replace(scores, workers=("tcp://a:1", "tcp://b:2"))
+    assert Scores.from_json(json.loads(json.dumps(afar.to_json()))).workers == afar.workers
     trial = Trial(Plan("x", Recipe()), scores, None, timing(0.5), 25, 0.1, {"stem": "float"}, predicted=0.6)
     for made in (trial, replace(trial, search=None, holdout=scores), Trial(trial.plan, problem="no")):
         assert Trial.from_json(json.loads(json.dumps(made.to_json()))) == made

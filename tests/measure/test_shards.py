@@ -27,12 +27,12 @@ class Here:
     def __init__(self, replica: Replica) -> None:
         self.replica, self.asked = replica, list[Task]()
 
-    def run(self, tasks: Sequence[Task], done: Callable[[int], None]) -> list[Any]:
+    def run(self, tasks: Sequence[Task], done: Callable[[int, str], None]) -> list[Any]:
         found = []
         for task in tasks:
             self.asked.append(task)
             found.append(getattr(self.replica, task.method)(*task.models, *task.arguments))
-            done(len(found))
+            done(len(found), self.workers[len(found) % 2])
         return found
 
     def close(self) -> None:
@@ -80,7 +80,16 @@ def test_progress_is_of_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     told = list[tuple[str, int, int]]()
     beside.models.progress = lambda *what: told.append(what)
     beside.evaluation(IN_F32, "search")
-    assert [(done, total) for what, done, total in told if what.startswith("evaluating")][-1] == (60, 60)
+    assert told[-1] == ("evaluating int8 on search · 2 by one, 2 by two", 60, 60)
+    assert [done for _, done, _ in told[-5:]] == [0, 15, 30, 45, 60]
+
+
+def test_scores_say_who_ran_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ovquant.measure.shards.SMALLEST", 10)
+    alone, beside, _ = scorers(tmp_path, "accuracy")
+    assert alone.score(IN_F32, "holdout", BUDGET).workers == ()
+    assert beside.score(IN_F32, "holdout", BUDGET).workers == ("one", "two")
+    assert beside.score(IN_F32, "search", BUDGET).workers == ("one", "two")
 
 
 def test_parts_are_joined_in_order() -> None:

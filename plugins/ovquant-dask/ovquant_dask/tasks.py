@@ -28,14 +28,17 @@ def record(target: str, device: str) -> dict[str, str]:
 
 def run(
     job: tuple[str, str, bytes], method: str, models: Sequence[tuple[str, Content]], arguments: Sequence[Any]
-) -> Any:
-    """Call what this worker holds; job: its digest, its target, and what it is made of. models: each with its digest."""
+) -> tuple[str, Any]:
+    """Call what this worker holds, and return its own address with the value.
+
+    job: a digest, the target, and what it is made of. models: each with its digest.
+    """
     # A worker of several threads has them all at work on one task, since what it holds answers one call at a time.
     with _LOCK, _naming_worker():
         held = _held(*job)
         paths = [_written(digest, content) for digest, content in models]
         _make_room([path.parent for path in paths])
-        return held.measure(method, *paths, *arguments)
+        return get_worker().address, held.measure(method, *paths, *arguments)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 from distributed import Client, Future, KilledWorker, wait
 from distributed.comm.core import CommClosedError
 
-from ovquant.errors import ExecutorError, ModelError
+from ovquant.errors import ExecutorError, ModelError, OtherProcessorError
 from ovquant.protocols import Job, Task
 from ovquant_dask import tasks as there
 
@@ -20,6 +20,8 @@ ROUNDS = 3
 """How often tasks may be left undone, since workers or what they held were lost, before a plan is given up."""
 TICK_SECONDS = 0.5
 """How long one waits before one looks whether scheduler and workers are still there."""
+VERSIONS = ("openvino", "nncf", "ovquant")
+"""What of a record can be mended by an installation; the rest is what the processor is."""
 KEPT_MODELS = 3
 """Models that stay in the workers' memory: float, and those that are asked for in turn."""
 
@@ -35,6 +37,8 @@ class DaskTeam:
         self._digest = sha256(job.target.encode() + job.given).hexdigest()[:16]
         self._workers = dict[str, str]()
         """Every worker that was asked, by address: what is wrong with it, or nothing."""
+        self._answers = dict[str, Any]()
+        """What each of them said of itself, or the error that it raised."""
         self._sent = OrderedDict[str, Future[Any]]()
 
     @property
@@ -50,10 +54,10 @@ class DaskTeam:
             if self.workers:
                 return
             if time.monotonic() > end:
-                raise ExecutorError(self._none())
+                raise self._none()
             time.sleep(TICK_SECONDS)
 
-    def run(self, tasks: Sequence[Task], done: Callable[[int], None]) -> list[Any]:
+    def run(self, tasks: Sequence[Task], done: Callable[[int, str], None]) -> list[Any]:
         """Return the value of each task, in order."""
         values = dict[int, Any]()
         for _ in range(ROUNDS):
@@ -72,7 +76,7 @@ class DaskTeam:
         with contextlib.suppress(Exception):
             self._client.close(timeout=5)
 
-    def _round(self, tasks: Mapping[int, Task], values: dict[int, Any], done: Callable[[int], None]) -> None:
+    def _round(self, tasks: Mapping[int, Task], values: dict[int, Any], done: Callable[[int, str], None]) -> None:
         """Have tasks done, and leave out those that are lost with their workers."""
         workers, pending = list(self.workers), dict[Future[Any], int]()
         models = {path: _read(path) for path in {path for task in tasks.values() for path in task.models}}
@@ -90,8 +94,8 @@ class DaskTeam:
                     if future.status == "finished":
                         # The worker that has the value may be lost before it has sent it.
                         with contextlib.suppress(CancelledError, CommClosedError):
-                            values[place] = future.result()
-                            done(len(values))
+                            worker, values[place] = future.result()
+                            done(len(values), worker)
                     elif future.status == "error":
                         raise self._told(future.exception())
         finally:
@@ -149,6 +153,7 @@ class DaskTeam:
         if not new:
             return
         found = self._client.run(there.record, self._job.target, self._job.device, workers=new, on_error="return")
+        self._answers |= found
         self._workers |= {address: self._problem(answer) for address, answer in found.items()}
 
     def _problem(self, answer: Any) -> str:
@@ -163,14 +168,21 @@ class DaskTeam:
         ]
         return ", ".join(other)
 
-    def _none(self) -> str:
+    def _none(self) -> ExecutorError:
         if not self._workers:
-            return (
+            return ExecutorError(
                 f"The Dask scheduler at '{self._address}' had no worker for {self._wait:g} s. Start one: dask worker {self._address} "
                 "--nthreads 1"
             )
         told = "; ".join(f"{address} has {problem}" for address, problem in self._workers.items())
-        return f"No worker of '{self._address}' answers as this process does: {told}. Scores would be those of another device."
+        problem = f"No worker of '{self._address}' answers as this process does: {told}."
+        if any(self._is_like(answer) for answer in self._answers.values()):
+            return OtherProcessorError(problem)
+        return ExecutorError(f"{problem} Install there what is installed here.")
+
+    def _is_like(self, answer: Any) -> bool:
+        """Tell whether a worker has the versions that are here."""
+        return isinstance(answer, dict) and all(answer.get(name) == self._job.record.get(name) for name in VERSIONS)
 
     def _gone(self) -> str:
         return (

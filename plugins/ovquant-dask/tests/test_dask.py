@@ -18,7 +18,7 @@ from ovquant_dask.executor import is_safe
 
 import ovquant
 from ovquant.errors import DataError, ExecutorError, ModelError
-from ovquant.protocols import Executor, Task
+from ovquant.protocols import Executor, Job, Task, Team
 from ovquant.testing import ExecutorContract
 from ovquant.testing.executors import JOB, written
 from tests.cli import models
@@ -121,8 +121,34 @@ def test_a_search_ends_with_the_scores_that_it_has_alone(cluster: tuple[Cluster,
     ]
     assert scores[0] == scores[1]
     assert found[1].trial.holdout is not None
+    # The record says who ran each plan's model.
+    assert found[0].trial.holdout is not None
+    assert found[0].trial.holdout.workers == ()
+    read = json.loads((tmp_path / "1" / "result.json").read_text(encoding="utf-8"))["trial"]["holdout"]
+    assert set(read["workers"]) <= set(Client(cluster[1]).scheduler_info(n_workers=-1)["workers"])
+    assert read["workers"]
     assert 0.5 < found[1].trial.holdout.main.value < 1
     assert [[note for note in result.notes if "workers elsewhere" in note] != [] for result in found] == [False, True]
+
+
+def test_where_no_worker_computes_as_this_processor_does_scores_are_taken_here(
+    cluster: tuple[Cluster, str], tmp_path: Path
+) -> None:
+    @dataclass(frozen=True)
+    class Elsewhere:
+        inner: Dask
+
+        def gather(self, job: Job) -> Team:
+            return self.inner.gather(replace(job, record={**job.record, "processor": "another"}))
+
+    model, data = models.write(tmp_path, models.image_net(), {"image": models.samples((3, 16, 16), 200, 3)})
+    how = {"metric": "fidelity:by=cosine", "max_drop": "50%", "recipes": ["weights"], "optimize": "size"}
+    executor = Elsewhere(Dask(cluster[1], wait=0.5))
+    result = ovquant.quantize(model, data=data, executor=executor, isolate=True, output=tmp_path / "out", **how)
+    assert result.trial.holdout is not None
+    assert result.trial.holdout.workers == ()
+    (note,) = [note for note in result.notes if "scored here" in note]
+    assert "for another" in note
 
 
 SHIFTED = """
@@ -168,7 +194,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_task(own: Cluster, tmp_p
         client.wait_for_workers(2, timeout=60)
     model, done = written(tmp_path / "model", "it"), list[int]()
 
-    def kill(count: int) -> None:
+    def kill(count: int, _worker: str) -> None:
         done.append(count)
         if count == 3:
             first.send_signal(signal.SIGKILL)
@@ -182,7 +208,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_task(own: Cluster, tmp_p
     other.wait()
     team._wait = 1.0
     with pytest.raises(ExecutorError, match="had no worker for 1 s"):
-        team.run([Task("tell", (model,))], done.append)
+        team.run([Task("tell", (model,))], lambda *_: None)
     team.close()
 
 
@@ -195,7 +221,7 @@ def test_what_kills_every_worker_is_given_up(own: Cluster, tmp_path: Path, monke
     psutil.Process(process.pid).kill()
     team._wait = 1.0
     with pytest.raises((ModelError, ExecutorError)):
-        team.run([Task("tell", (model,))], lambda _: None)
+        team.run([Task("tell", (model,))], lambda *_: None)
     team.close()
 
 
@@ -208,7 +234,7 @@ def test_a_worker_that_the_scheduler_has_forgotten_leaves_its_tasks_undone(own: 
         while client.scheduler_info(n_workers=-1)["workers"]:
             time.sleep(0.1)
     values = dict[int, list[int]]()
-    team._round({0: Task("tell", (written(tmp_path / "model", "it"),))}, values, lambda _: None)
+    team._round({0: Task("tell", (written(tmp_path / "model", "it"),))}, values, lambda *_: None)
     assert not values
     team.close()
 
@@ -221,7 +247,7 @@ def test_a_scheduler_that_is_gone_ends_the_run(own: Cluster, tmp_path: Path) -> 
     own.processes[0].kill()
     own.processes[0].wait()
     with pytest.raises(ExecutorError, match="the same command goes on"):
-        team.run([Task("tell", (model,))], lambda _: None)
+        team.run([Task("tell", (model,))], lambda *_: None)
     team.close()
 
 
