@@ -3,7 +3,8 @@
     pip install ./plugins/ovquant-dask
     python examples/cluster/local.py [--workers 2] [--threads 1] quantize model.onnx --data val.npz --metric accuracy --max-drop 1% -o out/
 
-What follows the options is given to `ovquant`, with --executor added. All is ended with the command, whose exit code is this one's.
+What follows the options is given to `ovquant`, with --executor added. With `--machine NAME`, once or more often, each of these machines is
+started too and has a search of its own (--target). All is ended with the command, whose exit code is this one's.
 """
 
 import argparse
@@ -24,6 +25,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=2, help="how many workers to start")
     parser.add_argument("--threads", type=int, default=1, help="how many threads each has")
+    parser.add_argument(
+        "--machine", action="append", default=[], help="start a machine of this name that searches for itself"
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER, help="a command of ovquant with its options")
     asked = parser.parse_args()
     # Whatever ends this program ends the cluster.
@@ -40,14 +44,17 @@ def main() -> int:
             try:
                 start("scheduler", "--host", "127.0.0.1", "--port", "0")
                 address = awaited(file)
+                options = ("worker", "--nthreads", str(asked.threads), "--local-directory")
                 for number in range(asked.workers):
-                    start("worker", "--nthreads", str(asked.threads), "--local-directory", str(place / str(number)))
+                    start(*options, str(place / str(number)))
+                for name in asked.machine:
+                    start(*options, str(place / f"machine-{name}"), "--resources", f"target-{name}=1")
                 # With fewer the run would begin with the first that is there.
-                waiting = (
-                    f"from distributed import Client; Client({address!r}).wait_for_workers({asked.workers}, {STARTING})"
-                )
+                count = asked.workers + len(asked.machine)
+                waiting = f"from distributed import Client; Client({address!r}).wait_for_workers({count}, {STARTING})"
                 subprocess.run([sys.executable, "-c", waiting], check=True)
                 program = [sys.executable, "-m", "ovquant", *asked.command, "--executor", f"dask:{address}"]
+                program += [word for name in asked.machine for word in ("--target", name)]
                 begin = time.monotonic()
                 code = subprocess.run(program, check=False).returncode
                 print(f"{asked.workers} workers: {time.monotonic() - begin:.0f} s", file=sys.stderr)

@@ -83,8 +83,14 @@ def moved(given: Given, shared: str) -> Given:
 
     Raises UsageError for what says no two paths.
     """
+    names = ("model", "metric", "data", "roles", "trained", "module", "numbers")
+    return replace(given, **moved_values({name: getattr(given, name) for name in names}, shared))
+
+
+def moved_values(values: Mapping[str, Any], shared: str) -> dict[str, Any]:
+    """Return values by name with a folder's path in them as it is here; see `moved`."""
     if not shared:
-        return given
+        return dict(values)
     there, _, here = shared.partition("=")
     if not (there.startswith("/") and here.startswith("/")):
         raise UsageError(
@@ -102,5 +108,4 @@ def moved(given: Given, shared: str) -> Given:
             return type(value)(map(as_here, value))
         return {key: as_here(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
-    names = ("model", "metric", "data", "roles", "trained", "module", "numbers")
-    return replace(given, **{name: as_here(getattr(given, name)) for name in names})
+    return {name: as_here(value) for name, value in values.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from ovquant.cli import options
 from ovquant.cli.errors import guarded
 from ovquant.cli.text import details, note_rows, print_json, show, table_of
 from ovquant.plugins.reports.figures import decimal, file_size, interval, milliseconds
+
+if TYPE_CHECKING:
+    from ovquant.api.compare import Compared
 
 
 def compare(
@@ -24,6 +27,11 @@ def compare(
         import ovquant
 
         found = ovquant.compare(folders)
+    show_compared(found, as_json=as_json)
+
+
+def show_compared(found: "Compared", *, as_json: bool) -> None:
+    """Print results side by side."""
     if as_json:
         print_json("compare", {"results": found.results, "notes": found.notes})
         return

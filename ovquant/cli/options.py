@@ -253,6 +253,16 @@ Executor = Annotated[
         show_default="local",
     ),
 ]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="Search on this machine, which the executor reaches, into OUTPUT/NAME. May be given several times.",
+        rich_help_panel=SEARCH,
+        show_default="this machine",
+    ),
+]
 Train = Annotated[
     str | None,
     typer.Option(

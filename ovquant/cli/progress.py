@@ -25,6 +25,7 @@ from ovquant.domain.progress import BESIDE
 from ovquant.plugins.reports.figures import printable, speedup, told_drop
 
 if TYPE_CHECKING:
+    from ovquant.api.result import Result
     from ovquant.domain.trial import Trial
 
 
@@ -121,6 +122,10 @@ class Display:
         """Print a line above the bars."""
         if not self._quiet:
             self._console.print(printable(line), markup=False)
+
+    def target(self, name: str, result: "Result") -> None:
+        """Show what a search on another machine came to."""
+        self.say(f"{name}: {result.verdict}, {result.plan.title}")
 
     def trial(self, trial: "Trial") -> None:
         """Show a trial that was just measured: in the table where there is one, else as a line."""

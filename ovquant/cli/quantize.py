@@ -5,6 +5,7 @@ from typing import Any
 import typer
 
 from ovquant.cli import options
+from ovquant.cli.compare import show_compared
 from ovquant.cli.config import save_config
 from ovquant.cli.errors import guarded
 from ovquant.cli.parsing import default_output, given, properties, typed
@@ -12,6 +13,7 @@ from ovquant.cli.progress import Display
 from ovquant.cli.show_preview import show_preview
 from ovquant.cli.show_result import show_result
 from ovquant.cli.text import exit_code
+from ovquant.errors import UsageError
 
 
 def quantize(
@@ -47,6 +49,7 @@ def quantize(
     trial_timeout: options.TrialTimeout = None,
     isolate: options.Isolate = None,
     executor: options.Executor = None,
+    target: options.Targets = None,
     keep_float: options.KeepFloat = None,
     batch: options.Batch = None,
     threads: options.Threads = None,
@@ -68,6 +71,7 @@ def quantize(
     """Find the fastest model inside an accuracy budget, and prove it on held-out data."""
     with guarded(as_json=as_json, resumable=True), Display(quiet=quiet, verbose=verbose) as display:
         import ovquant
+        from ovquant.api.targets import quantize_for
 
         if save_config_to is not None:
             save_config(context, save_config_to)
@@ -108,30 +112,28 @@ def quantize(
             "max_memory": max_memory,
         }
         roles: dict[str, Any] = {"data": data, "calibration": calibration, "holdout": holdout}
-        target = output or default_output(model)
+        place = output or default_output(model)
+        more: dict[str, Any] = {"reference": reference, "module": module, "train_data": train_data}
+        more |= {"force": force, "progress": display.step, "command": typed()}
+        if dry_run and target:
+            raise UsageError("--dry-run looks at this machine alone. Leave --target out.")
         if dry_run:
             found = ovquant.preview(
                 reference or model, metric=metric, **roles, **limits, **chosen, progress=display.step
             )
+        elif target:
+            asked = {"metric": metric, **roles, **limits, **more, "executor": "local", **chosen}
+            results = list(quantize_for(target, model, output=place, done=display.target, **asked).values())
         else:
-            result = ovquant.quantize(
-                model,
-                metric=metric,
-                **roles,
-                **limits,
-                reference=reference,
-                module=module,
-                train_data=train_data,
-                output=target,
-                force=force,
-                progress=display.step,
-                on_trial=display.trial,
-                command=typed(),
-                **chosen,
-            )
+            asked = {"metric": metric, **roles, **limits, **more, **chosen}
+            results = [ovquant.quantize(model, output=place, on_trial=display.trial, **asked)]
     if dry_run:
-        show_preview(found, target, as_json=as_json)
+        show_preview(found, place, as_json=as_json)
         return
-    show_result(result, as_json=as_json, quiet=quiet)
+    if len(results) > 1:
+        show_compared(ovquant.compare([result.folder for result in results]), as_json=as_json)
+    else:
+        show_result(results[0], as_json=as_json, quiet=quiet)
     # Limits alone ask for the most accurate model within them, which float is.
-    raise typer.Exit(exit_code(result.verdict, allow_float=allow_float or result.budget.max_drop is None))
+    floats = allow_float or results[0].budget.max_drop is None
+    raise typer.Exit(max(exit_code(result.verdict, allow_float=floats) for result in results))

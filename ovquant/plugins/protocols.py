@@ -205,3 +205,14 @@ class Executor(Protocol):
         Raises ExecutorError where none can be had, and says why: OtherProcessorError where there are some of the same versions that
         compute otherwise, and the process that measures scores alone.
         """
+
+
+@runtime_checkable
+class Reaching(Executor, Protocol):
+    """An executor that has functions called on other machines, which have names."""
+
+    def call(self, machine: str, function: str, given: bytes, progress: Callable[[str, int, int], None]) -> bytes:
+        """Return what a function, `module:name`, returns there for `given`, this executor as it is used there, and a progress callback.
+
+        Raises ExecutorError where there is no such machine, or it was lost, and what the function raises. An interrupt ends it there too.
+        """

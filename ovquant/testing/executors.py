@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from ovquant.domain.progress import Progress
 from ovquant.domain.task import Job, Task
 from ovquant.errors import ExecutorError, MetricError, OtherProcessorError
-from ovquant.plugins.protocols import Executor, Team
+from ovquant.plugins.protocols import Executor, Reaching, Team
 from ovquant.testing.plugins import PluginContract
 
 
@@ -37,6 +38,14 @@ class Held:
 JOB = Job(f"{__name__}:Held", b"given", "CPU", {"device": "CPU"})
 
 
+def answer(given: bytes, executor: Executor, progress: Progress) -> bytes:
+    """Return what is given with the name of the executor's class, or raise an error of ovquant's; called on a machine."""
+    progress("answering", 1, 1)
+    if given == b"fail":
+        raise MetricError("It fails as it was asked to.")
+    return given + type(executor).__name__.encode()
+
+
 class ExecutorContract(PluginContract):
     """Check an executor. Give the fixture `executor`; where it has a cluster, that is there and answers as this process does."""
 
@@ -44,6 +53,11 @@ class ExecutorContract(PluginContract):
     def executor(self) -> Executor:
         """Return the executor."""
         raise NotImplementedError("Override the fixture 'executor'.")
+
+    @pytest.fixture
+    def machine(self) -> str:
+        """Return the name of a machine that it reaches, "" where it reaches none."""
+        return ""
 
     @pytest.fixture
     def plugin(self, executor: Executor) -> Any:
@@ -95,6 +109,20 @@ class ExecutorContract(PluginContract):
         with pytest.raises(ExecutorError, match=r"openvino missing for 1.2.*[Ii]nstall") as told:
             executor.gather(replace(JOB, record={"device": "CPU", "openvino": "1.2"}))
         assert not isinstance(told.value, OtherProcessorError)
+
+    def test_a_function_is_called_on_a_machine(self, executor: Executor, machine: str) -> None:
+        if not machine:
+            pytest.skip("it reaches no machine")
+        assert isinstance(executor, Reaching)
+        told = list[tuple[str, int, int]]()
+        called = f"{__name__}:answer"
+        found = executor.call(machine, called, b"by ", lambda *what: told.append(what))
+        assert found == f"by {type(executor).__name__}".encode()
+        assert told == [("answering", 1, 1)]
+        with pytest.raises(MetricError, match="as it was asked to"):
+            executor.call(machine, called, b"fail", lambda *_: None)
+        with pytest.raises(ExecutorError, match="nowhere"):
+            executor.call("nowhere", called, b"", lambda *_: None)
 
 
 def written(folder: Path, text: str) -> Path:

@@ -1,6 +1,7 @@
 """From an address to a team: only workers that answer as the process that measures would."""
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from distributed import Client
 
 from ovquant.errors import ExecutorError
 from ovquant.protocols import Job
+from ovquant_dask.reach import call_on
 from ovquant_dask.team import DaskTeam
 
 CONNECTING = 15.0
@@ -41,6 +43,23 @@ class Dask:
 
     def gather(self, job: Job) -> DaskTeam:
         """Return workers that hold what a job says; raises ExecutorError where none can be had."""
+        address, client = self._connected()
+        team = DaskTeam(client, address, job, self.wait)
+        try:
+            team.refresh()
+        except BaseException:
+            team.close()
+            raise
+        return team
+
+    def call(self, machine: str, function: str, given: bytes, progress: Callable[[str, int, int], None]) -> bytes:
+        """Return what a function returns on the worker that was started with `--resources "target-MACHINE=1"`."""
+        _, client = self._connected()
+        with client:
+            return call_on(client, machine, (function, given, self), progress, self.wait)
+
+    def _connected(self) -> tuple[str, Client]:
+        """Return the scheduler's address and a client of it; raises ExecutorError where there is none, or it is not safe."""
         address = self.address or dask.config.get("scheduler-address", "")
         if not address:
             raise ExecutorError(
@@ -52,19 +71,12 @@ class Dask:
                 "loopback, or add insecure=true in a network that you trust."
             )
         try:
-            client = Client(address, timeout=CONNECTING, security=self.security, set_as_default=False)
+            return address, Client(address, timeout=CONNECTING, security=self.security, set_as_default=False)
         except Exception as error:
             raise ExecutorError(
                 f"No Dask scheduler answers at '{address}': {error}. Start one with: {START}; and a worker with: "
                 f"dask worker {address} --nthreads 1"
             ) from error
-        team = DaskTeam(client, address, job, self.wait)
-        try:
-            team.refresh()
-        except BaseException:
-            team.close()
-            raise
-        return team
 
 
 def is_safe(address: str) -> bool:

@@ -1,8 +1,10 @@
 """What runs on a worker: an object that is made of a job once, and calls of it."""
 
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -10,10 +12,12 @@ from typing import Any
 
 from distributed import get_worker
 
-from ovquant.errors import DataError, ModelError
+from ovquant.errors import DataError, ExecutorError, ModelError
 
 KEPT_BYTES = 4 * 2**30
 """How much of models a worker keeps on its disk, beside those of the task at hand."""
+TELLING_SECONDS = 0.5
+"""How long lies between two words of progress."""
 Content = Mapping[str, bytes]
 """The files of a model by their names."""
 _HELD = dict[str, Any]()
@@ -39,6 +43,26 @@ def run(
         paths = [_written(digest, content) for digest, content in models]
         _make_room([path.parent for path in paths])
         return get_worker().address, held.measure(method, *paths, *arguments)
+
+
+def whole(function: str, given: bytes, executor: Any, topic: str) -> Any:
+    """Call a function of this machine with what it is given and with an executor, whose address is as this worker knows it.
+
+    Progress is logged under a topic. Raises ExecutorError once nobody waits for the value any more.
+    """
+    worker, last = get_worker(), 0.0
+    key = worker.get_current_task()
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal last
+        task = worker.state.tasks.get(key)
+        if task is None or task.state != "executing":
+            raise ExecutorError("Nobody waits for this search any more.")
+        if time.monotonic() - last > TELLING_SECONDS or done == total:
+            last = time.monotonic()
+            worker.log_event(topic, (what, done, total))
+
+    return _class(function)(given, replace(executor, address=worker.scheduler.address), tell)
 
 
 @contextmanager

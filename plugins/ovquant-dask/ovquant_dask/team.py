@@ -20,6 +20,8 @@ ROUNDS = 3
 """How often tasks may be left undone, since workers or what they held were lost, before a plan is given up."""
 TICK_SECONDS = 0.5
 """How long one waits before one looks whether scheduler and workers are still there."""
+TAG = "target-"
+"""How the resource begins that a worker is started with where a whole search may be asked for; such a one is asked for no scores."""
 VERSIONS = ("openvino", "nncf", "ovquant")
 """What of a record can be mended by an installation; the rest is what the processor is."""
 KEPT_MODELS = 3
@@ -139,7 +141,7 @@ class DaskTeam:
 
     def _running(self) -> list[str]:
         try:
-            return list(self._client.scheduler_info(n_workers=-1)["workers"])
+            return [address for address, tags in tagged(self._client).items() if not tags]
         except Exception as error:
             raise ExecutorError(self._gone()) from error
 
@@ -169,6 +171,10 @@ class DaskTeam:
         return ", ".join(other)
 
     def _none(self) -> ExecutorError:
+        if not self._workers and tagged(self._client):
+            return OtherProcessorError(
+                f"All workers of '{self._address}' are machines that search, and none is left for scores."
+            )
         if not self._workers:
             return ExecutorError(
                 f"The Dask scheduler at '{self._address}' had no worker for {self._wait:g} s. Start one: dask worker {self._address} "
@@ -194,6 +200,15 @@ class DaskTeam:
         if isinstance(error, KilledWorker):
             return ModelError(f"It cost the workers of {self._address} too often: {error}")
         return error or ModelError(f"A task on {self._address} failed.")
+
+
+def tagged(client: Client) -> dict[str, list[str]]:
+    """Return all workers by address, with the machines that they are named as."""
+    found = client.scheduler_info(n_workers=-1)["workers"]
+    return {
+        address: [name.removeprefix(TAG) for name in worker["resources"] if name.startswith(TAG)]
+        for address, worker in found.items()
+    }
 
 
 def _read(path: Path) -> Files:

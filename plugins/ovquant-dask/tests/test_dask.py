@@ -15,14 +15,17 @@ import pytest
 from distributed import Client
 from ovquant_dask import Dask
 from ovquant_dask.executor import is_safe
+from ovquant_dask.team import tagged
 
 import ovquant
+from ovquant.api.targets import quantize_for
 from ovquant.errors import DataError, ExecutorError, ModelError
 from ovquant.protocols import Executor, Job, Task, Team
 from ovquant.testing import ExecutorContract
 from ovquant.testing.executors import JOB, written
 from tests.cli import models
 
+MACHINES = ("one", "two")
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -36,7 +39,7 @@ class Cluster:
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a scheduler or a worker."""
         program = [sys.executable, "-m", "dask", *command, "--no-dashboard", "--scheduler-file", str(self.file)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OVQUANT_ISOLATE": "1"}
         with (self.folder / "log").open("ab") as log:
             self.processes.append(
                 subprocess.Popen(program, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -54,10 +57,11 @@ class Cluster:
         address: str = json.loads(self.file.read_text())["address"]
         return address
 
-    def work(self, number: int) -> subprocess.Popen[bytes]:
-        """Start a worker."""
-        own = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder / str(number))]
-        return self.start("worker", *own)
+    def work(self, number: int, machine: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker; machine: the name under which it is a machine that searches, "" for one that scores."""
+        own = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder / f"{machine}{number}")]
+        named = ["--resources", f"target-{machine}=1"] if machine else []
+        return self.start("worker", *own, *named)
 
     def stop(self) -> None:
         """End all."""
@@ -79,8 +83,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster,
     address = made.schedule()
     for number in range(2):
         made.work(number)
+    for machine in MACHINES:
+        made.work(0, machine)
     with Client(address) as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2 + len(MACHINES), timeout=60)
     yield made, address
     made.stop()
 
@@ -96,7 +102,112 @@ def own(tmp_path: Path) -> Iterator[Cluster]:
 class TestContract(ExecutorContract):
     @pytest.fixture
     def executor(self, cluster: tuple[Cluster, str]) -> Executor:
-        return Dask(cluster[1], wait=20)
+        return Dask(cluster[1], wait=5)
+
+    @pytest.fixture
+    def machine(self) -> str:
+        return MACHINES[0]
+
+
+def test_each_machine_searches_for_itself_and_measures_no_score_again(
+    cluster: tuple[Cluster, str], tmp_path: Path
+) -> None:
+    model, data = models.write(tmp_path, models.image_net(), {"image": models.samples((3, 16, 16), 200, 3)})
+    told, done = list[str](), list[str]()
+    how = {"metric": "fidelity:by=cosine", "max_drop": "50%", "recipes": ["weights"], "optimize": "size"}
+    results = quantize_for(
+        MACHINES,
+        str(model),
+        data=str(data),
+        executor=Dask(cluster[1]),
+        output=tmp_path / "out",
+        progress=lambda what, *_: told.append(what),
+        done=lambda name, _: done.append(name),
+        **how,
+    )
+    assert done == [*MACHINES]
+    assert [result.folder for result in results.values()] == [tmp_path / "out" / name for name in MACHINES]
+    one, two = results.values()
+    assert one.trial.holdout is not None
+    assert one.trial.holdout == two.trial.holdout
+    # A machine that searches is asked for no scores.
+    scoring = set(one.trial.holdout.workers)
+    assert scoring
+    with Client(cluster[1], set_as_default=False) as client:
+        assert scoring <= {address for address, names in tagged(client).items() if not names}
+    scored = {what.partition(":")[0] for what in told if "evaluating" in what and "as processors" not in what}
+    assert scored == {"one"}
+    assert {what.partition(":")[0] for what in told} == {*MACHINES}
+    with pytest.raises(ovquant.OutputError, match="already holds a result"):
+        quantize_for(["one"], str(model), data=str(data), executor=Dask(cluster[1]), output=tmp_path / "out", **how)
+
+
+def test_at_a_shell_results_are_set_side_by_side(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
+    model, data = models.write(tmp_path, models.image_net(), {"image": models.samples((3, 16, 16), 100, 3)})
+    command = [
+        "-m",
+        "ovquant",
+        "quantize",
+        model,
+        "--data",
+        data,
+        "--metric",
+        "fidelity:by=cosine",
+        "--max-drop",
+        "50%",
+    ]
+    command += ["--recipe", "weights", "--optimize", "size", "--executor", f"dask:{cluster[1]}", "-o", tmp_path / "out"]
+    targets = [word for name in MACHINES for word in ("--target", name)]
+    ran = subprocess.run([sys.executable, *command, *targets], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "one: met, int8 weights" in ran.stderr
+    head, verdict, *_ = [line.split() for line in ran.stdout.splitlines() if line.strip() and set(line) != {"─"}]
+    assert head == ["one", "two"]
+    assert verdict == ["verdict", "met", "met"]
+    refused = subprocess.run(
+        [sys.executable, *command, "--target", "one", "--dry-run"], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "Leave --target out" in refused.stderr
+
+
+def test_a_search_that_nobody_waits_for_is_ended(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
+    model, data = models.write(tmp_path, models.image_net(), {"image": models.samples((3, 16, 16), 200, 3)})
+
+    def interrupt(what: str, _done: int, _total: int) -> None:
+        if "evaluating" in what:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        quantize_for(
+            ["one"],
+            str(model),
+            data=str(data),
+            executor=Dask(cluster[1]),
+            output=tmp_path / "out",
+            progress=interrupt,
+            metric="accuracy",
+            max_drop="50%",
+        )
+    assert not list((tmp_path / "out").glob("*"))
+
+    def processing() -> bool:
+        with Client(cluster[1], set_as_default=False) as client:
+            return any(client.processing().values())
+
+    wait_for(lambda: not processing())
+
+
+def test_machines_that_are_not_there_or_not_reached_are_told(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
+    how = {"data": "data.npz", "metric": "accuracy", "max_drop": "1%"}
+    with pytest.raises(ExecutorError, match=r"machine 'three'. Those that are there: one, two. .*target-three=1"):
+        quantize_for(["three"], "model.xml", executor=Dask(cluster[1], wait=0), output=tmp_path / "out", **how)
+    with pytest.raises(ovquant.UsageError, match="--executor dask:ADDRESS"):
+        quantize_for(["one"], "model.xml", executor="local", output=tmp_path / "out", **how)
+    with pytest.raises(ovquant.UsageError, match="is no name"):
+        quantize_for(["../one"], "model.xml", executor=Dask(cluster[1]), output=tmp_path / "out", **how)
+    with pytest.raises(ovquant.UsageError, match="twice"):
+        quantize_for(["one", "one"], "model.xml", executor=Dask(cluster[1]), output=tmp_path / "out", **how)
 
 
 def test_a_search_ends_with_the_scores_that_it_has_alone(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
@@ -294,6 +405,8 @@ def test_the_example_starts_a_cluster_and_searches_with_it(tmp_path: Path) -> No
         str(ROOT / "examples" / "cluster" / "local.py"),
         "--workers",
         "2",
+        "--machine",
+        "here",
         "quantize",
         str(model),
     ]
@@ -314,6 +427,6 @@ def test_the_example_starts_a_cluster_and_searches_with_it(tmp_path: Path) -> No
         [*program, *how, "-o", "out"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    notes = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))["notes"]
+    notes = json.loads((tmp_path / "out" / "here" / "result.json").read_text(encoding="utf-8"))["notes"]
     (told,) = [note for note in notes if "workers elsewhere" in note]
     assert told.count("tcp://127.0.0.1:") == 2
