@@ -5,7 +5,8 @@ import os
 import pickle
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ovquant.domain.place import find_place
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
 from ovquant.domain.record import Record
-from ovquant.errors import UsageError
+from ovquant.errors import ExecutorError, OvquantError, UsageError
 from ovquant.plugins.executors import resolve_executor
 from ovquant.plugins.protocols import Executor, Reaching
 
@@ -60,7 +61,8 @@ def quantize_for(
             progress(f"{name}: {what}", ended, total)
 
         given = cloudpickle.dumps(({"model": model, **asked}, known))
-        packed = reached.call(name, f"{__name__}:quantize_here", given, shown)
+        with naming(name):
+            packed = reached.call(name, f"{__name__}:quantize_here", given, shown)
         with place.scratch() as folder:
             unpack(packed, folder)
             profile = Profile(folder / PROFILE)
@@ -69,6 +71,18 @@ def quantize_for(
         results[name] = Result.load(place.target)
         done(name, results[name])
     return results
+
+
+@contextmanager
+def naming(machine: str) -> Iterator[None]:
+    """Say on which machine a path, the data or an option would not do."""
+    try:
+        yield
+    except ExecutorError:
+        raise
+    except OvquantError as error:
+        error.args = (f"On the machine '{machine}': {error}",)
+        raise
 
 
 def check_names(targets: Sequence[str]) -> None:

@@ -3,17 +3,23 @@
 import contextlib
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
 
 from distributed import Client, KilledWorker
 from distributed.client import FutureCancelledError
 
-from ovquant.errors import ExecutorError
+from ovquant.errors import ExecutorError, OvquantError
 from ovquant_dask import tasks as there
-from ovquant_dask.team import TAG, TICK_SECONDS, tagged
+from ovquant_dask.team import TAG, TICK_SECONDS, VERSIONS, tagged
 
 Told = Callable[[str, int, int], None]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that must be the same on a machine."""
+    return {name: version(name) for name in VERSIONS}
 
 
 def call_on(client: Client, machine: str, what: tuple[str, bytes, Any], told: Told, wait: float) -> bytes:
@@ -27,6 +33,7 @@ def call_on(client: Client, machine: str, what: tuple[str, bytes, Any], told: To
         there.whole,
         *what,
         topic,
+        versions(),
         workers=workers,
         resources={f"{TAG}{machine}": 1},
         allow_other_workers=False,
@@ -42,6 +49,13 @@ def call_on(client: Client, machine: str, what: tuple[str, bytes, Any], told: To
         return value
     except (KilledWorker, FutureCancelledError) as error:
         raise ExecutorError(f"The machine '{machine}' was lost while it searched: {error}") from error
+    except OvquantError:
+        raise
+    except Exception as error:
+        raise ExecutorError(
+            f"The machine '{machine}' could not search: {type(error).__name__}: {error}. Install there what is installed here: ovquant, "
+            "ovquant-dask, and other plugins that the command names."
+        ) from error
     finally:
         # It notices that nobody waits for it any more.
         with contextlib.suppress(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -45,11 +46,15 @@ def run(
         return get_worker().address, held.measure(method, *paths, *arguments)
 
 
-def whole(function: str, given: bytes, executor: Any, topic: str) -> Any:
+def whole(function: str, given: bytes, executor: Any, topic: str, versions: Mapping[str, str]) -> Any:
     """Call a function of this machine with what it is given and with an executor, whose address is as this worker knows it.
 
-    Progress is logged under a topic. Raises ExecutorError once nobody waits for the value any more.
+    Progress is logged under a topic. Raises ExecutorError where other versions are installed here, and once nobody waits for the
+    value any more.
     """
+    other = [f"{name} {version(name)} for {value}" for name, value in versions.items() if version(name) != value]
+    if other:
+        raise ExecutorError(f"The machine has {', '.join(other)}. Install there what is installed here.")
     worker, last = get_worker(), 0.0
     key = worker.get_current_task()
 

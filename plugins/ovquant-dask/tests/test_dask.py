@@ -198,6 +198,19 @@ def test_a_search_that_nobody_waits_for_is_ended(cluster: tuple[Cluster, str], t
     wait_for(lambda: not processing())
 
 
+def test_a_machine_where_something_is_missing_is_named(
+    cluster: tuple[Cluster, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(function: str) -> bytes:
+        return Dask(cluster[1]).call("one", function, b"", lambda *_: None)
+
+    with pytest.raises(ExecutorError, match=r"machine 'one' could not search: ModuleNotFoundError.*Install there"):
+        call("no_such_module:answer")
+    monkeypatch.setattr("ovquant_dask.reach.versions", lambda: {"openvino": "1.2"})
+    with pytest.raises(ExecutorError, match=r"has openvino \S+ for 1.2"):
+        call("ovquant.testing.executors:answer")
+
+
 def test_machines_that_are_not_there_or_not_reached_are_told(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
     how = {"data": "data.npz", "metric": "accuracy", "max_drop": "1%"}
     with pytest.raises(ExecutorError, match=r"machine 'three'. Those that are there: one, two. .*target-three=1"):
