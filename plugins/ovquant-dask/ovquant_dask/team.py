@@ -182,7 +182,7 @@ class DaskTeam:
             )
         told = "; ".join(f"{address} has {problem}" for address, problem in self._workers.items())
         problem = f"No worker of '{self._address}' answers as this process does: {told}."
-        if any(self._is_like(answer) for answer in self._answers.values()):
+        if any(self._is_like(self._answers[address]) for address in self._workers):
             return OtherProcessorError(problem)
         return ExecutorError(f"{problem} Install there what is installed here.")
 
