@@ -4,7 +4,7 @@ import io
 import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +56,8 @@ VARIABLE = "OVQUANT_ISOLATE"
 """The environment variable that says with 0 that everything is measured in the process that asks for it."""
 REPLICA, SIMULATOR = "ovquant.api.replicas:HeldReplica", "ovquant.api.replicas:HeldSimulator"
 """What processes hold that run saved models: with properties of their own, and with another int8 arithmetic."""
+ENDING_SECONDS = 30.0
+"""Seconds in which workers elsewhere are to be let go."""
 MOST_BYTES = 2**30
 """Objects larger than this are not sent to another process."""
 
@@ -224,6 +226,11 @@ class Held:
         self._instruments = replace(made, processes=True)
         return self._instruments.conditions
 
+    def end(self) -> None:
+        """Let the workers elsewhere go, if there are some."""
+        if self._team is not None:
+            self._team.close()
+
     def _elsewhere(self) -> Elsewhere | None:
         """Return what starts a third process, in which the int8 arithmetic is simulated that this processor has not."""
         device = self._session.settings.device
@@ -305,6 +312,9 @@ class IsolatedSession:
     def close(self) -> None:
         """End the process."""
         if self._worker is not None:
+            if self._given.settings.executor != LOCAL and not self._worker.closed:
+                with suppress(Exception):
+                    self._worker.call("end", limit=ENDING_SECONDS)
             self._worker.close()
 
 

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,13 +26,15 @@ class Dask:
 
     `address` is the scheduler's; without one it is that of Dask's own configuration. Dask runs whatever it is sent, so an address other
     than loopback is to be `tls://`, unless `insecure`. `wait` is how many seconds there may be no worker that will do. `security` is a
-    `distributed.Security` where Dask's configuration has none, which Python alone can give.
+    `distributed.Security` where Dask's configuration has none, which Python alone can give. `report` is a file that receives Dask's own
+    report of what the workers did, an HTML page.
     """
 
     address: str = ""
     insecure: bool = False
     wait: float = 60.0
     security: Any = None
+    report: str = ""
 
     @staticmethod
     def taking(given: object) -> "Dask | None":
@@ -46,6 +49,8 @@ class Dask:
         address, client = self._connected()
         team = DaskTeam(client, address, job, self.wait)
         try:
+            if self.report:
+                team.report(Path(self.report))
             team.refresh()
         except BaseException:
             team.close()

@@ -77,8 +77,9 @@ def _found(client: Client, machine: str, wait: float) -> list[str]:
         if time.monotonic() > end:
             others = sorted({name for names in known.values() for name in names})
             are = f" Those that are there: {', '.join(others)}." if others else ""
+            address = client.scheduler_info()["address"]
             raise ExecutorError(
-                f"No worker was started as the machine '{machine}'.{are} Start one there: dask worker {client.scheduler.address} "
+                f"No worker was started as the machine '{machine}'.{are} Start one there: dask worker {address} "
                 f'--nthreads 1 --resources "{TAG}{machine}=1"'
             )
         time.sleep(TICK_SECONDS)

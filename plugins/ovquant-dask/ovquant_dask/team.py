@@ -2,14 +2,16 @@
 
 import contextlib
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, Future, KilledWorker, wait
+from distributed import Client, Future, KilledWorker, performance_report, wait
 from distributed.comm.core import CommClosedError
 
 from ovquant.errors import ExecutorError, ModelError, OtherProcessorError
@@ -42,11 +44,22 @@ class DaskTeam:
         self._answers = dict[str, Any]()
         """What each of them said of itself, or the error that it raised."""
         self._sent = OrderedDict[str, Future[Any]]()
+        self._closing = contextlib.ExitStack()
 
     @property
     def workers(self) -> Sequence[str]:
         """Return the addresses of the workers that will do."""
         return [address for address, problem in self._workers.items() if not problem]
+
+    def report(self, path: Path) -> None:
+        """Have Dask write a page into a file, once the team is closed, of what it did; raises ExecutorError where the scheduler lacks bokeh."""
+        # A lambda is sent whole: the scheduler may have nothing of this package.
+        if not self._client.run_on_scheduler(lambda: find_spec("bokeh") is not None):
+            raise ExecutorError(
+                "Dask's report needs bokeh where the scheduler runs: pip install bokeh there, or leave report= out."
+            )
+        with self._client.as_current():
+            self._closing.enter_context(performance_report(filename=str(path)))
 
     def refresh(self) -> None:
         """Find the workers that will do; raises ExecutorError where there is none for as long as may be."""
@@ -73,6 +86,11 @@ class DaskTeam:
 
     def close(self) -> None:
         """End what is under way, and leave the cluster as it was."""
+        try:
+            with self._client.as_current():
+                self._closing.close()
+        except Exception as error:
+            warnings.warn(f"Dask's report could not be written: {error}", stacklevel=2)
         self._sent.clear()
         # The scheduler forgets what no client wants.
         with contextlib.suppress(Exception):

@@ -238,13 +238,14 @@ def test_a_search_ends_with_the_scores_that_it_has_alone(cluster: tuple[Cluster,
             optimize="size",
             **how,
         )
-        for place, executor in enumerate(("local", Dask(cluster[1])))
+        for place, executor in enumerate(("local", Dask(cluster[1], report=str(tmp_path / "report.html"))))
     ]
     scores = [
         [(trial.plan.key, trial.search, trial.holdout) for trial in (*result.trials, result.trial)] for result in found
     ]
     assert scores[0] == scores[1]
     assert found[1].trial.holdout is not None
+    assert "<title>Dask Performance Report" in (tmp_path / "report.html").read_text(encoding="utf-8")
     # The record says who ran each plan's model.
     assert found[0].trial.holdout is not None
     assert found[0].trial.holdout.workers == ()
@@ -299,6 +300,17 @@ def test_a_worker_that_reads_other_data_is_named_with_the_sample(
     how = {"metric": "fidelity:by=cosine", "max_drop": "50%", "recipes": ["weights"], "optimize": "size"}
     with pytest.raises(DataError, match=r"^On the worker tcp://127.0.0.1:\d+: Sample \d+ of 200 was another one"):
         ovquant.quantize(model, data=f"{tmp_path / 'shifted.py'}:Rows", executor=Dask(cluster[1]), isolate=True, **how)
+
+
+def test_a_report_that_cannot_be_had_is_told(
+    cluster: tuple[Cluster, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = Dask(cluster[1], report=str(tmp_path)).gather(JOB)
+    with pytest.warns(UserWarning, match="report could not be written: .*[Dd]irectory"):
+        team.close()
+    monkeypatch.setattr("ovquant_dask.team.find_spec", lambda _: None)
+    with pytest.raises(ExecutorError, match="needs bokeh where the scheduler runs"):
+        Dask(cluster[1], report=str(tmp_path / "report.html")).gather(JOB)
 
 
 def test_an_open_client_is_taken(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
