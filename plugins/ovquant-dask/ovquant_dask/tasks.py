@@ -88,7 +88,15 @@ def _held(digest: str, target: str, given: bytes) -> Any:
     if digest not in _HELD:
         _HELD.clear()
         made = _class(target)()
-        made.begin(given, get_worker().state.nthreads)
+        try:
+            made.begin(given, get_worker().state.nthreads)
+        except (DataError, ModelError):
+            raise
+        except Exception as error:
+            raise ExecutorError(
+                f"The worker {get_worker().address} cannot take what the run was given: {error} Install there what is installed here, "
+                "plugins and the modules of metrics and data too."
+            ) from error
         _HELD[digest] = made
     return _HELD[digest]
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -311,6 +312,27 @@ def test_a_report_that_cannot_be_had_is_told(
     monkeypatch.setattr("ovquant_dask.team.find_spec", lambda _: None)
     with pytest.raises(ExecutorError, match="needs bokeh where the scheduler runs"):
         Dask(cluster[1], report=str(tmp_path / "report.html")).gather(JOB)
+
+
+def test_a_worker_without_a_module_of_the_metric_is_named(
+    cluster: tuple[Cluster, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = models.write(tmp_path, models.image_net(), {"image": models.samples((3, 16, 16), 100, 3)})
+    source = """
+        import os
+        if "HERE" not in os.environ:
+            import a_module_that_is_here_alone
+
+        def score(outputs, targets):
+            return 1.0
+    """
+    (tmp_path / "metric.py").write_text(textwrap.dedent(source), encoding="utf-8")
+    monkeypatch.setenv("HERE", "1")
+    how = {"metric": f"{tmp_path / 'metric.py'}:score", "max_drop": "50%", "recipes": ["weights"], "optimize": "size"}
+    with pytest.raises(
+        ExecutorError, match=r"^The worker tcp://\S+ cannot take.*a_module_that_is_here_alone.*Install there"
+    ):
+        ovquant.quantize(model, data=data, executor=Dask(cluster[1]), isolate=True, output=tmp_path / "out", **how)
 
 
 def test_an_open_client_is_taken(cluster: tuple[Cluster, str], tmp_path: Path) -> None:
