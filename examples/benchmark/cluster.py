@@ -6,12 +6,16 @@
 
 A search is a row of steps. Scores are taken by workers, in shards of some seconds; all else is done by the machine that will serve,
 one thing after the other: calibration, layers, and timing, during which no worker has a task. The run with the fewest workers says what
-each step costs, and the others are foretold from it. Then it is made larger: more samples, layers, workers and targets.
+each step costs, and the others are foretold from it. As many processes as there are workers on this machine are slower than one alone:
+by how much is measured without a cluster. Then it is made larger: more samples, layers, targets, and workers on machines of their own.
 """
 
 import argparse
 import heapq
 import json
+import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -41,10 +45,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What is simulated; `task` are the seconds that the scheduler takes for a task, and `bytes` those of a plan's file."""
+    """What is simulated; `task` are the seconds that the scheduler takes for a task, and `bytes` those of a plan's file.
+
+    `crowding` is how many times as long a worker takes for a sample since others work on the same machine.
+    """
 
     workers: int
     targets: int = 1
+    crowding: float = 1.0
     task: float = 0.002
     bytes: float = 1e7
 
@@ -72,7 +80,7 @@ def simulate(steps: Sequence[Step], cluster: Cluster, measured_with: int = 1) ->
             continue
         # A plan's file is handed on from worker to worker.
         begin = now + cluster.bytes / BANDWIDTH * max(1, cluster.workers).bit_length()
-        work = step.seconds * measured_with
+        work = step.seconds * measured_with * cluster.crowding
         shards = max(cluster.workers, round(work / SHARD_SECONDS))
         end = begin
         for _ in range(shards):
@@ -104,8 +112,6 @@ def larger(steps: Sequence[Step], *, samples: float, layers: float) -> list[Step
 
 def measure(workers: int) -> list[Step]:
     """Run a search in which scoring dominates with so many workers on this machine, and return its steps."""
-    import sys
-
     from dask.distributed import LocalCluster
     from ovquant_dask import Dask
 
@@ -150,6 +156,38 @@ def steps_of(begin: float, marks: Sequence[tuple[float, str, int]], end: float) 
         yield Step(what, stop - start, total if scored else 0, layers="calibrating" in what or "layers" in what)
 
 
+ALONE = """
+import sys, time, openvino
+from ovquant.demo.fetch import recogniser
+from ovquant.demo.words import Words
+properties = {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": "NO", "INFERENCE_PRECISION_HINT": "f32"}
+compiled, words = openvino.Core().compile_model(str(recogniser()), "CPU", properties), Words(count=600, seed=5)
+print("ready", flush=True)
+sys.stdin.readline()
+begin = time.monotonic()
+for place in range(len(words)):
+    compiled([words[place].inputs[None]])
+print(time.monotonic() - begin)
+"""
+"""Reads words and infers them with one thread, as a worker does, once it is told to."""
+
+
+def crowding(processes: int) -> float:
+    """Return how many times as long each of so many processes takes for its words as one alone does."""
+
+    def seconds(count: int) -> float:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        started = [subprocess.Popen([sys.executable, "-c", ALONE], **pipes) for _ in range(count)]  # type: ignore[call-overload]
+        for process in started:
+            process.stdout.readline()
+        for process in started:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        return statistics.mean(float(process.communicate()[0]) for process in started)
+
+    return statistics.median(seconds(processes) / seconds(1) for _ in range(3))
+
+
 def main() -> None:
     """Measure if need be, hold the simulation against what was measured, and make it larger."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -163,13 +201,18 @@ def main() -> None:
     file = asked.out / "steps.json"
     if not asked.simulate:
         found = {str(workers): [asdict(step) for step in measure(workers)] for workers in asked.workers}
-        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    runs = {int(workers): [Step(**step) for step in steps] for workers, steps in json.loads(file.read_text()).items()}
+        crowded = {str(workers): crowding(workers) for workers in asked.workers}
+        file.write_text(json.dumps({"runs": found, "crowding": crowded}, indent=2) + "\n", encoding="utf-8")
+    known = json.loads(file.read_text(encoding="utf-8"))
+    runs = {int(workers): [Step(**step) for step in steps] for workers, steps in known["runs"].items()}
     fewest = min(runs)
     base = runs[fewest]
     for workers, steps in sorted(runs.items()):
-        taken, foretold = sum(step.seconds for step in steps), simulate(base, Cluster(workers), fewest)["seconds"]
+        crowded = known["crowding"][str(workers)] / known["crowding"][str(fewest)]
+        taken = sum(step.seconds for step in steps)
+        foretold = simulate(base, Cluster(workers, crowding=crowded), fewest)["seconds"]
         print(f"{workers} workers: {taken:.0f} s measured, {foretold:.0f} s simulated ({foretold / taken - 1:+.0%})")
+        print(f"  each takes {crowded:.2f} times as long for a sample as with {fewest} at work on this machine")
     print()
     print_sizes(base, fewest)
 
