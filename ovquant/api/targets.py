@@ -16,7 +16,7 @@ from ovquant.api.quantize import quantize
 from ovquant.api.replicas import SHARED as FOLDER
 from ovquant.api.replicas import moved_values
 from ovquant.api.result import Result
-from ovquant.domain.place import find_place
+from ovquant.domain.place import find_place, refuse_content, writing
 from ovquant.domain.profile import Profile
 from ovquant.domain.progress import Progress, silent
 from ovquant.domain.record import Record
@@ -61,9 +61,13 @@ def quantize_for(
             progress(f"{name}: {what}", ended, total)
 
         given = cloudpickle.dumps(({"model": model, **asked}, known))
-        with naming(name):
-            packed = reached.call(name, f"{__name__}:quantize_here", given, shown)
-        with place.scratch() as folder:
+        with writing(place.target):
+            place.real.parent.mkdir(parents=True, exist_ok=True)
+        with place.locked(), place.scratch() as folder:
+            # Another run may have finished since the place was found.
+            refuse_content(place.target, place.real, force=force)
+            with naming(name):
+                packed = reached.call(name, f"{__name__}:quantize_here", given, shown)
             unpack(packed, folder)
             profile = Profile(folder / PROFILE)
             known += [(kind, key, value) for kind in KINDS for key, value in profile.entries(kind)]
