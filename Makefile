@@ -30,7 +30,7 @@ alone together: export NNCF_CI := 1
 # A test that compares speeds runs alone. Files with few and long tests come first of all others, so that all workers are busy to the
 # end; they are more than the cores, since tests wait for processes that start.
 ALONE := tests/e2e/test_normal_form.py
-LONG := tests/test_wheel.py tests/e2e tests/faults tests/cli
+LONG := tests/test_wheel.py plugins/ovquant-dask/tests tests/e2e tests/faults tests/cli
 OTHERS := $(filter-out $(LONG),$(patsubst %/,%,$(wildcard tests/*/)) $(wildcard tests/test_*.py plugins/*/tests))
 
 test: alone

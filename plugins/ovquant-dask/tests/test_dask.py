@@ -71,7 +71,7 @@ class Cluster:
             process.wait()
 
 
-def wait_for(ready: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(ready: Callable[[], object], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, "it did not come"
@@ -87,7 +87,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster,
     for machine in MACHINES:
         made.work(0, machine)
     with Client(address) as client:
-        client.wait_for_workers(2 + len(MACHINES), timeout=60)
+        client.wait_for_workers(2 + len(MACHINES), timeout=180)
     yield made, address
     made.stop()
 
@@ -349,7 +349,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_its_task(own: Cluster, tmp_p
     team = Dask(address, wait=60).gather(JOB)
     other = own.work(1)
     with Client(address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=180)
     model, done = written(tmp_path / "model", "it"), list[int]()
 
     def kill(count: int, _worker: str) -> None:
