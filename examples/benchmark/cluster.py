@@ -158,6 +158,7 @@ def steps_of(begin: float, marks: Sequence[tuple[float, str, int]], end: float) 
 
 ALONE = """
 import sys, time, openvino
+from concurrent.futures import ThreadPoolExecutor
 from ovquant.demo.fetch import recogniser
 from ovquant.demo.words import Words
 properties = {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": "NO", "INFERENCE_PRECISION_HINT": "f32"}
@@ -165,11 +166,13 @@ compiled, words = openvino.Core().compile_model(str(recogniser()), "CPU", proper
 print("ready", flush=True)
 sys.stdin.readline()
 begin = time.monotonic()
-for place in range(len(words)):
-    compiled([words[place].inputs[None]])
+with ThreadPoolExecutor(1) as reader:
+    read = [reader.submit(words.__getitem__, place) for place in range(len(words))]
+    for word in read:
+        compiled([word.result().inputs[None]])
 print(time.monotonic() - begin)
 """
-"""Reads words and infers them with one thread, as a worker does, once it is told to."""
+"""Infers words with one thread while it reads the next ones, as a worker does, once it is told to."""
 
 
 def crowding(processes: int) -> float:
