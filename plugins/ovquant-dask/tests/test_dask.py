@@ -251,7 +251,8 @@ def test_a_search_ends_with_the_scores_that_it_has_alone(cluster: tuple[Cluster,
     assert found[0].trial.holdout is not None
     assert found[0].trial.holdout.workers == ()
     read = json.loads((tmp_path / "1" / "result.json").read_text(encoding="utf-8"))["trial"]["holdout"]
-    assert set(read["workers"]) <= set(Client(cluster[1]).scheduler_info(n_workers=-1)["workers"])
+    with Client(cluster[1], set_as_default=False) as client:
+        assert set(read["workers"]) <= set(client.scheduler_info(n_workers=-1)["workers"])
     assert read["workers"]
     assert 0.5 < found[1].trial.holdout.main.value < 1
     assert [[note for note in result.notes if "workers elsewhere" in note] != [] for result in found] == [False, True]
