@@ -8,6 +8,7 @@ started too and has a search of its own (--target). All is ended with the comman
 """
 
 import argparse
+import contextlib
 import json
 import signal
 import subprocess
@@ -69,12 +70,13 @@ def main() -> int:
 def awaited(file: Path) -> str:
     """Return the scheduler's address once it has written it."""
     end = time.monotonic() + STARTING
-    while not file.exists():
-        if time.monotonic() > end:
-            raise SystemExit("The scheduler did not start: pip install ./plugins/ovquant-dask.")
+    while time.monotonic() < end:
+        # The file is there, and empty, before it is written.
+        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+            address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
+            return address
         time.sleep(0.1)
-    address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
-    return address
+    raise SystemExit("The scheduler did not start: pip install ./plugins/ovquant-dask.")
 
 
 if __name__ == "__main__":

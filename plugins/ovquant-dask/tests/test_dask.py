@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from distributed import Client
+from distributed.utils import json_load_robust
 from ovquant_dask import Dask
 from ovquant_dask.executor import is_safe
 from ovquant_dask.team import tagged
@@ -54,8 +55,7 @@ class Cluster:
     def schedule(self) -> str:
         """Start a scheduler and return its address."""
         self.start("scheduler", "--host", "127.0.0.1", "--port", "0")
-        wait_for(self.file.exists)
-        address: str = json.loads(self.file.read_text())["address"]
+        address: str = json_load_robust(self.file, timeout=180)["address"]
         return address
 
     def work(self, number: int, machine: str = "") -> subprocess.Popen[bytes]:
