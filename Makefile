@@ -26,6 +26,8 @@ demo: $(VENV)/demo.stamp
 # openvino and nncf send usage statistics unless told otherwise: CI is what openvino's telemetry honours, NNCF_CI nncf's.
 alone together: export CI := true
 alone together: export NNCF_CI := 1
+# OpenMP's threads (torch's) spin while they wait, and would take the processors from the tests beside.
+together: export OMP_NUM_THREADS := 1
 
 # A test that compares speeds runs alone. Files with few and long tests come first of all others, so that all workers are busy to the
 # end; they are more than the cores, since tests wait for processes that start.

@@ -46,7 +46,7 @@ def order(case: Case, samples: int, fresh: int) -> None:
     make = quantizer(model)
 
     def compiled(built: openvino.Model) -> openvino.CompiledModel:
-        return runtime.core().compile_model(built, DEPLOYMENT.device, dict(DEPLOYMENT.properties))
+        return runtime.compile_model(built, DEPLOYMENT)
 
     whole = compiled(model)
     truth = outputs_of(whole, near, count=samples)
