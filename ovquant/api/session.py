@@ -3,8 +3,9 @@
 import io
 import os
 import pickle
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -313,8 +314,14 @@ class IsolatedSession:
         """End the process."""
         if self._worker is not None:
             if self._given.settings.executor != LOCAL and not self._worker.closed:
-                with suppress(Exception):
+                try:
                     self._worker.call("end", limit=ENDING_SECONDS)
+                except Exception as error:
+                    cause = str(error).partition("\n")[0]
+                    warnings.warn(
+                        f"Workers elsewhere may go on for a while, and a report of them may be missing: {cause}",
+                        stacklevel=2,
+                    )
             self._worker.close()
 
 

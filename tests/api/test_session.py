@@ -2,7 +2,8 @@
 
 import os
 import signal
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ovquant.errors import DataError, MetricError, ModelError, UsageError
 from ovquant.measure.instruments import Local
 from ovquant.measure.isolated import Isolated
 from ovquant.measure.worker import UnreadableError
+from ovquant.protocols import Job, Task
 from tests.api.models import linear, samples, unlabelled
 
 
@@ -111,3 +113,32 @@ def test_bytes_are_bounded() -> None:
     assert len(file.getvalue()) == 10
     with pytest.raises(OverflowError):
         file.write(b"1")
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """An executor whose one worker is not let go."""
+
+    @property
+    def summary(self) -> str:
+        return "Has a worker that stays."
+
+    def gather(self, job: Job) -> "Stuck":
+        return Stuck()
+
+
+class Stuck:
+    workers = ("one",)
+
+    def run(self, tasks: Sequence[Task], done: Callable[[int, str], None]) -> list[Any]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise RuntimeError("it is stuck")
+
+
+def test_workers_that_cannot_be_let_go_are_told() -> None:
+    session = IsolatedSession(given(settings=Options(isolate=True, executor=Elsewhere())), silent)
+    session.prepare()
+    with pytest.warns(UserWarning, match="may go on for a while, .*: it is stuck$"):
+        session.close()
