@@ -60,7 +60,9 @@ def main() -> None:
     try:
         config = config_of(asked.hidden)
         lay_out(folder, config, drawn(config), trained_tokenizer())
-        rows = [row for row, _ in zip(tales(), range(TEXTS), strict=False)]
+        # Texts of as many tales as there are, and no more than are needed.
+        found = list(tales())
+        rows = found[:: max(1, len(found) // TEXTS)]
         data.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
         size = (folder / "openvino_model.bin").stat().st_size / 1e6
         recipe = f"weights:bits=4,group_size=64,scale_estimation=true+train:trainer=by-block,seconds={asked.seconds}"
@@ -75,8 +77,9 @@ def main() -> None:
             f"{size:.0f} MB of weights: {anonymous:.0f} MB anonymous, {resident:.0f} MB resident, of {allowed:.0f} MB allowed; "
             f"{taken:.0f} s (exit {code})"
         )
-        known = json.loads((asked.out / "result" / "result.json").read_text(encoding="utf-8"))
-        print("\n".join(note for note in known["notes"] if "trained" in note))
+        if not code:
+            known = json.loads((asked.out / "result" / "result.json").read_text(encoding="utf-8"))
+            print("\n".join(note for note in known["notes"] if "trained" in note))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

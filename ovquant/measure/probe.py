@@ -19,6 +19,7 @@ from ovquant.domain.table import LayerRow, PairRow
 from ovquant.domain.typed import number
 from ovquant.errors import CompileError
 from ovquant.graph.fingerprint import constant_bytes
+from ovquant.graph.states import without_states
 from ovquant.measure.divergence import divergence, outputs_of
 from ovquant.measure.models import Models
 from ovquant.measure.stopwatch import Stopwatch
@@ -162,7 +163,7 @@ class Probing:
         models = [self.quantized.build(dict.fromkeys(group, level)) for group in groups]
         compiled = [self._compile(model) for model in models]
         divergences = [UNUSABLE if item is None else self._divergence(item) for item in compiled]
-        if self.stopwatch.objective in BY_BYTES:
+        if self._by_bytes:
             whole = constant_bytes(self.quantized.build({}))
             luck, costs = 0.0, [(self.per_byte * (constant_bytes(model) / whole - 1), 0.0) for model in models]
         else:
@@ -203,9 +204,20 @@ class Probing:
             raise CompileError(f"The plan {self.plan.full_title} compiled before and does not any more.")
         return compiled
 
+    @property
+    def _by_bytes(self) -> bool:
+        return self.stopwatch.objective in BY_BYTES
+
     def _compile(self, model: openvino.Model) -> openvino.CompiledModel | None:
+        """Compile a variant, or return None where it does not compile.
+
+        What is not timed goes without its states, since each sample begins from clean ones: a compiled decoder whose attention keeps
+        state leaves memory behind once it is let go (openvino 2026.4), more with each length of a text.
+        """
+        plain = without_states(model) if self._by_bytes else None
         try:
-            return runtime.compile_model(model, replace(self.models.deployment, properties=self.plan.properties))
+            deployment = replace(self.models.deployment, properties=self.plan.properties)
+            return runtime.compile_model(plain or model, deployment)
         except CompileError:
             return None
 
