@@ -134,7 +134,7 @@ def test_prints_of_a_metric_do_not_spoil_the_json(run: Run, net: Case, tmp_path:
 
 def test_killed_run_goes_on_where_it_was(net: Case, tmp_path: Path) -> None:
     arguments = ("--data", net.data, "--metric", "accuracy", "--max-drop", "2%", "-o", "out", "--strategy", "first")
-    recipes = ("--recipe", "default", "--recipe", "mixed", "--optimize", "throughput")
+    recipes = ("--recipe", "default", "--recipe", "mixed", "--optimize", "size")
     command = [sys.executable, "-m", "ovquant", "quantize", *map(str, (net.model, *arguments, *recipes))]
     profile = tmp_path / "out.partial" / "profile.jsonl"
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
