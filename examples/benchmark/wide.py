@@ -47,8 +47,8 @@ def module(folder: str, hidden: str) -> torch.nn.Module:
     return llama_module(config_of(int(hidden)), weights_in(Path(folder) / "openvino_model.xml"))
 
 
-def main() -> None:
-    """Generate, train, and print what that took."""
+def main() -> int:
+    """Generate, train, and print what that took; return the exit code of the search."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hidden", type=int, default=2048)
     parser.add_argument("--seconds", type=int, default=120)
@@ -80,9 +80,10 @@ def main() -> None:
         if not code:
             known = json.loads((asked.out / "result" / "result.json").read_text(encoding="utf-8"))
             print("\n".join(note for note in known["notes"] if "trained" in note))
+        return code
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,6 +10,7 @@ takes about 2 ms each; with --stored they are drawn before, into files that are 
 
 import argparse
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,8 +91,8 @@ def told(result: ovquant.Result) -> tuple[Any, ...]:
     return result.verdict, result.plan.key, result.model_digest, tuple(score.all for score in scores)
 
 
-def main() -> None:
-    """Search in every way, and tell what each takes."""
+def main() -> int:
+    """Search in every way, and tell what each takes; return 1 where one ended in another result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--words", type=int, default=3000)
     parser.add_argument("--stored", action="store_true")
@@ -103,16 +104,18 @@ def main() -> None:
     search(data, asked.out / "first", None, [])
     profile = Profile(asked.out / "first/profile.jsonl")
     known = [(kind, key, value) for kind in CLOCKED for key, value in profile.entries(kind)]
-    expected, taken = None, dict[str, float]()
+    expected, taken, others = None, dict[str, float](), 0
     for name, (workers, threads) in RUNS.items():
         with cluster(workers, threads) as executor:
             taken[name], result = search(data, asked.out / "run", executor, known)
         expected = expected or told(result)
         same = "the same" if told(result) == expected else "ANOTHER RESULT"
+        others += told(result) != expected
         print(f"{name:22} {taken[name]:6.0f} s, {result.verdict}, {result.plan.title}: {same}", flush=True)
     alone, two_threads, one, two = taken.values()
     print(f"overhead of a worker: {two_threads / alone - 1:+.0%}; two workers for one: {one / two:.2f} times as fast")
+    return int(others > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

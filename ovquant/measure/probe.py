@@ -229,7 +229,8 @@ class Probing:
         key = {**self.models.key(self.plan), "data": self.models.splits.search.inputs}
         # What a recipe that quantizes nothing is put back to is f32 alone.
         name = level if self.plan.quantizes else FLOAT
-        return {**key, "objective": self.stopwatch.objective, name: list(group)}
+        without = {"states": "without"} if self._by_bytes and self.models.model.get_sinks() else {}
+        return {**key, "objective": self.stopwatch.objective, name: list(group), **without}
 
 
 def anchored(costs: Sequence[float], noise: Sequence[float], least: float) -> list[float]:
